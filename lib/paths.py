@@ -1,0 +1,37 @@
+"""Where things are: the repository, the data, the results, the caches.
+
+Each place can be moved by an environment variable, so that tests and read-only checkouts need no
+special code: `IR_DATA`, `IR_RESULTS`, `IR_CACHE`.
+"""
+
+import os
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+NOTEBOOKS = REPO / "notebooks"
+
+
+def data_root(path: str | os.PathLike | None = None) -> Path:
+    """The data root: `path` if given, else `$IR_DATA`, else `data/` of the repository.
+
+    Raises FileNotFoundError where a root that was asked for is not a folder; data sets missing
+    *inside* a root are no error, they fall back to the embedded defaults.
+    """
+    root = Path(path or os.environ.get("IR_DATA") or REPO / "data").expanduser().resolve()
+    if not root.is_dir():
+        raise FileNotFoundError(f"data root {root} is not a folder; see data/README.md")
+    return root
+
+
+def results_dir(profile: str) -> Path:
+    """The folder of one profile's results, made if need be: `$IR_RESULTS` or `results/`."""
+    folder = Path(os.environ.get("IR_RESULTS") or REPO / "results").resolve() / profile
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def cache_dir(name: str = "") -> Path:
+    """A folder for what can be made again (weights, packs, features): `$IR_CACHE` or `.cache/`."""
+    folder = Path(os.environ.get("IR_CACHE") or REPO / ".cache").resolve() / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
