@@ -1,0 +1,37 @@
+"""Wasserstein GAN with gradient penalty, 2D-GAN Eq. 4.
+
+    L_D = E[D(G(x))] - E[D(y)] + lambda E[(||grad D(x_hat)||_2 - 1)^2]
+    L_G = -E[D(G(x))]
+
+D gives one score a patch; E runs over images and patches. As in the common patch implementations,
+the gradient is that of the *sum* of an image's scores, so the mean score of 8x8 patches is
+1/64-Lipschitz: this is what keeps the adversarial gradient on the scale of the pixel losses.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def critic_loss(fake_scores: Tensor, real_scores: Tensor) -> Tensor:
+    """The first two terms of L_D; scores (B, 1, h, w)."""
+    return fake_scores.mean() - real_scores.mean()
+
+
+def generator_loss(fake_scores: Tensor) -> Tensor:
+    """L_G of Eq. 4."""
+    return -fake_scores.mean()
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor
+) -> Tensor:
+    """The third term of L_D without its lambda.
+
+    `real`, `fake`: (B, C, H, W). `mix`: (B, 1, 1, 1) in [0, 1], drawn by the caller so that the
+    random state is the caller's; x_hat = mix * real + (1 - mix) * fake.
+    """
+    between = (mix * real + (1 - mix) * fake).detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()

@@ -1,0 +1,64 @@
+"""How big a run is: `smoke` (minutes), `laptop` (hours on a CPU), `paper` (the papers' protocol).
+
+A profile changes sizes and lengths only, never a method. `test` is for the test suite: seconds,
+and no number of it means anything.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EnhancementScale:
+    """The size of the infrared enhancement experiments of 2D-GAN."""
+
+    image_size: int = 128  # of the images; evaluation is always at this size
+    crop_size: int = 128  # of the training images: one fixed crop an image where smaller
+    n_train: int | None = None  # None: all there are
+    n_validation: int | None = None
+    n_test: int | None = None
+    width_divisor: int = 1  # channels of generator and discriminator divided by this
+    batch_size: int = 8
+    epochs: int | None = None  # either epochs
+    steps: int | None = None  # or steps
+    perceptual_images: int | None = None  # VGG and EfficientNet see the first k of a batch
+
+
+@dataclass(frozen=True)
+class Profile:
+    name: str
+    enhancement: EnhancementScale
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("paper", EnhancementScale(epochs=101)),
+        Profile(
+            "laptop",
+            EnhancementScale(
+                crop_size=64, n_test=200, width_divisor=2, steps=2500, perceptual_images=2
+            ),
+        ),
+        Profile(
+            "smoke",
+            EnhancementScale(
+                crop_size=64, n_train=512, n_validation=40, n_test=100,
+                width_divisor=4, steps=300, perceptual_images=2,
+            ),
+        ),
+        Profile(
+            "test",
+            EnhancementScale(
+                crop_size=32, n_train=24, n_validation=4, n_test=6,
+                width_divisor=16, steps=6, perceptual_images=1,
+            ),
+        ),
+    )
+}  # fmt: skip
+
+
+def profile(name: str) -> Profile:
+    """The profile of that name. Raises ValueError for an unknown one."""
+    if name not in PROFILES:
+        raise ValueError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
+    return PROFILES[name]
