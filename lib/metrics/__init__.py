@@ -1,0 +1,41 @@
+"""Image quality metrics on grey levels 0..255, one a file, as the papers define them."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lib.metrics.average_gradient import average_gradient
+from lib.metrics.eme import eme
+from lib.metrics.information_entropy import information_entropy
+from lib.metrics.psnr import psnr
+from lib.metrics.ssim import ssim
+
+METRICS = ("AG", "IE", "PSNR", "SSIM")  # in the order of the rows of 2D-GAN's Tables 3 to 7
+
+__all__ = [
+    "METRICS",
+    "average_gradient",
+    "eme",
+    "evaluate",
+    "information_entropy",
+    "psnr",
+    "ssim",
+]
+
+
+def evaluate(images: ArrayLike, references: ArrayLike) -> dict[str, float | np.ndarray]:
+    """The four reported metrics of images (N, H, W) against references (N, H, W), 0..255.
+
+    Returns {metric: (N,) float64} in the order of `METRICS`, floats for one image (H, W). AG and
+    IE look at the images alone. Raises ValueError where one of the metrics does.
+
+    >>> grey = np.full((2, 16, 16), 100, dtype=np.uint8)
+    >>> {name: values.tolist() for name, values in evaluate(grey, grey).items()}
+    {'AG': [0.0, 0.0], 'IE': [0.0, 0.0], 'PSNR': [inf, inf], 'SSIM': [1.0, 1.0]}
+    """
+    values = (
+        average_gradient(images),
+        information_entropy(images),
+        psnr(images, references),
+        ssim(images, references),
+    )
+    return dict(zip(METRICS, values, strict=True))
