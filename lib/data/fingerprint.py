@@ -1,0 +1,86 @@
+"""Which data a number was computed from: the name and the SHA-256 fingerprint of a data set."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.files import write_text
+from lib.paths import cache_dir
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set as it stands in tables and run records."""
+
+    key: str  # "enhancement", "sober_drunk", "flir", "osu" or "msrs"
+    name: str  # as printed, e.g. "ImageNet-5504" or "synthetic thermal faces"
+    fingerprint: str  # SHA-256, 64 hexadecimal digits
+    root: Path | None  # the folder the files are in; None for an embedded default
+
+
+def fingerprint(files: Iterable[Path], root: Path) -> str:
+    """SHA-256 over the names relative to `root` (sorted) and the contents of `files`.
+
+    Moving the data root, or touching a file without changing it, leaves the fingerprint alone. The
+    digest of each file is cached by (path, size, modification time), so that a second call only
+    has to ask for the status of each file.
+
+    Raises ValueError naming a file that cannot be read or lies outside `root`.
+    """
+    root = Path(root).resolve()
+    cache = cache_dir("fingerprints") / "digests.json"
+    known = _read_digests(cache)
+    news = {}
+    total = hashlib.sha256()
+    for file in sorted({Path(os.path.abspath(f)) for f in files}):
+        try:
+            name = file.relative_to(root).as_posix()
+            status = file.stat()
+            state = [status.st_size, status.st_mtime_ns]
+            entry = known.get(str(file), [])
+            digest = entry[2] if entry[:2] == state else None
+            if digest is None:
+                digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                news[str(file)] = [*state, digest]
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{file}: no fingerprint can be taken: {error}") from error
+        total.update(f"{name}\0{digest}\n".encode())
+    if news:
+        write_text(cache, json.dumps(_read_digests(cache) | news))
+    return total.hexdigest()
+
+
+def describe(key: str, root: Path) -> DataSet:
+    """The data set that `key` stands for under data root `root`, or its embedded default.
+
+    Args:
+        key: "enhancement" (ImageNet or embedded natural images), "sober_drunk", or a visible and
+            infrared pair set: "flir", "osu", "msrs".
+        root: data root (see data/README.md).
+
+    Raises ValueError for an unknown key, and where the data set is there but broken.
+    """
+    # Imported here: the loaders themselves import this module.
+    if key == "enhancement":
+        from lib.data import enhancement
+
+        return enhancement.describe(root)
+    if key == "sober_drunk":
+        from lib.data import sober_drunk
+
+        return sober_drunk.describe(root)
+    if key in ("flir", "osu", "msrs"):
+        from lib.data import translation
+
+        return translation.describe(key, root)
+    raise ValueError(f"unknown data set {key!r}; use enhancement, sober_drunk, flir, osu or msrs")
+
+
+def _read_digests(cache: Path) -> dict[str, list]:
+    try:
+        return json.loads(cache.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}

@@ -1,0 +1,202 @@
+"""Infrared faces before and after drinking: the Sober-Drunk database (2D-GAN, "Data settings").
+
+Layout: `sober_drunk/{sober,drunk}/NN_S_f_X.tif` under the data root: person NN, S = 1 sober or 2
+drunk, f front face, X sex (M or F). Each file is a sequence of frames, 100 ms apart, taken by a
+FLIR A10 (7.5 to 13 um), as pages of 16 bits. Files of other views than f are left aside.
+
+Frames of one sequence are nearly alike, so persons are divided, not frames: 7:2:1 into train,
+validation and test as in the paper, by `data/splits/sober_drunk.csv`, made by
+
+    python -m lib.data.sober_drunk --make-splits
+
+Where the database is absent, synthetic faces of as many persons take its place.
+"""
+
+import argparse
+import csv
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from lib.data import thermal_faces
+from lib.data.fingerprint import DataSet, fingerprint
+from lib.files import write_atomically
+from lib.paths import REPO, cache_dir
+
+SPLITS_CSV = REPO / "data" / "splits" / "sober_drunk.csv"
+STATES = {1: "sober", 2: "drunk"}
+N_PERSONS = 41
+N_FILES = 81  # person 09 has no sober file
+GREY_MAX = 247  # the largest value of the files that hold grey levels
+NAME_PATTERN = re.compile(r"(?P<person>\d+)_(?P<state>[12])_(?P<view>[a-z]+)_[MF]", re.IGNORECASE)
+SYNTHETIC = "synthetic thermal faces"
+SYNTHETIC_FRAMES = range(0, 50, 5)
+
+
+@dataclass(frozen=True)
+class SoberDrunkData:
+    """N frames, sorted by person, state (sober first) and frame."""
+
+    name: str  # as printed
+    fingerprint: str
+    frames: np.ndarray  # (N, H, W) uint8, upright: 122 x 160, synthetic 128 x 160
+    person: np.ndarray  # (N,) int, 1 to 41
+    state: np.ndarray  # (N,) str, "sober" or "drunk"
+    frame: np.ndarray  # (N,) int, page of the file
+    split: np.ndarray  # (N,) str, "train", "validation" or "test"
+
+
+def describe(root: Path) -> DataSet:
+    """Name and fingerprint of what `load` takes. Raises ValueError for a broken layout."""
+    folder = Path(root) / "sober_drunk"
+    if not folder.is_dir():
+        digest = hashlib.sha256()
+        for module in (__file__, thermal_faces.__file__):
+            digest.update(Path(module).read_bytes())
+        return DataSet("sober_drunk", SYNTHETIC, digest.hexdigest(), None)
+    files = list_files(folder).values()
+    name = "Sober-Drunk (front faces)"
+    if len(files) != N_FILES:
+        name = f"Sober-Drunk subset ({len(files)} front-face sequences)"
+    return DataSet("sober_drunk", name, fingerprint(files, folder), folder)
+
+
+def list_files(folder: Path) -> dict[tuple[int, int], Path]:
+    """The front-face files by (person, state number), sorted.
+
+    Raises ValueError where `sober` or `drunk` holds none, and for a file whose name does not fit.
+    """
+    files = {}
+    for number, state in STATES.items():
+        paths = sorted((folder / state).glob("*.tif*"))
+        for path in paths:
+            match = NAME_PATTERN.match(path.name)
+            if not match or int(match["state"]) != number:
+                raise ValueError(f"{path}: name it NN_{number}_f_X.tif; see data/README.md")
+            if match["view"].lower() == "f":
+                key = int(match["person"]), number
+                if key in files:
+                    raise ValueError(f"{path} and {files[key]} are of the same person and state")
+                files[key] = path
+        if not any(key[1] == number for key in files):
+            raise ValueError(f"{folder / state} holds no front-face file NN_{number}_f_X.tif")
+    return dict(sorted(files.items()))
+
+
+def load_frames(path: Path) -> np.ndarray:
+    """The frames of one file: float32 (F, H, 160), grey levels 0..247 as the database has them.
+
+    The black rows below the image, which most files have, are cut off: H is 122 or 128. Orientation
+    is as stored: upright, 128 rows of 160. Raises ValueError naming a file that is no such image.
+    """
+    try:
+        frames = tifffile.imread(path)
+    except Exception as error:  # tifffile passes on whatever its decoders raise
+        raise ValueError(f"{path} cannot be read as a TIFF: {error}") from error
+    if frames.ndim == 2:
+        frames = frames[None]
+    if frames.ndim != 3 or not frames.any():
+        raise ValueError(f"{path} holds {frames.shape}, not grey frames (F, H, W) with content")
+    filled = np.flatnonzero(frames.any(axis=(0, 2)))
+    return to_grey(frames[:, : filled[-1] + 1])
+
+
+def to_grey(frames: np.ndarray) -> np.ndarray:
+    """A sequence as grey levels: (F, H, W) -> float32 in 0..247 (0..255 if so stored).
+
+    Most files hold grey levels, stretched at the source to 0..247. Eight (persons 11 to 14) hold
+    the camera's raw counts, about 8080 to 8390. These are stretched alike: linearly, the 0.1 % and
+    99.9 % percentiles of the sequence to 0 and 247, and clipped.
+    """
+    frames = frames.astype(np.float32)
+    if frames.max() <= 255:
+        return frames
+    low, high = np.percentile(frames, (0.1, 99.9))
+    return np.clip((frames - low) * (GREY_MAX / max(high - low, 1)), 0, GREY_MAX).astype(np.float32)
+
+
+def load(root: Path) -> SoberDrunkData:
+    """All frames of all persons, or the synthetic ones where the database is absent.
+
+    Frames are cut at the bottom to the height of the lowest. Raises ValueError for a broken file,
+    and for a person that `data/splits/sober_drunk.csv` does not list.
+    """
+    dataset = describe(root)
+    if dataset.root:
+        sequences = {key: load_frames(path) for key, path in list_files(dataset.root).items()}
+        pages = {key: range(len(frames)) for key, frames in sequences.items()}
+    else:
+        keys = [(person, number) for person in range(1, N_PERSONS + 1) for number in STATES]
+        sequences = dict(zip(keys, _synthetic(keys, dataset.fingerprint), strict=True))
+        pages = dict.fromkeys(keys, SYNTHETIC_FRAMES)
+
+    split_of = read_splits()
+    if unknown := {person for person, _ in sequences} - split_of.keys():
+        raise ValueError(f"persons {sorted(unknown)} of sober_drunk have no split in {SPLITS_CSV}")
+    height = min(frames.shape[1] for frames in sequences.values())
+    if len({frames.shape[2] for frames in sequences.values()}) > 1:
+        raise ValueError(f"the files of {dataset.root} are not all of the same width")
+    keys = [key for key, frames in sequences.items() for _ in frames]
+    return SoberDrunkData(
+        name=dataset.name,
+        fingerprint=dataset.fingerprint,
+        frames=np.concatenate([
+            np.rint(frames[:, :height]).astype(np.uint8) for frames in sequences.values()
+        ]),
+        person=np.array([person for person, _ in keys]),
+        state=np.array([STATES[number] for _, number in keys]),
+        frame=np.concatenate([pages[key] for key in sequences]),
+        split=np.array([split_of[person] for person, _ in keys]),
+    )  # fmt: skip
+
+
+def _synthetic(keys: list[tuple[int, int]], code: str) -> np.ndarray:
+    """A sequence of grey levels for each key: (K, F, 128, 160); kept, as making them takes 6 s."""
+    path = cache_dir("packs") / f"thermal_faces_{code[:32]}.npy"
+    if not path.exists():
+        counts = [
+            [thermal_faces.thermal_face(person, STATES[number], f) for f in SYNTHETIC_FRAMES]
+            for person, number in keys
+        ]
+        grey = np.stack([to_grey(np.stack(sequence)) for sequence in counts])
+
+        def write(temporary: Path) -> None:
+            with open(temporary, "wb") as stream:
+                np.save(stream, np.rint(grey).astype(np.uint8))
+
+        write_atomically(path, write)
+    return np.load(path)
+
+
+def make_splits(target: Path = SPLITS_CSV) -> None:
+    """Writes the split file (columns person, split, rule): a seeded permutation cut 7:2:1."""
+    order = np.random.default_rng(0).permutation(N_PERSONS) + 1
+    n_train, n_validation = round(0.7 * N_PERSONS), round(0.2 * N_PERSONS)
+    parts = np.split(order, [n_train, n_train + n_validation])
+    split_of = {
+        person: split
+        for split, persons in zip(("train", "validation", "test"), parts, strict=True)
+        for person in persons.tolist()
+    }
+    with open(target, "w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["person", "split", "rule"])
+        for person, split in sorted(split_of.items()):
+            writer.writerow([person, split, "numpy default_rng(0).permutation(41) + 1 cut 29:8:4"])
+
+
+def read_splits() -> dict[int, str]:
+    """The split of each person."""
+    with open(SPLITS_CSV, newline="") as stream:
+        return {int(row["person"]): row["split"] for row in csv.DictReader(stream)}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Divide the persons of the Sober-Drunk database.")
+    parser.add_argument("--make-splits", action="store_true", required=True)
+    parser.parse_args()
+    make_splits()

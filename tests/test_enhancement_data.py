@@ -1,0 +1,289 @@
+"""ImageNet folders, the embedded photographs, their splits, the packs and the fingerprints."""
+
+import csv
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lib.data import degradation, enhancement, imagenet, natural
+from lib.data.fingerprint import describe, fingerprint
+from lib.paths import data_root
+
+REAL = data_root()
+needs_imagenet = pytest.mark.skipif(
+    not (REAL / "imagenet").is_dir(), reason="ImageNet is not there"
+)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("IR_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A small ImageNet-like folder: 7 + 10 images of several sizes and kinds, in subfolders."""
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 7), ("val", 10)):
+        for i in range(n):
+            path = tmp_path / f"imagenet/{part}/n{i % 2}/{i}.{('JPEG', 'png')[i % 2]}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+            coarse.resize((40 + i, 60 - i)).save(path)
+    return tmp_path
+
+
+# Fingerprints
+
+
+def test_fingerprint_depends_on_names_and_contents_only(tmp_path):
+    def make(folder, files):
+        paths = []
+        for name, text in files.items():
+            path = tmp_path / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            paths.append(path)
+        return fingerprint(paths, tmp_path / folder)
+
+    original = make("a", {"x/1": "one", "2": "two"})
+    assert make("b", {"2": "two", "x/1": "one"}) == original  # other folder, other order
+    assert make("c", {"x/1": "one", "3": "two"}) != original
+    assert make("d", {"x/1": "two", "2": "one"}) != original
+    assert make("e", {"x/1": "one"}) != original
+    assert len(original) == 64
+
+
+def test_fingerprint_notices_a_change_after_it_was_cached(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("one")
+    before = fingerprint([path], tmp_path)
+    assert fingerprint([path], tmp_path) == before
+    path.write_text("two")
+    os.utime(path, ns=(1, 1))  # same size; a file system may have a coarse clock
+    assert fingerprint([path], tmp_path) != before
+
+
+def test_fingerprint_names_the_file_that_is_missing(tmp_path):
+    with pytest.raises(ValueError, match="gone.jpg"):
+        fingerprint([tmp_path / "gone.jpg"], tmp_path)
+
+
+def test_unknown_key():
+    with pytest.raises(ValueError, match="unknown data set 'mnist'"):
+        describe("mnist", Path())
+
+
+# ImageNet
+
+
+def test_names_tell_what_was_used(root, tmp_path_factory):
+    assert describe("enhancement", root).name == "ImageNet subset (7 train, 10 val)"
+    nothing = tmp_path_factory.mktemp("nothing")
+    default = describe("enhancement", nothing)
+    assert (default.name, default.root) == ("embedded natural images", None)
+    assert len(default.fingerprint) == 64
+
+
+def test_larger_folders_are_cut_in_hash_order(root, monkeypatch):
+    everything = list(imagenet.list_files(root))
+    monkeypatch.setattr(imagenet, "N_TRAIN", 3)
+    monkeypatch.setattr(imagenet, "N_VAL", 4)
+    fewer = list(imagenet.list_files(root))
+    assert fewer == everything[:3] + everything[7:11]
+    assert describe("enhancement", root).name == "ImageNet-5504"  # all that was asked for
+
+
+def test_read_grey_takes_the_centre_square_as_luma(tmp_path):
+    picture = np.zeros((20, 40, 3), np.uint8)
+    picture[:, :10] = picture[:, 30:] = 255  # outside the centre square
+    picture[:, 10:30] = (200, 100, 50)
+    luma = round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)
+    for turned in (picture, picture.transpose(1, 0, 2)):
+        Image.fromarray(turned).save(tmp_path / "a.png")
+        assert np.array_equal(imagenet.read_grey(tmp_path / "a.png", 8), np.full((8, 8), luma))
+
+
+def test_read_grey_resizes_without_aliasing(tmp_path):
+    stripes = np.tile(np.array([0, 255], np.uint8), (64, 32))
+    Image.fromarray(stripes).save(tmp_path / "a.png")
+    small = imagenet.read_grey(tmp_path / "a.png", 16).astype(int)
+    assert np.abs(small[:, 2:-2] - 127).max() <= 2
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"text"])
+def test_broken_image_is_named(root, damage):
+    path = root / "imagenet/train/n0/4.JPEG"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match="4.JPEG cannot be read"):
+        enhancement.load(root, 32)
+
+
+def test_half_a_layout_is_an_error_not_a_fallback(root):
+    (root / "imagenet/val").rename(root / "imagenet/validation")
+    for call in (enhancement.load, lambda r: describe("enhancement", r)):
+        with pytest.raises(ValueError, match="imagenet/val holds no JPEG or PNG"):
+            call(root)
+
+
+def test_division_by_hash_rule():
+    names = [f"{part}/{i}.jpg" for part in ("train", "val") for i in range(50)]
+    split = imagenet.divide(names)
+    assert split == imagenet.divide(reversed(names))
+    counts = {s: list(split.values()).count(s) for s in set(split.values())}
+    assert counts == {"train": 50, "validation": 10, "test": 40}
+    gone = next(name for name in names if split[name] == "validation")
+    fewer = imagenet.divide(names, [gone])
+    assert fewer[gone] == "excluded" and list(fewer.values()).count("validation") == 10
+    moved = {name for name in names if fewer[name] != split[name]} - {gone}
+    assert len(moved) == 1  # one of test takes the place
+    with pytest.raises(ValueError, match="at least 2"):
+        imagenet.divide(["train/a.jpg", "val/a.jpg"])
+
+
+def test_twins_are_found_flipped_and_squashed_and_others_are_not():
+    rng = np.random.default_rng(1)
+    coarse = rng.integers(0, 256, (4, 9, 12), dtype=np.uint8)
+    photos = [np.asarray(Image.fromarray(image).resize((192, 128))) for image in coarse]
+    square = [photo[:, 32:160] for photo in photos]  # centre crop of 3:2
+    squashed = [np.asarray(Image.fromarray(photo).resize((128, 128))) for photo in photos]
+    names = ["train/0", "train/1", "train/2", "val/a", "val/b", "val/c", "val/d", "val/e"]
+    train = [square[0], square[1], squashed[2]]
+    val = [square[0], square[1][:, ::-1], square[2], square[3], square[3] // 2 + 9]
+    images = np.stack(train + val)
+    reasons = imagenet.find_twins(names, images)
+    assert {name: reason.split()[2] for name, reason in reasons.items()} == {
+        "val/a": "train/0", "val/b": "train/1", "val/c": "train/2", "val/e": "val/d",
+    }  # fmt: skip
+
+
+def test_stored_splits_obey_the_rule():
+    with open(imagenet.SPLITS_CSV, newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    stored = {row["file"]: row["split"] for row in rows}
+    excluded = {row["file"] for row in rows if row["reason"]}
+    assert len(stored) == 5504 and all(name.startswith("val/") for name in excluded)
+    assert stored == imagenet.divide(stored, excluded)
+    counts = [list(stored.values()).count(s) for s in (*enhancement.SPLITS, "excluded")]
+    assert counts == [5004, 100, 398, 2]
+
+
+@needs_imagenet
+def test_stored_splits_are_those_made_from_the_images(tmp_path):
+    if imagenet.describe(REAL).name != "ImageNet-5504":
+        pytest.skip("another ImageNet than the one the stored splits are of")
+    stored = imagenet.SPLITS_CSV.read_text()
+    files = imagenet.list_files(REAL)
+    assert {f"{name}," for name in files} == {
+        line[: line.index(",") + 1] for line in stored.splitlines()[1:]
+    }
+    imagenet.make_splits(REAL, tmp_path / "made.csv")
+    assert (tmp_path / "made.csv").read_text() == stored
+
+
+# Embedded photographs
+
+
+def test_embedded_splits_share_no_photograph_and_no_file():
+    photographs = [set(natural.SOURCES[split]) for split in enhancement.SPLITS]
+    files = [set(natural.SOURCES[split].values()) for split in enhancement.SPLITS]
+    for parts in (photographs, files):
+        assert len(set.union(*parts)) == sum(map(len, parts))
+    for split in enhancement.SPLITS:
+        names = natural.crop_names(split)
+        assert len(set(names)) == len(names) == natural.COUNTS[split]
+        assert {name.split("/")[0] for name in names} == set(natural.SOURCES[split])
+
+
+def test_embedded_crops_depend_on_their_name_only():
+    name = natural.crop_names("test")[5]
+    first = natural.crop(name, 64)
+    natural.crop(natural.crop_names("train")[3], 64)
+    assert np.array_equal(natural.crop(name, 64), first)
+    assert first.shape == (64, 64) and first.dtype == np.uint8
+    crops = [natural.crop(name, 32) for name in natural.crop_names("train", 80)]
+    assert len({crop.tobytes() for crop in crops}) == 80
+    assert min(crop.std() for crop in crops) > 10
+
+
+def test_missing_photograph_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(natural.SOURCES["test"], "ghost", ("skimage", "data/ghost.png"))
+    with pytest.raises(ValueError, match="ghost.png is missing: install skimage"):
+        natural.read_photograph("ghost")
+
+
+# Pairs
+
+
+def test_load_of_a_folder(root):
+    data = enhancement.load(root, 32)
+    assert [len(getattr(data, s).names) for s in enhancement.SPLITS] == [7, 2, 8]
+    names = [name for s in enhancement.SPLITS for name in getattr(data, s).names]
+    assert len(set(names)) == 17
+    for pairs in (data.train, data.validation, data.test):
+        assert pairs.reference.shape == pairs.degraded.shape == (len(pairs.names), 32, 32)
+        for i, name in enumerate(pairs.names):
+            expected = imagenet.read_grey(root / "imagenet" / name, 32)
+            assert np.array_equal(pairs.reference[i], expected)
+            assert np.array_equal(pairs.degraded[i], degradation.degrade(expected, name))
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+def test_fewer_are_a_subset_of_more(root, tmp_path_factory, embedded):
+    place = tmp_path_factory.mktemp("empty") if embedded else root
+    few = enhancement.load(place, 32, n_train=3, n_validation=1, n_test=2)
+    more = enhancement.load(place, 32, n_train=6, n_validation=2, n_test=8)
+    assert few.fingerprint == more.fingerprint
+    for split, n in zip(enhancement.SPLITS, (3, 1, 2), strict=True):
+        a, b = getattr(few, split), getattr(more, split)
+        assert a.names == b.names[:n] and np.array_equal(a.degraded, b.degraded[:n])
+
+
+def test_pack_is_reused_and_remade_when_the_data_change(root, monkeypatch):
+    first = enhancement.load(root, 32)
+    with monkeypatch.context() as patch:
+        patch.setattr(imagenet, "read_grey", lambda *_: pytest.fail("decoded again"))
+        again = enhancement.load(root, 32)
+    assert np.array_equal(first.train.degraded, again.train.degraded)
+    assert first.train.names == again.train.names
+    other = enhancement.load(root, 32, seed=1)
+    assert np.array_equal(first.train.reference, other.train.reference)
+    assert not np.array_equal(first.train.degraded, other.train.degraded)
+    Image.new("RGB", (50, 50), "red").save(root / "imagenet" / first.train.names[0], "PNG")
+    changed = enhancement.load(root, 32)
+    assert changed.fingerprint != first.fingerprint
+    assert len(np.unique(changed.train.reference[0])) == 1
+
+
+def test_limits_below_one_are_refused(root):
+    with pytest.raises(ValueError, match="n_test is 0"):
+        enhancement.load(root, n_test=0)
+
+
+def test_crops_are_fixed_and_the_same_of_both():
+    ramp = np.arange(32 * 32, dtype=np.int64).reshape(32, 32)
+    stack = np.stack([(ramp % 251).astype(np.uint8)] * 5)
+    pairs = enhancement.Pairs(stack, 255 - stack, tuple("abcde"))
+    cut = enhancement.crops(pairs, 16)
+    assert cut.reference.shape == (5, 16, 16) and cut.names == pairs.names
+    assert np.array_equal(cut.reference, 255 - cut.degraded)
+    assert len({image.tobytes() for image in cut.reference}) > 1
+    last = enhancement.Pairs(stack[3:], 255 - stack[3:], tuple("de"))
+    assert np.array_equal(enhancement.crops(last, 16).reference, cut.reference[3:])
+    assert not np.array_equal(enhancement.crops(pairs, 16, seed=1).reference, cut.reference)
+    whole = enhancement.crops(pairs, 32)
+    assert np.array_equal(whole.reference, stack)
+    with pytest.raises(ValueError, match="no crop of 33"):
+        enhancement.crops(pairs, 33)
+
+
+@needs_imagenet
+def test_second_fingerprint_of_imagenet_is_quick():
+    first = imagenet.describe(REAL)
+    start = time.perf_counter()
+    assert imagenet.describe(REAL) == first
+    assert time.perf_counter() - start < 1
