@@ -21,7 +21,8 @@ class MarkovDiscriminatorConfig:
 class MarkovDiscriminator(nn.Module):
     """(B, 1, H, W) in [-1, 1] -> scores (B, 1, H/16, W/16), unbounded.
 
-    Four 4x4 convolutions of stride 2 with batch norm and LeakyReLU, then a 3x3 one of stride 1.
+    Four 4x4 convolutions of stride 2 with batch norm and LeakyReLU, then a 3x3 one of stride 1. The
+    last has no bias: Eq. 4 only compares scores, so a bias would drift on rounding errors alone.
     Batch norm mixes the images of a batch, which WGAN-GP's authors advise against in a critic; the
     paper has it, so it stays.
     """
@@ -32,7 +33,8 @@ class MarkovDiscriminator(nn.Module):
         steps = [
             down(a, b, config.bn_momentum) for a, b in zip((1, *config.widths), config.widths)
         ]
-        self.layers = nn.Sequential(*steps, nn.Conv2d(config.widths[-1], 1, 3, padding=1))
+        scores = nn.Conv2d(config.widths[-1], 1, 3, padding=1, bias=False)
+        self.layers = nn.Sequential(*steps, scores)
         init_normal(self)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,0 +1,136 @@
+"""How fast a training step is, against a plain version of the same step, in one run.
+
+    python -m lib.bench [--experiment C5] [--size 128] [--batch 8] [--rounds 5] [--threads 2]
+
+The plain version is what one writes first: the generator runs once for the critic and once more for
+itself, the features of the references are computed again each step, gradients are computed for
+weights that are not updated, Adam is unfused, tensors keep their default layout. In every step both
+versions start from the same weights, see the same images and must report the same losses. Steps
+alternate, so a machine that slows down slows both; the ratio of the medians is the figure to quote.
+"""
+
+import argparse
+import copy
+import statistics
+import sys
+import time
+from dataclasses import replace
+
+import torch
+
+from lib.data.enhancement import load
+from lib.experiments import resolve
+from lib.losses.adversarial import critic_loss, generator_loss, gradient_penalty
+from lib.losses.perceptual import feature_distance
+from lib.losses.pixel import mse
+from lib.data.tensors import to_unit
+from lib.paths import data_root
+from lib.train import choose_device, make_deterministic
+from lib.training.two_d_gan import TwoDGANRecipe
+
+TOLERANCE = 1e-4  # of the losses, relative; the penalty doubles rounding errors in fp32
+
+
+class PlainTwoDGAN(TwoDGANRecipe):
+    """The same losses and updates as `TwoDGANRecipe`, without any of its savings."""
+
+    def __init__(self, config, data, device):
+        super().__init__(config, data, device)
+        adam = config.experiment.optimiser
+        betas = (adam.beta1, adam.beta2)
+        self.generator.to(memory_format=torch.contiguous_format)
+        for network, _ in self.perceptual.values():
+            network.to(memory_format=torch.contiguous_format)
+        self.optimisers = {
+            name: torch.optim.Adam(module.parameters(), adam.learning_rate, betas, foreach=False)
+            for name, module in self.modules.items()
+        }
+
+    def step(self, step: int) -> dict[str, torch.Tensor]:
+        indices = torch.from_numpy(self.indices(step)).to(self.device)
+        degraded, reference = to_unit(self.degraded[indices]), to_unit(self.reference[indices])
+
+        mix = torch.rand(len(reference), 1, 1, 1, device=self.device)
+        fake = self.generator(degraded)
+        critic = critic_loss(self.critic(fake.detach()), self.critic(reference))
+        penalty = gradient_penalty(self.critic, reference, fake, mix)
+        self.optimisers["discriminator"].zero_grad()
+        (critic + self.losses.gradient_penalty * penalty).backward()
+        self.optimisers["discriminator"].step()
+
+        fake = self.generator(degraded)
+        losses = {"adversarial": generator_loss(self.critic(fake)), "mse": mse(fake, reference)}
+        for name, (network, _) in self.perceptual.items():
+            losses[name] = feature_distance(
+                network(fake), network(reference), self.losses.perceptual_norm
+            )
+        total = sum(getattr(self.losses, name) * loss for name, loss in losses.items())
+        self.optimisers["generator"].zero_grad()
+        total.backward()
+        self.optimisers["generator"].step()
+        return {"critic": critic, "penalty": penalty, **losses, "total": total}
+
+
+def compare(experiment: str, size: int, batch: int, rounds: int, device: torch.device) -> dict:
+    """Time both versions in turn; returns median seconds of each, their ratio and the worst
+    relative difference between their losses."""
+    config = resolve(experiment, "paper")
+    config = replace(config, scale=replace(config.scale, crop_size=size, batch_size=batch))
+    data = load(data_root(), size=max(size, 128), n_train=4 * batch, n_validation=1, n_test=1)
+    make_deterministic(0)
+    plain, fast = PlainTwoDGAN(config, data, device), TwoDGANRecipe(config, data, device)
+
+    seconds = {"plain": [], "fast": []}
+    difference = 0.0
+    for step in range(rounds + 1):  # the first is a warm-up
+        _copy_state(plain, fast)
+        random_state, losses = torch.get_rng_state(), {}
+        for name, recipe in (("plain", plain), ("fast", fast)):
+            torch.set_rng_state(random_state)
+            start = time.perf_counter()
+            losses[name] = {k: v.item() for k, v in recipe.step(step).items()}
+            seconds[name].append(time.perf_counter() - start)
+        for key, value in losses["plain"].items():
+            apart = abs(losses["fast"][key] - value) / max(abs(value), 1e-3)
+            difference = max(difference, apart)
+    medians = {name: statistics.median(values[1:]) for name, values in seconds.items()}
+    return {**medians, "ratio": medians["plain"] / medians["fast"], "difference": difference}
+
+
+def _copy_state(source: TwoDGANRecipe, target: TwoDGANRecipe) -> None:
+    """Rounding adds up over steps: each step starts from the same weights in both versions."""
+    for name, module in source.modules.items():
+        target.modules[name].load_state_dict(module.state_dict())
+        state = copy.deepcopy(source.optimisers[name].state_dict())  # loading shares its tensors
+        state["param_groups"] = target.optimisers[name].state_dict()["param_groups"]  # fused or not
+        target.optimisers[name].load_state_dict(state)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lib.bench", description=__doc__.split("\n")[0])
+    parser.add_argument("--experiment", default="C5")
+    parser.add_argument("--size", type=int, default=128, help="pixels a side")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=5, help="timed steps of each version")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    result = compare(
+        options.experiment, options.size, options.batch, options.rounds,
+        choose_device(options.device),
+    )  # fmt: skip
+    print(
+        f"{options.experiment}, {options.size} px, batch {options.batch}, fp32, "
+        f"{options.threads} threads: plain {result['plain']:.3f} s, "
+        f"this kit {result['fast']:.3f} s a step, ratio {result['ratio']:.2f}; "
+        f"losses differ by at most {result['difference']:.1e}"
+    )
+    if result["difference"] > TOLERANCE:
+        print("the losses are not the same", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

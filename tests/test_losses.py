@@ -1,0 +1,57 @@
+"""Eqs. 4 and 5 of 2D-GAN against hand-worked cases."""
+
+import pytest
+import torch
+
+from lib.losses.adversarial import critic_loss, generator_loss, gradient_penalty
+from lib.losses.pixel import mse
+
+
+def test_mse_by_hand():
+    fake, real = torch.zeros(1, 1, 2, 2), torch.tensor([[[[1.0, 2.0], [0.0, -1.0]]]])
+    assert mse(fake, real).item() == (1 + 4 + 0 + 1) / 4
+
+
+def test_wasserstein_terms_by_hand():
+    fake, real = torch.tensor([1.0, 3.0]), torch.tensor([5.0, 7.0])
+    assert critic_loss(fake, real).item() == 2 - 6
+    assert generator_loss(fake).item() == -2
+
+
+def test_penalty_of_a_linear_critic_is_known():
+    """D(x) = w . x has the gradient w everywhere: the penalty is (||w|| - 1)^2."""
+    w = torch.randn(1, 3, 4)
+    penalty = gradient_penalty(
+        lambda x: (x * w).flatten(1).sum(1), torch.randn(5, 1, 3, 4), torch.randn(5, 1, 3, 4),
+        torch.rand(5, 1, 1, 1),
+    )  # fmt: skip
+    assert penalty.item() == pytest.approx((w.norm().item() - 1) ** 2, rel=1e-5)
+
+
+def test_penalty_is_taken_between_real_and_fake():
+    """D(x) = x^2 / 2 summed has the gradient x: at mix m it is m real + (1 - m) fake."""
+    real, fake = torch.full((1, 1, 1, 1), 4.0), torch.zeros(1, 1, 1, 1)
+    penalty = gradient_penalty(
+        lambda x: x.square().sum() / 2, real, fake, torch.full((1, 1, 1, 1), 0.75)
+    )
+    assert penalty.item() == pytest.approx((3 - 1) ** 2)
+
+
+def test_penalty_trains_the_critic_towards_norm_one():
+    critic = torch.nn.Linear(6, 1, bias=False)
+    torch.nn.init.constant_(critic.weight, 2.0)
+    optimiser = torch.optim.SGD(critic.parameters(), 0.05)
+    for _ in range(200):
+        images = torch.randn(8, 6)
+        penalty = gradient_penalty(critic, images, torch.randn(8, 6), torch.rand(8, 1))
+        optimiser.zero_grad()
+        penalty.backward()
+        optimiser.step()
+    assert critic.weight.norm().item() == pytest.approx(1, abs=1e-3)
+
+
+def test_penalty_leaves_no_gradient_on_the_images():
+    fake = torch.randn(2, 1, 4, 4, requires_grad=True)
+    critic = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 1), torch.nn.Tanh())
+    gradient_penalty(critic, torch.randn(2, 1, 4, 4), fake, torch.rand(2, 1, 1, 1)).backward()
+    assert fake.grad is None
