@@ -23,7 +23,7 @@ class LossWeights:
     """
 
     adversarial: float = 1.0
-    mse: float = 7.0
+    mse: float = 50.0
     vgg: float = 3.0
     efficientnet: float = 2.0
     gradient_penalty: float = 10.0

@@ -50,7 +50,7 @@ PROFILES = {
             "test",
             EnhancementScale(
                 crop_size=32, n_train=24, n_validation=4, n_test=6,
-                width_divisor=16, steps=6, perceptual_images=1,
+                width_divisor=16, steps=20, perceptual_images=1,
             ),
         ),
     )
