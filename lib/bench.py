@@ -15,15 +15,16 @@ import statistics
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from lib.data.enhancement import load
+from lib.data.tensors import to_unit
 from lib.experiments import resolve
 from lib.losses.adversarial import critic_loss, generator_loss, gradient_penalty
 from lib.losses.perceptual import feature_distance
 from lib.losses.pixel import mse
-from lib.data.tensors import to_unit
 from lib.paths import data_root
 from lib.train import choose_device, make_deterministic
 from lib.training.two_d_gan import TwoDGANRecipe
@@ -50,7 +51,7 @@ class PlainTwoDGAN(TwoDGANRecipe):
         indices = torch.from_numpy(self.indices(step)).to(self.device)
         degraded, reference = to_unit(self.degraded[indices]), to_unit(self.reference[indices])
 
-        mix = torch.rand(len(reference), 1, 1, 1, device=self.device)
+        mix = torch.rand(len(reference), 1, 1, 1).to(self.device)
         fake = self.generator(degraded)
         critic = critic_loss(self.critic(fake.detach()), self.critic(reference))
         penalty = gradient_penalty(self.critic, reference, fake, mix)
@@ -71,12 +72,14 @@ class PlainTwoDGAN(TwoDGANRecipe):
         return {"critic": critic, "penalty": penalty, **losses, "total": total}
 
 
-def compare(experiment: str, size: int, batch: int, rounds: int, device: torch.device) -> dict:
+def compare(
+    experiment: str, size: int, batch: int, rounds: int, device: torch.device, root: Path
+) -> dict:
     """Time both versions in turn; returns median seconds of each, their ratio and the worst
     relative difference between their losses."""
     config = resolve(experiment, "paper")
     config = replace(config, scale=replace(config.scale, crop_size=size, batch_size=batch))
-    data = load(data_root(), size=max(size, 128), n_train=4 * batch, n_validation=1, n_test=1)
+    data = load(root, size=max(size, 128), n_train=4 * batch, n_validation=1, n_test=1)
     make_deterministic(0)
     plain, fast = PlainTwoDGAN(config, data, device), TwoDGANRecipe(config, data, device)
 
@@ -113,12 +116,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5, help="timed steps of each version")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     parser.add_argument("--device", default="cpu", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     result = compare(
         options.experiment, options.size, options.batch, options.rounds,
-        choose_device(options.device),
+        choose_device(options.device), data_root(options.data),
     )  # fmt: skip
     print(
         f"{options.experiment}, {options.size} px, batch {options.batch}, fp32, "

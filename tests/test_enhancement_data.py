@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from lib.data import degradation, enhancement, imagenet, natural
-from lib.data.fingerprint import describe, fingerprint
+from lib.data.catalogue import describe
+from lib.data.fingerprint import fingerprint
 from lib.paths import data_root
 
 REAL = data_root()

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from lib.data import sober_drunk
-from lib.data.fingerprint import describe
+from lib.data.catalogue import describe
 from lib.paths import data_root
 
 REAL = data_root()

@@ -5,17 +5,12 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import spearmanr
 
-from lib.data import street_scenes
-from lib.data.street_scenes import Camera, scene, scene_name
-from lib.data.thermal_faces import (
-    BAND_UM,
-    REGIONS,
-    band_radiance,
-    grey_body,
-    planck,
-    temperature_map,
-    thermal_face,
-)
+from lib.data.radiometry import BAND_UM, band_radiance, grey_body, planck
+from lib.data.scenes.canvas import Camera, Canvas, box, floor
+from lib.data.scenes.materials import ASPHALT, draw_weather
+from lib.data.scenes.sensors import develop
+from lib.data.street_scenes import scene, scene_name
+from lib.data.thermal_faces import REGIONS, temperature_map, thermal_face
 
 SMALL = (96, 128)
 
@@ -222,16 +217,16 @@ def test_rays_invert_the_projection():
 
 def test_standing_things_cool_the_ground_and_moving_ones_only_darken_it():
     rng = np.random.default_rng(0)
-    while (weather := street_scenes.draw_weather(rng, "street")).sun < 0.8:
+    while (weather := draw_weather(rng, "street")).sun < 0.8:
         pass
     camera = Camera(size=(80, 80), height=8.0, pitch=0.6, focal=1.0)
-    block = street_scenes._box(-1, 1, 1.0, 9, 11)
+    block = box(-1, 1, 1.0, 9, 11)
     results = {}
     for moving in (False, True):
-        canvas = street_scenes.Canvas(camera, weather)
-        canvas.paint(street_scenes._floor(-50, 50, 1, 90), street_scenes.ASPHALT)
+        canvas = Canvas(camera, weather)
+        canvas.paint(floor(-50, 50, 1, 90), ASPHALT)
         canvas.shadow(block, moving=moving)
-        results[moving] = street_scenes._develop(canvas, np.random.default_rng(0))
+        results[moving] = develop(canvas, np.random.default_rng(0))
     assert results[False].sunlit.min() < 0.1 and results[False].sun_warmed.min() < 0.1
     assert results[True].sunlit.min() < 0.1 and results[True].sun_warmed.min() == 1.0
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import train
+from lib import bench, train
 from lib.experiments import EXPERIMENTS, resolve, run_hash
 from lib.pretrained import PretrainedUnavailable, resolve as resolve_weights
 from lib.training import engine
@@ -144,7 +144,7 @@ def test_generator_learns(tmp_path, empty_root):
     """A few steps bring the mean squared error down on the images that were seen."""
     recipe = tiny_recipe(empty_root)
     result = engine.train(recipe, tmp_path, "x", report=lambda line: None)
-    losses = [row["mse"] for row in result["history"]]
+    losses = [row["mse"] for row in result.history]
     assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
 
 
@@ -158,6 +158,11 @@ def test_without_perceptual_is_part_of_the_configuration():
     plain, without = resolve("C5", "smoke"), resolve("C5", "smoke", without_perceptual=True)
     assert run_hash(plain) != run_hash(without)
     assert without.experiment.losses.vgg == without.experiment.losses.efficientnet == 0
+
+
+def test_fast_and_plain_steps_have_the_same_losses(empty_root, weights):
+    result = bench.compare("C5", 32, 2, 2, CPU, empty_root)
+    assert result["difference"] < bench.TOLERANCE
 
 
 def test_batches_cover_an_epoch_once_and_differ_between_epochs():

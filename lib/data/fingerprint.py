@@ -53,32 +53,6 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
     return total.hexdigest()
 
 
-def describe(key: str, root: Path) -> DataSet:
-    """The data set that `key` stands for under data root `root`, or its embedded default.
-
-    Args:
-        key: "enhancement" (ImageNet or embedded natural images), "sober_drunk", or a visible and
-            infrared pair set: "flir", "osu", "msrs".
-        root: data root (see data/README.md).
-
-    Raises ValueError for an unknown key, and where the data set is there but broken.
-    """
-    # Imported here: the loaders themselves import this module.
-    if key == "enhancement":
-        from lib.data import enhancement
-
-        return enhancement.describe(root)
-    if key == "sober_drunk":
-        from lib.data import sober_drunk
-
-        return sober_drunk.describe(root)
-    if key in ("flir", "osu", "msrs"):
-        from lib.data import translation
-
-        return translation.describe(key, root)
-    raise ValueError(f"unknown data set {key!r}; use enhancement, sober_drunk, flir, osu or msrs")
-
-
 def _read_digests(cache: Path) -> dict[str, list]:
     try:
         return json.loads(cache.read_text())

@@ -14,7 +14,6 @@ Where the database is absent, synthetic faces of as many persons take its place.
 
 import argparse
 import csv
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from lib.data import thermal_faces
 from lib.data.fingerprint import DataSet, fingerprint
 from lib.files import write_atomically
 from lib.paths import REPO, cache_dir
+from lib.provenance import code_hash, module_closure
 
 SPLITS_CSV = REPO / "data" / "splits" / "sober_drunk.csv"
 STATES = {1: "sober", 2: "drunk"}
@@ -54,10 +54,8 @@ def describe(root: Path) -> DataSet:
     """Name and fingerprint of what `load` takes. Raises ValueError for a broken layout."""
     folder = Path(root) / "sober_drunk"
     if not folder.is_dir():
-        digest = hashlib.sha256()
-        for module in (__file__, thermal_faces.__file__):
-            digest.update(Path(module).read_bytes())
-        return DataSet("sober_drunk", SYNTHETIC, digest.hexdigest(), None)
+        code = code_hash([*module_closure("lib.data.thermal_faces"), Path(__file__).resolve()])
+        return DataSet("sober_drunk", SYNTHETIC, code, None)
     files = list_files(folder).values()
     name = "Sober-Drunk (front faces)"
     if len(files) != N_FILES:

@@ -15,116 +15,47 @@ Counts are those of the database's raw files (persons 11 to 14): near 8100 to 83
 
 import math
 import zlib
-from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
-BAND_UM = (7.5, 13.0)
-KELVIN = 273.15
+from lib.data.radiometry import band_radiance, grey_body, planck  # noqa: F401
+
 COUNTS_PER_KELVIN = 14.0  # at 30 C, from background and skin of the raw files
 COUNTS_AT_20C = 8130.0
 FRAME_SECONDS = 0.1
 STATES = ("sober", "drunk")
 REGIONS = ("background", "clothes", "neck", "hair", "face", "forehead", "cheeks", "nose")
+EMISSIVITY = np.array((0.95, 0.92, 0.98, 0.96, 0.98, 0.98, 0.98, 0.98), np.float32)  # of REGIONS
 
-_H, _C, _K = 6.62607015e-34, 2.99792458e8, 1.380649e-23
 _PLANE = 4.0  # the skin texture spans -2 .. 2 head half-widths
 _TEXELS = 192
 
 
-def planck(wavelength_um: np.ndarray, kelvin: np.ndarray) -> np.ndarray:
-    """Spectral radiance of a black body (Planck's law), W m^-2 sr^-1 um^-1, broadcasting."""
-    metres = np.asarray(wavelength_um, float) * 1e-6
-    exponent = _H * _C / (metres * _K * np.asarray(kelvin, float))
-    return 2e-6 * _H * _C**2 / metres**5 / np.expm1(exponent)
-
-
-@lru_cache(maxsize=1)
-def _radiance_table() -> tuple[np.ndarray, np.ndarray]:
-    celsius = np.arange(-120.0, 300.0, 0.5)
-    nodes, weights = np.polynomial.legendre.leggauss(24)
-    low, high = BAND_UM
-    wavelengths = 0.5 * (high - low) * nodes + 0.5 * (high + low)
-    spectral = planck(wavelengths[None], celsius[:, None] + KELVIN)
-    return celsius, 0.5 * (high - low) * spectral @ weights
-
-
-def band_radiance(celsius: np.ndarray) -> np.ndarray:
-    """Black-body radiance over 7.5-13 um, W m^-2 sr^-1, for -120 to 299 C (tabulated once).
-
-    Returns float32 of the input's shape. Temperatures outside the table take its end values.
-    """
-    grid, radiance = _radiance_table()
-    return np.interp(celsius, grid, radiance).astype(np.float32)
-
-
-def grey_body(celsius: np.ndarray, emissivity: np.ndarray, around: np.ndarray) -> np.ndarray:
-    """Radiance leaving a grey surface: e B(T) + (1 - e) B(T_around). Arrays broadcast; C, 0..1."""
-    return emissivity * band_radiance(celsius) + (1 - emissivity) * band_radiance(around)
-
-
-@dataclass(frozen=True)
 class Person:
-    """What does not change from state to state and frame to frame.
+    """What does not change from state to state and frame to frame, drawn from (seed, person).
 
     Lengths in head half-widths, temperatures in C (differences in K), the rest 0..1.
     """
 
-    half_width: float  # of the head, in image heights
-    skull: float
-    chin: float
-    jaw: float
-    hairline: float
-    fringe: float
-    long_hair: float
-    hair_warmth: float
-    brow: float
-    moustache: float
-    beard: float
-    ears: float
-    ear_temperature: float
-    skin: float
-    nose_cooling: float
-    cheek_cooling: float
-    forehead_warmth: float
-    mottle: float
-    vessels: float
-    clothes: float
-    collar: float
-    asymmetry: float
-
-
-def draw_person(person: int, seed: int = 0) -> Person:
-    """The geometry and resting temperatures of one person, from (seed, person) alone."""
-    rng = np.random.default_rng([seed, zlib.crc32(b"thermal face"), person])
-    u = rng.uniform
-    woman = u() < 0.35
-    return Person(
-        half_width=u(0.29, 0.36),
-        skull=u(1.32, 1.55),
-        chin=u(1.36, 1.58),
-        jaw=u(0.05, 0.3),
-        hairline=u(-1.25, -0.85),
-        fringe=u(0, 1) ** 4,
-        long_hair=u(0.5, 1) * woman,
-        hair_warmth=u(0.25, 0.7),
-        brow=u(0.3, 1.0) * (0.6 if woman else 1),
-        moustache=0.0 if woman else max(0.0, u(-0.8, 1)),
-        beard=0.0 if woman else max(0.0, u(-1.2, 1)),
-        ears=0.0 if woman else u(0, 1),
-        ear_temperature=u(31.0, 34.8),
-        skin=u(33.0, 34.0),
-        nose_cooling=u(0.8, 3.4),
-        cheek_cooling=u(0.4, 1.8),
-        forehead_warmth=u(-0.9, 0.5),
-        mottle=u(0.2, 0.9),
-        vessels=u(0.25, 0.6),
-        clothes=u(26.0, 30.0),
-        collar=u(0.5, 0.85),
-        asymmetry=u(-1, 1),
-    )
+    def __init__(self, person: int, seed: int = 0):
+        u = np.random.default_rng([seed, zlib.crc32(b"thermal face"), person]).uniform
+        woman = u() < 0.35
+        self.half_width = u(0.29, 0.36)  # of the head, in image heights
+        self.skull, self.chin, self.jaw = u(1.32, 1.55), u(1.36, 1.58), u(0.05, 0.3)
+        self.hairline, self.fringe = u(-1.25, -0.85), u(0, 1) ** 4
+        self.long_hair, self.hair_warmth = u(0.5, 1) * woman, u(0.25, 0.7)
+        self.brow = u(0.3, 1.0) * (0.6 if woman else 1)
+        self.moustache = 0.0 if woman else max(0.0, u(-0.8, 1))
+        self.beard = 0.0 if woman else max(0.0, u(-1.2, 1))
+        self.ears = 0.0 if woman else u(0, 1)  # 0: under the hair
+        self.ear_temperature, self.skin = u(31.0, 34.8), u(33.0, 34.0)
+        self.nose_cooling, self.cheek_cooling = u(0.8, 3.4), u(0.4, 1.8)
+        self.forehead_warmth = u(-0.9, 0.5)
+        self.mottle, self.vessels = u(0.2, 0.9), u(0.25, 0.6)
+        self.clothes, self.collar = u(26.0, 30.0), u(0.5, 0.85)
+        self.asymmetry = u(-1, 1)
 
 
 @lru_cache(maxsize=64)
@@ -149,11 +80,7 @@ def _skin_texture(person: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.nd
             points = np.round((line / _PLANE + 0.5) * _TEXELS * 16).astype(np.int32)
             cv2.polylines(vessels, [points], False, 1.0, 1, cv2.LINE_AA, 4)
     vessels = cv2.GaussianBlur(vessels, (0, 0), 1.6)
-    return (
-        mottle / mottle.std(),
-        strands / strands.std(),
-        vessels / max(float(vessels.max()), 1e-6),
-    )
+    return mottle / mottle.std(), strands / strands.std(), vessels / max(float(vessels.max()), 1e-6)
 
 
 def _blob(x, y, cx, cy, sx, sy):
@@ -164,14 +91,19 @@ def _line(distance, width):
     return np.exp(-((distance / width) ** 2))
 
 
-def _skin(who: Person, drunk: bool, session, frame: int, x, y, outline, inside, texture):
+def _ring(x, y, rx, ry):
+    """Negative inside an ellipse about the origin: (H, W)."""
+    return np.sqrt((x / rx) ** 2 + (y / ry) ** 2) - 1
+
+
+def _skin(who: Person, state: str, session, frame: int, x, y, outline, inside, texture):
     """Skin temperature in C, and how much each pixel is nose and cheek (0..1): all (H, W).
 
     `x` and `y` are in the plane of the face, `outline` the distance from its edge, `inside` the
     coverage of a region, `texture` mottling, strands and vessels.
     """
     mottle, strands, vessels = texture
-    warming = np.array((0.7, 0.35, 0.3, 1.3)) * session.uniform(0.7, 1.3, 4) * drunk
+    warming = np.array((0.7, 0.35, 0.3, 1.3)) * session.uniform(0.7, 1.3, 4) * (state == "drunk")
     nose_warming, forehead_warming, cheek_warming, vessel_gain = warming.tolist()
     tone, phase = 0.15 * session.standard_normal(), session.uniform()
     ax = np.abs(x)
@@ -219,12 +151,17 @@ def temperature_map(
     """
     if state not in STATES:
         raise ValueError(f"state must be one of {STATES}, not {state!r}")
-    who = draw_person(person, seed)
+    who = Person(person, seed)
     session = np.random.default_rng([seed, zlib.crc32(state.encode()), person])
     shot = np.random.default_rng([seed, zlib.crc32(state.encode()), person, frame])
     height, width = size
     pixel = 1 / (who.half_width * height)  # head half-widths a pixel
 
+    def inside(level: np.ndarray, softness: float = 1.5) -> np.ndarray:
+        """Coverage 0..1 of the region where `level` (about a distance) is negative."""
+        return np.clip(0.5 - level / (softness * pixel), 0, 1)
+
+    # the plane of the face: (x, y), the texture on it, and where it ends
     sway = session.normal(0, (0.08, 0.04, 0.04, 0.05)) + shot.normal(0, (6e-3, 6e-3, 4e-3, 5e-3))
     shift_x, shift_y, roll, yaw = sway.tolist()  # Python floats keep the maps float32
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
@@ -232,79 +169,59 @@ def temperature_map(
     y0 = (rows + 0.5 - 0.46 * height) * pixel - shift_y
     x = x0 * math.cos(roll) + y0 * math.sin(roll)
     y = y0 * math.cos(roll) - x0 * math.sin(roll)
-    fx = x - yaw * np.clip(1 - x * x, 0, 1)  # features turn with the head
-
+    ax, below = np.abs(x), np.maximum(y, 0)
+    turned = x - yaw * np.clip(1 - x * x, 0, 1)  # features turn with the head
+    u, v = ((a / _PLANE + 0.5) * _TEXELS for a in (x, y))
     texture = [
-        cv2.remap(
-            field,
-            (x / _PLANE + 0.5) * _TEXELS,
-            (y / _PLANE + 0.5) * _TEXELS,
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT,
-        )
+        cv2.remap(field, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
         for field in _skin_texture(person, seed)
     ]
     mottle, strands, _ = texture
-
-    def inside(level: np.ndarray, softness: float = 1.5) -> np.ndarray:
-        """Coverage 0..1 of the region where `level` (about a distance) is negative."""
-        return np.clip(0.5 - level / (softness * pixel), 0, 1)
-
-    # the outline: skull an ellipse, jaw a tapered superellipse
-    below = np.maximum(y, 0)
+    # skull an ellipse, jaw a tapered superellipse
     breadth = x / (1 - who.jaw * (below / who.chin) ** 2)
     skull = np.sqrt(x * x + (y / who.skull) ** 2)
     jaw = (np.abs(breadth) ** 2.6 + (below / who.chin) ** 2.6) ** (1 / 2.6)
     outline = np.where(y < 0, skull, jaw) - 1
-    head = inside(outline)
-    forehead = inside(outline + 0.1) * inside(y + 0.42) * (y > who.hairline)
-
-    skin, nose, cheeks = _skin(
-        who, state == "drunk", session, frame, fx, y, outline, inside, texture
-    )
+    skin, nose, cheeks = _skin(who, state, session, frame, turned, y, outline, inside, texture)
 
     # from back to front: wall, hair behind, clothes, neck, ears, head, hair
     ambient = session.uniform(21.5, 24.0)
-    wall = ambient + session.normal(0, 0.35) * x0 + session.normal(0, 0.25) * y0
-    hair_warmth = who.hair_warmth * (1 + 0.2 * strands)
-    depth = np.clip(1.15 - 1.3 * outline, 0.4, 1.15)  # hair cools away from the head
-    hair = ambient + 0.8 * hair_warmth * (who.skin - ambient) * depth
-    temperature = wall.astype(np.float32)
+    temperature = ambient + session.normal(0, 0.35) * x0 + session.normal(0, 0.25) * y0
     region = np.zeros(size, np.uint8)
 
-    def put(alpha: np.ndarray, celsius, name: str) -> None:
+    def put(name: str, alpha: np.ndarray, celsius: np.ndarray) -> None:
         nonlocal temperature
         temperature = temperature + alpha * (celsius - temperature)
         region[alpha > 0.5] = REGIONS.index(name)
 
-    spread = x / (1.18 + 0.3 * np.maximum(y, 0)) + 0.04 * strands
-    mane = np.sqrt(spread**2 + (np.minimum(y, 0) / (who.skull + 0.12)) ** 2) - 1
-    put(who.long_hair * inside(mane, 8), hair, "hair")
+    hair_warmth = who.hair_warmth * (1 + 0.2 * strands)
+    depth = np.clip(1.15 - 1.3 * outline, 0.4, 1.15)  # hair cools away from the head
+    hair = ambient + 0.8 * hair_warmth * (who.skin - ambient) * depth
+    mane = _ring(x / (1.18 + 0.3 * below) + 0.04 * strands, np.minimum(y, 0), 1, who.skull + 0.12)
+    put("hair", who.long_hair * inside(mane, 8), hair)
     neck_width = 0.62 + 0.1 * np.abs(y - 1.2) + 0.1 * who.jaw
-    shoulders = 1.62 - 0.25 * who.collar + 0.25 * (np.abs(x) - 0.6) + 0.15 * np.abs(x) ** 0.5 - y
+    carotid = 0.6 * _line(ax - 0.42, 0.1)
+    shade = 0.8 * inside(outline - 0.12, 8)  # the warm crease under the chin
+    put("neck", inside(np.maximum(ax - neck_width, 0.6 - y)), who.skin - 0.3 + carotid + shade)
+    shoulders = 1.62 - 0.25 * who.collar + 0.25 * (ax - 0.6) + 0.15 * ax**0.5 - y
     collar = np.maximum(shoulders, 1.3 + 0.35 * who.collar - 0.5 * x * x - y)
     fold = 0.5 * np.sin(5 * x + 3 * y + 6 * who.asymmetry) + 0.25 * mottle
-    carotid = 0.6 * _line(np.abs(x) - 0.42, 0.1)
-    shade = 0.8 * inside(outline - 0.12, 8)  # the warm crease under the chin
-    neck = inside(np.maximum(np.abs(x) - neck_width, 0.6 - y))
-    put(neck, who.skin - 0.3 + carotid + shade, "neck")
-    put(inside(collar), who.clothes + fold + 0.15 * strands, "clothes")
-    ear = np.sqrt(((np.abs(x) - 1.0) / 0.13) ** 2 + ((y - 0.08) / 0.3) ** 2) - 1
-    shell = np.abs(np.sqrt(((np.abs(x) - 1.03) / 0.07) ** 2 + ((y - 0.05) / 0.18) ** 2) - 1)
-    put(who.ears * inside(0.2 * ear), who.ear_temperature - 0.6 * (shell < 0.35), "face")
-    put(head, skin, "face")
+    put("clothes", inside(collar), who.clothes + fold + 0.15 * strands)
+    shell = np.abs(_ring(ax - 1.03, y - 0.05, 0.07, 0.18)) < 0.35
+    ear = inside(0.2 * _ring(ax - 1.0, y - 0.08, 0.13, 0.3))
+    put("face", who.ears * ear, who.ear_temperature - 0.6 * shell)
+    head = inside(outline)
+    put("face", head, skin)
     region[(head > 0.5) & (cheeks > 0.5)] = REGIONS.index("cheeks")
+    forehead = inside(outline + 0.1) * inside(y + 0.42) * (y > who.hairline)
     region[forehead > 0.5] = REGIONS.index("forehead")
     region[(head > 0.5) & (nose > 0.6)] = REGIONS.index("nose")
-    line = who.hairline + 0.55 * np.maximum(np.abs(x) - 0.55, 0) + 0.14 * who.asymmetry * x
+    line = who.hairline + 0.55 * np.maximum(ax - 0.55, 0) + 0.14 * who.asymmetry * x
     line = line + who.fringe * (0.35 - 0.3 * x * x) + (0.02 + 0.04 * who.fringe) * strands
-    side = np.maximum(0.93 - np.abs(x) + 0.03 * strands, y + 0.2)  # sideburns
+    side = np.maximum(0.93 - ax + 0.03 * strands, y + 0.2)  # sideburns
     scalp = np.maximum(y - line, outline - 0.1 - 0.03 * strands)
-    cap = np.minimum(scalp, np.maximum(side, outline - 0.1))
-    put(inside(cap, 5), hair, "hair")
-
-    emissivity = np.array((0.95, 0.92, 0.98, 0.96, 0.98, 0.98, 0.98, 0.98), np.float32)[region]
-    return temperature.astype(np.float32), emissivity, region
+    put("hair", inside(np.minimum(scalp, np.maximum(side, outline - 0.1)), 5), hair)
+    return temperature.astype(np.float32), EMISSIVITY[region], region
 
 
 def thermal_face(
@@ -317,12 +234,10 @@ def thermal_face(
     """
     celsius, emissivity, region = temperature_map(person, state, frame, seed, size)
     key = [seed, zlib.crc32(f"camera {state}".encode()), person]
-    session = np.random.default_rng(key)
-    shot = np.random.default_rng([*key, frame])
+    session, shot = np.random.default_rng(key), np.random.default_rng([*key, frame])
     height, width = size
 
-    ambient = np.median(celsius[region == 0])
-    radiance = grey_body(celsius, emissivity, ambient)
+    radiance = grey_body(celsius, emissivity, np.median(celsius[region == 0]))
     soft = session.uniform() < 0.2  # some of the real sessions are out of focus
     focus = session.uniform(1.4, 2.4) if soft else session.uniform(0.5, 0.9)
     radiance = cv2.GaussianBlur(radiance, (0, 0), focus * height / 128)

@@ -34,13 +34,15 @@ import numpy as np
 from PIL import Image
 from scipy.sparse.csgraph import connected_components
 
-from lib.data import street_scenes, thermal_faces
+from lib.data import street_scenes
 from lib.data.fingerprint import DataSet, fingerprint
 from lib.files import write_atomically, write_text
 from lib.paths import REPO, cache_dir, data_root
+from lib.provenance import code_hash, module_closure
 
 SPLITS = REPO / "data" / "splits"
 N_TRAIN, N_TEST = 500, 20  # GN_CycleGAN, Section 4.1
+KEYS = ("flir", "osu", "msrs")
 MIN_OSU_PAIRS = 40
 MAX_CANDIDATES = 2000  # of longer sequences every k-th frame is considered
 SAME_SCENE = 0.3  # see `similarity`
@@ -132,10 +134,9 @@ def describe(key: str, root: Path) -> DataSet:
     layout = choose(key, root)
     if layout is None:
         _, name, indices = SYNTHETIC[key]
-        digest = hashlib.sha256(json.dumps({s: list(i) for s, i in indices.items()}).encode())
-        for module in (street_scenes, thermal_faces):
-            digest.update(Path(module.__file__).read_bytes())
-        return DataSet(key, name, digest.hexdigest(), None)
+        code = code_hash(module_closure("lib.data.street_scenes"))
+        identity = json.dumps([code, {side: list(i) for side, i in indices.items()}])
+        return DataSet(key, name, hashlib.sha256(identity.encode()).hexdigest(), None)
     folder = Path(root) / layout.key
     files = [file for pair in list_pairs(root, layout).values() for file in pair]
     return DataSet(key, layout.name, fingerprint(files, folder), folder)

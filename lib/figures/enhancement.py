@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lib.figures.style import TEXT_WIDTH, show_grey
+from lib.metrics import average_gradient
 
 ZOOM_COLOUR = "tab:red"
 
@@ -27,14 +28,14 @@ def image_pairs(reference: np.ndarray, degraded: np.ndarray, names, dataset: str
 
 
 def most_detailed_square(image: np.ndarray, size: int) -> tuple[int, int]:
-    """Top-left corner (y, x) of the square with the highest variance, on a grid of size / 4."""
+    """Top-left corner (y, x) of the square with the highest AG (Eq. 11), on a grid of size / 4."""
     step = max(1, size // 4)
     corners = [
         (y, x)
         for y in range(0, image.shape[0] - size + 1, step)
         for x in range(0, image.shape[1] - size + 1, step)
     ]
-    return max(corners, key=lambda corner: _square(image, corner, size).astype(float).var())
+    return max(corners, key=lambda corner: average_gradient(_square(image, corner, size)))
 
 
 def side_by_side(
@@ -44,7 +45,7 @@ def side_by_side(
     """Figs. 7 to 11: one scene by every method, each with the same detail enlarged below it.
 
     `images`: method -> (H, W) bytes; `reference` (H, W) is shown last. The detail is the square of
-    `zoom` pixels in which the reference varies most.
+    `zoom` pixels in which the reference has most texture.
     """  # fmt: skip
     shown = {**images, "Reference": reference}
     corner = most_detailed_square(reference, zoom)

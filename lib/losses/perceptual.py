@@ -1,7 +1,6 @@
 """Perceptual losses: distances between features of a frozen network (2D-GAN, Eqs. 6 and 7)."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from lib.files import write_atomically
 from lib.networks.backbones import FrozenFeatures
 
 
@@ -66,9 +66,7 @@ def target_features(
     path = folder / f"{type(network).__name__}-{key}.safetensors"
     if not path.exists():
         features = _compute(network, images, device, chunk)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-        save_file({"features": features}, partial)
-        os.replace(partial, path)
+        write_atomically(path, lambda temporary: save_file({"features": features}, temporary))
     return load_file(path)["features"]
 
 

@@ -1,14 +1,17 @@
 """Every network of the kit by name: `build("2dgan")`."""
 
+from importlib import import_module
+
 from torch import nn
 
-from lib.networks.markov_discriminator import MarkovDiscriminator, MarkovDiscriminatorConfig
-from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig
-
+# name -> module here, network, configuration; imported when built, so that a run depends on the
+# code of its own networks only
 NETWORKS = {
-    "2dgan": (TwoDGAN, TwoDGANConfig),
-    "markov_discriminator": (MarkovDiscriminator, MarkovDiscriminatorConfig),
-}
+    "2dgan": ("two_d_gan", "TwoDGAN", "TwoDGANConfig"),
+    "markov_discriminator": (
+        "markov_discriminator", "MarkovDiscriminator", "MarkovDiscriminatorConfig",
+    ),
+}  # fmt: skip
 
 
 def build(name: str, **options) -> nn.Module:
@@ -18,5 +21,6 @@ def build(name: str, **options) -> nn.Module:
     """
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; there are {', '.join(sorted(NETWORKS))}")
-    network, config = NETWORKS[name]
-    return network(config(**options))
+    module, network, config = NETWORKS[name]
+    module = import_module(f"lib.networks.{module}")
+    return getattr(module, network)(getattr(module, config)(**options))

@@ -6,8 +6,12 @@ killed at any moment and started again ends with the same bytes as one that was 
 
 import math
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -19,8 +23,9 @@ from lib.evaluation import Evaluation
 from lib.files import write_text
 from lib.training import checkpoint
 
-LOG_ROWS = 100  # rows of history.csv in a whole run
-CHECKPOINT_SECONDS = float(os.environ.get("IR_CHECKPOINT_SECONDS", 60))
+HISTORY_ROWS = 100  # of a whole run
+VALIDATIONS = 10
+CHECKPOINT_SECONDS = float(os.environ.get("IR_CHECKPOINT_SECONDS", 30))
 PROGRESS_SECONDS = 5.0
 
 
@@ -55,108 +60,140 @@ class TrainingDiverged(RuntimeError):
     """A loss became NaN or infinite."""
 
 
+@dataclass
+class Position:
+    """How far a run is. `pending`: losses of the steps since the last row of the history, kept as
+    tensors, since looking at each would make a GPU wait."""
+
+    step: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    pending: list[dict[str, Tensor]] = field(default_factory=list)
+
+    def losses(self, recipe: Recipe) -> dict[str, list[float]]:
+        """The pending losses. Raises TrainingDiverged where one is not finite."""
+        keys = list(self.pending[0]) if self.pending else []
+        stacked = [torch.stack([losses[key].detach() for losses in self.pending]) for key in keys]
+        values = {key: column.tolist() for key, column in zip(keys, stacked)}
+        for k in range(len(self.pending)):
+            for key, column in values.items():
+                if not math.isfinite(column[k]):
+                    step = self.step - len(self.pending) + k
+                    raise TrainingDiverged(
+                        f"{key} is {column[k]} at step {step + 1}; "
+                        f"images: {', '.join(recipe.names(step))}"
+                    )
+        return values
+
+    def close_row(self, recipe: Recipe, validate: bool) -> None:
+        """Add the mean of each pending loss, and metrics if asked for, to the history."""
+        row = {"step": self.step}
+        row |= {key: sum(column) / len(column) for key, column in self.losses(recipe).items()}
+        if validate:
+            row |= {f"validation_{key}": value for key, value in recipe.validate().items()}
+        self.history.append(row)
+        self.pending.clear()
+
+
 def train(
     recipe: Recipe,
     folder: Path,
     identity: str,
     time_budget: float | None = None,
     report: Callable[[str], None] = print,
-) -> dict:
-    """Run or resume a recipe in `folder`; returns {"step", "steps", "seconds", "history"}.
+) -> Position:
+    """Run or resume a recipe in `folder`; returns how far it came.
 
-    Writes `checkpoint.pt` (about once a minute, when the time budget ends, and at the end) and
-    `history.csv` there. `identity` names configuration, code and data: a checkpoint of another
+    Writes `checkpoint.pt` and `history.csv` there: twice a minute, when the time budget ends, at
+    Ctrl-C, and at the end. `identity` names configuration, code and data: a checkpoint of another
     identity is not continued, and the reason is reported. `time_budget` in seconds: the run stops
     cleanly after it, and the next call goes on.
     Raises TrainingDiverged naming step, loss and images when a loss is not finite; the last
     checkpoint then still holds the last good state.
     """
-    path = folder / "checkpoint.pt"
-    done, history, seconds = _resume(path, recipe, identity, report)
-    per_row = max(1, recipe.steps // LOG_ROWS)
-    validate_every = per_row * max(1, LOG_ROWS // 10)
-    start, saved = time.monotonic(), time.monotonic()
-    reported, first = 0.0, done
-    pending: list[dict[str, Tensor]] = []  # losses not yet looked at: on a GPU that would wait
+    position = _resume(folder / "checkpoint.pt", recipe, identity, report)
+    per_row = max(1, recipe.steps // HISTORY_ROWS)
+    per_validation = per_row * (HISTORY_ROWS // VALIDATIONS)
+    first, before = position.step, position.seconds
+    start = saved = reported = time.monotonic()
 
-    def stop_now() -> bool:
-        return time_budget is not None and time.monotonic() - start > time_budget
-
-    while done < recipe.steps:
-        pending.append(recipe.step(done))
-        done += 1
-        at_row_end = done % per_row == 0 or done == recipe.steps
-        if at_row_end:
-            row = {"step": done, **_mean_losses(pending, done, recipe)}
-            pending.clear()
-            if done % validate_every == 0 or done == recipe.steps:
-                row |= {f"validation_{k}": v for k, v in recipe.validate().items()}
-            history.append(row)
-            stopping = stop_now()
-            if stopping or done == recipe.steps or time.monotonic() - saved > CHECKPOINT_SECONDS:
-                position = {
-                    "step": done,
-                    "identity": identity,
-                    "history": history,
-                    "seconds": seconds + time.monotonic() - start,
-                }
-                checkpoint.save(path, recipe, position)
-                _write_history(folder / "history.csv", history)
+    with interruptible() as interrupted:
+        while position.step < recipe.steps:
+            position.pending.append(recipe.step(position.step))
+            position.step += 1
+            position.seconds = before + time.monotonic() - start
+            last = position.step == recipe.steps
+            if last or position.step % per_row == 0:
+                position.close_row(recipe, last or position.step % per_validation == 0)
+            now = time.monotonic()
+            stop = interrupted.is_set() or (time_budget is not None and now - start > time_budget)
+            if last or stop or now - saved > CHECKPOINT_SECONDS:
+                _save(folder, recipe, identity, position)
                 saved = time.monotonic()
-            if time.monotonic() - reported > PROGRESS_SECONDS or done == recipe.steps:
-                report(_progress(row, done, first, recipe.steps, time.monotonic() - start))
-                reported = time.monotonic()
-            if stopping:
+            if last or now - reported > PROGRESS_SECONDS:
+                report(_progress(position, recipe, (now - start) / (position.step - first)))
+                reported = now
+            if stop:
                 break
-    return {
-        "step": done,
-        "steps": recipe.steps,
-        "seconds": seconds + time.monotonic() - start,
-        "history": history,
-    }
+    return position
 
 
-def _resume(path: Path, recipe: Recipe, identity: str, report) -> tuple[int, list[dict], float]:
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Yields an event that Ctrl-C sets; KeyboardInterrupt follows when the block is left.
+
+    So a training step is never cut in two. Outside the main thread Ctrl-C stays as it was.
+    """
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    previous = signal.signal(signal.SIGINT, lambda *_: event.set())
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if event.is_set():
+        raise KeyboardInterrupt
+
+
+def _resume(path: Path, recipe: Recipe, identity: str, report) -> Position:
     if not path.is_file():
-        return 0, [], 0.0
+        return Position()
     state = checkpoint.read(path)
     if state["position"]["identity"] != identity:
         report("starting afresh: configuration, code or data changed since the checkpoint")
-        return 0, [], 0.0
-    position = checkpoint.restore(state, recipe)
-    if position["step"] < recipe.steps:
-        report(f"resuming at step {position['step']} of {recipe.steps}")
-    return position["step"], position["history"], position["seconds"]
+        return Position()
+    stored = checkpoint.restore(state, recipe)
+    pending = [{k: torch.tensor(v) for k, v in losses.items()} for losses in stored["pending"]]
+    if stored["step"] < recipe.steps:
+        report(f"resuming at step {stored['step']} of {recipe.steps}")
+    return Position(stored["step"], stored["seconds"], stored["history"], pending)
 
 
-def _mean_losses(pending: list[dict[str, Tensor]], done: int, recipe: Recipe) -> dict[str, float]:
-    """The mean of each loss over the steps of a history row; the guard against NaN."""
-    keys = list(pending[0])
-    values = torch.stack([torch.stack([losses[k].detach() for k in keys]) for losses in pending])
-    values = values.double().cpu()  # (steps, losses)
-    bad = (~values.isfinite()).nonzero()
-    if len(bad):
-        row, column = bad[0].tolist()
-        step = done - len(pending) + row
-        raise TrainingDiverged(
-            f"{keys[column]} is {values[row, column].item()} at step {step + 1}; "
-            f"images: {', '.join(recipe.names(step))}"
-        )
-    return dict(zip(keys, values.mean(dim=0).tolist()))
+def _save(folder: Path, recipe: Recipe, identity: str, position: Position) -> None:
+    columns = position.losses(recipe)
+    stored = {
+        "identity": identity,
+        "step": position.step,
+        "seconds": position.seconds,
+        "history": position.history,
+        "pending": [dict(zip(columns, values)) for values in zip(*columns.values())],
+    }
+    checkpoint.save(folder / "checkpoint.pt", recipe, stored)
+    history = pd.DataFrame(position.history)
+    text = history.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_text(folder / "history.csv", text)
 
 
-def _progress(row: dict, done: int, first: int, steps: int, seconds: float) -> str:
-    left = seconds / (done - first) * (steps - done)
-    shown = [f"{k} {v:.4g}" for k, v in row.items() if k != "step" and math.isfinite(v)]
-    return f"step {done}/{steps}, {_clock(left)} left: {', '.join(shown)}"
+def _progress(position: Position, recipe: Recipe, seconds_per_step: float) -> str:
+    left = _clock(seconds_per_step * (recipe.steps - position.step))
+    row = position.history[-1] if position.history else {}
+    shown = ", ".join(f"{key} {value:.4g}" for key, value in row.items() if key != "step")
+    return f"step {position.step}/{recipe.steps}, {left} left: {shown}"
 
 
 def _clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-
-
-def _write_history(path: Path, history: list[dict]) -> None:
-    frame = pd.DataFrame(history)
-    write_text(path, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

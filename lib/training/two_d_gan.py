@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib.data.enhancement import EnhancementData, crops, load
+from lib.data.enhancement import EnhancementData, crops, describe, load
 from lib.data.tensors import to_device, to_unit
 from lib.evaluation import Evaluation, evaluate_enhancement
 from lib.experiments import RunConfig
@@ -20,6 +20,7 @@ from lib.losses.pixel import mse
 from lib.networks.backbones import EfficientNetB0Features, VGG16Features
 from lib.networks.markov_discriminator import MarkovDiscriminator
 from lib.networks.two_d_gan import TwoDGAN
+from lib.paths import cache_dir
 from lib.training.sampling import batch_indices, steps_per_epoch
 
 CHANNELS_LAST = {"memory_format": torch.channels_last}
@@ -55,7 +56,10 @@ class TwoDGANRecipe:
         for name, network in (("vgg", VGG16Features), ("efficientnet", EfficientNetB0Features)):
             if getattr(self.losses, name):
                 frozen = network().to(device, **CHANNELS_LAST)
-                self.perceptual[name] = frozen, target_features(frozen, pairs.reference, device)
+                targets = target_features(
+                    frozen, pairs.reference, device, folder=cache_dir("features")
+                )
+                self.perceptual[name] = frozen, targets
         files = {"vgg": "vgg16", "efficientnet": "efficientnet_b0"}
         self.pretrained = tuple(files[name] for name in self.perceptual)
 
@@ -71,7 +75,7 @@ class TwoDGANRecipe:
 
     def train_critic(self, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """Eq. 4, L_D."""
-        mix = torch.rand(len(real), 1, 1, 1, device=self.device)
+        mix = torch.rand(len(real), 1, 1, 1).to(self.device)  # drawn alike on every device
         distance = critic_loss(self.critic(fake), self.critic(real))
         penalty = gradient_penalty(self.critic, real, fake, mix)
         self.optimisers["discriminator"].zero_grad()
@@ -126,4 +130,6 @@ def load_data(config: RunConfig, root: Path) -> EnhancementData:
     return load(root, scale.image_size, scale.n_train, scale.n_validation, scale.n_test)
 
 
+# What lib.train asks of the module of a recipe: describe, load_data, make_recipe.
 make_recipe = TwoDGANRecipe
+__all__ = ["describe", "load_data", "make_recipe", "TwoDGANRecipe"]

@@ -1,0 +1,27 @@
+"""The data sets of both papers by key, and what stands for each under a data root."""
+
+from pathlib import Path
+
+from lib.data import enhancement, sober_drunk, translation
+from lib.data.fingerprint import DataSet
+
+KEYS = ("enhancement", "sober_drunk", *translation.KEYS)
+
+
+def describe(key: str, root: Path) -> DataSet:
+    """The data set that `key` stands for under data root `root`, or its embedded default.
+
+    Args:
+        key: "enhancement" (ImageNet or embedded natural images), "sober_drunk", or a visible and
+            infrared pair set: "flir", "osu", "msrs".
+        root: data root (see data/README.md).
+
+    Raises ValueError for an unknown key, and where the data set is there but broken.
+    """
+    if key == "enhancement":
+        return enhancement.describe(root)
+    if key == "sober_drunk":
+        return sober_drunk.describe(root)
+    if key in translation.KEYS:
+        return translation.describe(key, root)
+    raise ValueError(f"unknown data set {key!r}; there are {', '.join(KEYS)}")

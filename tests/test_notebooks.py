@@ -1,0 +1,45 @@
+"""The notebooks as files: parameters, opening, closing, no stored outputs but the checked ones."""
+
+import json
+
+import pytest
+
+from lib.paths import NOTEBOOKS
+
+ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+@pytest.fixture(params=ALL, ids=lambda path: path.stem)
+def cells(request):
+    return json.loads(request.param.read_text(encoding="utf-8"))["cells"]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def test_opens_with_a_title_and_compares_with_the_paper(cells):
+    assert cells[0]["cell_type"] == "markdown" and source(cells[0]).startswith("# ")
+    headings = [source(cell) for cell in cells if cell["cell_type"] == "markdown"]
+    assert any("## Paper against ours" in text for text in headings)
+
+
+def test_has_one_parameters_cell_for_papermill(cells):
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    assert all(f"{name} = " in source(tagged[0]) for name in ("profile", "data", "device"))
+
+
+def test_stores_outputs_only_where_nbval_compares_them(cells):
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            checked = "NBVAL_CHECK_OUTPUT" in source(cell)
+            assert bool(cell["outputs"]) == checked, source(cell)
+
+
+def test_is_thin(cells):
+    """No classes, and cells that fit on a screen: what is longer belongs into lib/."""
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert "class " not in source(cell)
+            assert len(source(cell).splitlines()) <= 20
