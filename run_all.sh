@@ -1,0 +1,166 @@
+#!/usr/bin/env bash
+# One command: find or make the environment, then run every notebook that is not up to date.
+set -euo pipefail
+
+REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+usage() {
+  cat <<'TEXT'
+Reproduce the tables and figures of both papers. Start with:
+
+    ./run_all.sh                         a small run on images that come with the kit
+    ./run_all.sh --data DIR              the same on real images (data/README.md: what goes where)
+
+The first start installs what is needed into .venv, unless an active conda environment or venv
+already has it. Later starts run only what has changed since, and say why. Results are written to
+results/PROFILE: tables, figures, numbers.csv and, in executed/, the notebooks as they ran.
+
+  --profile smoke|laptop|paper   how big a run: minutes, hours, or as the papers did (smoke)
+  --data DIR                     the data root (data/, or $IR_DATA where that is set)
+  --seeds 0,1,2                  train with each of these seeds (0)
+  --device auto|cpu|cuda         where to compute (auto: a CUDA GPU where there is one)
+  --jobs N                       notebooks to run at the same time (1; trainings on few cores
+                                 only slow each other down)
+  --only TARGET...               only these notebooks or training runs, and what they need
+  --force                        run again what was chosen, changed or not
+  --list                         show the targets and how long they took
+  --dry-run                      show what would run, why, and how long it should take
+  --setup                        only make the environment; prints its python
+  --help                         this text
+
+    ./run_all.sh --dry-run --profile laptop
+    ./run_all.sh --only C5 --seeds 0,1 --data ~/images
+    ./run_all.sh --only 13_2dgan_table4 --force
+
+Ctrl-C stops; the same command goes on from there. Exit code: 0 all done, 1 something failed,
+2 an option is wrong, 130 stopped.
+TEXT
+}
+
+say() { echo "$*" >&2; }
+die() { # CODE MESSAGE...
+  local code=$1
+  shift
+  say "run_all.sh: $*"
+  exit "$code"
+}
+
+# What of requirements.txt is not installed for python $1, one line; nothing if all is.
+unsatisfied() {
+  "$1" - "$REPO/requirements.txt" 2>/dev/null <<'PYTHON' || echo "$1 does not run"
+import sys
+from importlib.metadata import PackageNotFoundError, version
+try:
+    from packaging.requirements import Requirement
+except ImportError:
+    sys.exit(print("packaging is missing"))
+for line in open(sys.argv[1], encoding="utf-8"):
+    text = line.split("#")[0].strip()
+    if not text:
+        continue
+    needed = Requirement(text)
+    if needed.marker and not needed.marker.evaluate():
+        continue
+    try:
+        found = version(needed.name)
+    except PackageNotFoundError:
+        sys.exit(print(f"{needed.name} is missing"))
+    if not needed.specifier.contains(found, prereleases=True):
+        sys.exit(print(f"{needed.name} is {found}, not {needed.specifier}"))
+PYTHON
+}
+
+# Run pip for python $1 with the other arguments; say something every 15 s, explain a failure.
+pip_install() {
+  local python=$1 log="$REPO/.venv/pip.log" start=$SECONDS pip
+  shift
+  "$python" -m pip install --quiet --disable-pip-version-check "$@" >"$log" 2>&1 &
+  pip=$!
+  trap 'kill "$pip"; say "stopped; run the same command to continue"; exit 130' INT TERM
+  while kill -0 "$pip" 2>/dev/null; do
+    sleep 1
+    ((SECONDS % 15)) || say "  installing, $((SECONDS - start)) s ..."
+  done
+  trap - INT TERM
+  wait "$pip" && return
+  if grep -qiE 'no space left|errno 28|quota exceeded' "$log"; then
+    die 1 "the disk is full (pip's output: $log)"
+  elif grep -qiE 'connection|timed out|resolution|network|no matching distribution' "$log"; then
+    die 1 "a package could not be fetched; is there a network? (pip's output: $log)"
+  fi
+  die 1 "pip failed: $(grep -i error "$log" | tail -n 1) (pip's output: $log)"
+}
+
+free_gb() { df -Pk "$REPO" | awk 'NR == 2 { print int($4 / 1024 / 1024) }'; }
+
+# Set PYTHON to an interpreter that has what requirements.txt lists.
+find_or_make_environment() {
+  local active=${VIRTUAL_ENV:-${CONDA_PREFIX:-}} base problem needed_gb=8
+  if [ -n "$active" ] && [ "$active" != "$REPO/.venv" ]; then
+    PYTHON="$active/bin/python"
+    problem=$(unsatisfied "$PYTHON")
+    [ -z "$problem" ] && return
+    say "the active environment $active does not fit ($problem); using .venv"
+  fi
+
+  PYTHON="$REPO/.venv/bin/python"
+  if [ -x "$PYTHON" ]; then
+    problem=$(unsatisfied "$PYTHON")
+    [ -z "$problem" ] && return
+    say ".venv does not fit requirements.txt: $problem"
+    "$PYTHON" -c 'import torch' 2>/dev/null && needed_gb=2
+  fi
+  [ "$(free_gb)" -ge "$needed_gb" ] ||
+    die 1 "only $(free_gb) GB of disk are free at $REPO; the environment needs $needed_gb"
+  if [ ! -x "$PYTHON" ]; then
+    base=$(python_311) ||
+      die 1 "Python 3.11 was not found; install it, or: conda env create -f environment.yml"
+    say "making the environment .venv with $("$base" --version)"
+    "$base" -m venv "$REPO/.venv" >&2 ||
+      die 1 "$base cannot make a venv; on Debian and Ubuntu install python3.11-venv"
+  fi
+  say "installing requirements.txt into .venv (several GB, some minutes)"
+  pip_install "$PYTHON" -r "$REPO/requirements.txt"
+  pip_install "$PYTHON" --no-deps --no-build-isolation -e "$REPO"
+  "$PYTHON" -c 'import torch, torchvision
+print("environment ready: torch", torch.__version__, "torchvision", torchvision.__version__)' >&2 ||
+    die 1 "torch and torchvision are installed but cannot be imported; delete .venv and try again"
+}
+
+python_311() {
+  local name
+  for name in python3.11 python3; do
+    if "$name" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+      echo "$name"
+      return
+    fi
+  done
+  return 1
+}
+
+# Options are looked at before anything is installed; their values are checked by lib/run_all.py.
+SETUP_ONLY=
+ARGUMENTS=("$@")
+while (($#)); do
+  case $1 in
+    -h | --help) usage && exit ;;
+    --setup) SETUP_ONLY=1 ;;
+    --profile | --data | --jobs | --seeds | --device)
+      [ $# -gt 1 ] || die 2 "$1 needs a value (./run_all.sh --help explains the options)"
+      [ "$1" != --data ] || [ -d "$2" ] || die 2 "there is no folder $2 (--data)"
+      shift
+      ;;
+    --only | --force | --dry-run | --list) ;;
+    -*) die 2 "unknown option $1 (./run_all.sh --help explains the options)" ;;
+  esac
+  shift
+done
+
+find_or_make_environment
+if [ -n "$SETUP_ONLY" ]; then
+  echo "$PYTHON"
+  exit
+fi
+# -P and PYTHONPATH: this clone's lib, whatever else is called lib here or in the environment
+export PYTHONPATH="$REPO${PYTHONPATH:+:$PYTHONPATH}"
+exec "$PYTHON" -P -m lib.run_all ${ARGUMENTS[@]+"${ARGUMENTS[@]}"}
