@@ -22,7 +22,6 @@ from pathlib import Path
 import torch
 
 from lib.data.enhancement import load
-from lib.data.tensors import to_unit
 from lib.experiments import resolve
 from lib.losses.adversarial import critic_loss, generator_loss, gradient_penalty
 from lib.losses.perceptual import feature_distance
@@ -53,9 +52,7 @@ class PlainTwoDGAN(TwoDGANRecipe):
         }
 
     def step(self, step: int) -> dict[str, torch.Tensor]:
-        indices = torch.from_numpy(self.indices(step)).to(self.device)
-        degraded, reference = to_unit(self.degraded[indices]), to_unit(self.reference[indices])
-
+        _, degraded, reference = self.batch(step)
         mix = torch.rand(len(reference), 1, 1, 1).to(self.device)
         fake = self.generator(degraded)
         critic = critic_loss(self.critic(fake.detach()), self.critic(reference))

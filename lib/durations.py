@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
+from lib.clock import clock
 from lib.workflow import Job
 
 
@@ -36,15 +37,6 @@ def recorded(path: Path, key: str) -> float | None:
         return float(json.loads(path.read_text())[key])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def clock(seconds: float | None) -> str:
-    """Seconds as 0:04, 12:30 or 2:05:00; "unknown" for None."""
-    if seconds is None:
-        return "unknown"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def total(times: Sequence[float | None], parallel: int) -> str:

@@ -7,9 +7,12 @@ besides code and data, and is stored in the run's record.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 
+from lib.losses.funie import FUnIELosses
+from lib.networks.funie_gan import FUnIEDiscriminatorConfig, FUnIEGANConfig
 from lib.networks.markov_discriminator import MarkovDiscriminatorConfig
+from lib.networks.tiecnn import TIECNNConfig
 from lib.networks.two_d_gan import TwoDGANConfig
 from lib.profiles import EnhancementScale, profile
 
@@ -23,6 +26,7 @@ class LossWeights:
     """
 
     adversarial: float = 1.0
+    adversarial_form: str = "wgan_gp"  # Eq. 4; "gan" is Eq. 1
     mse: float = 50.0
     vgg: float = 3.0
     efficientnet: float = 2.0
@@ -41,17 +45,24 @@ class Adam:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One trained model of a paper. `recipe` names the module `lib.training.<recipe>`."""
+    """One trained model of a paper.
+
+    `item` and `column` say where the paper prints it, `recipe` names the module
+    `lib.training.<recipe>`, which says what network, discriminator and losses have to be.
+    """
 
     name: str
     paper: str
     item: str
+    column: str
     title: str
-    network: TwoDGANConfig
+    network: TwoDGANConfig | FUnIEGANConfig | TIECNNConfig
     recipe: str = "two_d_gan"
     data: str = "enhancement"
-    discriminator: MarkovDiscriminatorConfig = MarkovDiscriminatorConfig()
-    losses: LossWeights = LossWeights()
+    discriminator: MarkovDiscriminatorConfig | FUnIEDiscriminatorConfig | None = (
+        MarkovDiscriminatorConfig()
+    )
+    losses: LossWeights | FUnIELosses | None = LossWeights()
     optimiser: Adam = Adam()
 
 
@@ -67,10 +78,61 @@ def _component_ablation() -> list[Experiment]:
         "C4": ("dual decoding, internal skips, attention", TwoDGANConfig(external_skips=False)),
         "C5": ("the complete 2D-GAN", TwoDGANConfig()),
     }  # fmt: skip
-    return [Experiment(name, "2dgan", "table4", *row) for name, row in parts.items()]
+    return [Experiment(name, "2dgan", "table4", name, *row) for name, row in parts.items()]
 
 
-EXPERIMENTS = {experiment.name: experiment for experiment in _component_ablation()}
+def _attention_ablation() -> list[Experiment]:
+    """2D-GAN, Table 5, beside the cross-level attention of C5."""
+    return [
+        Experiment("pixel_attention", "2dgan", "table5", "Pixel attention",
+                   "C5 with pixel attention", TwoDGANConfig(attention="pixel")),
+        Experiment("multi_head_attention", "2dgan", "table5", "Multi-head attention",
+                   "C5 with multi-head attention", TwoDGANConfig(attention="multi_head")),
+    ]  # fmt: skip
+
+
+def _loss_ablation() -> list[Experiment]:
+    """2D-GAN, Table 6. Its ticks add one loss a column; its prose uses one loss a column.
+
+    L1 has no tick; the prose calls it "a simple adversarial loss", so it is the GAN of Eq. 1. Only
+    L2 to L4 differ between the two readings.
+    """
+    only = LossWeights(adversarial=0.0, mse=0.0, vgg=0.0, efficientnet=0.0)
+    default = LossWeights()
+    losses = {
+        "L1": ("GAN of Eq. 1", replace(only, adversarial=1.0, adversarial_form="gan")),
+        "L2": ("WGAN-GP", replace(only, adversarial=1.0)),
+        "L3": ("WGAN-GP and MSE", replace(only, adversarial=1.0, mse=default.mse)),
+        "L4": ("WGAN-GP, MSE and VGG", replace(default, efficientnet=0.0)),
+        "L5": ("all losses, the same as C5", default),
+        "L2-prose": ("MSE only", replace(only, mse=default.mse)),
+        "L3-prose": ("VGG only", replace(only, vgg=default.vgg)),
+        "L4-prose": ("EfficientNet only", replace(only, efficientnet=default.efficientnet)),
+    }
+    return [
+        Experiment(name, "2dgan", "table6", name[:2], title, TwoDGANConfig(), losses=weights)
+        for name, (title, weights) in losses.items()
+    ]
+
+
+def _baselines() -> list[Experiment]:
+    """2D-GAN, Table 3: the networks that it is compared with, on the same pairs."""
+    return [
+        Experiment("TIECNN", "2dgan", "table3", "TIECNN",
+                   "TIECNN, re-implemented from its description", TIECNNConfig(),
+                   "tiecnn", discriminator=None, losses=None),
+        Experiment("FUnIE-GAN", "2dgan", "table3", "FUnIE", "FUnIE-GAN, its own losses",
+                   FUnIEGANConfig(), "funie_gan", discriminator=FUnIEDiscriminatorConfig(),
+                   losses=FUnIELosses()),
+    ]  # fmt: skip
+
+
+EXPERIMENTS = {
+    experiment.name: experiment
+    for experiment in (
+        *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines()
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,7 +143,7 @@ class RunConfig:
     profile: str
     seed: int
     scale: EnhancementScale
-    without_perceptual: bool = field(default=False)  # asked for by name where weights are missing
+    without_perceptual: bool = False  # asked for by name where weights are missing
 
 
 def resolve(
@@ -91,13 +153,13 @@ def resolve(
     if name not in EXPERIMENTS:
         raise ValueError(f"unknown experiment {name!r}; there are {', '.join(EXPERIMENTS)}")
     experiment, scale = EXPERIMENTS[name], profile(profile_name).enhancement
-    experiment = replace(
-        experiment,
-        network=_narrower(experiment.network, scale.width_divisor),
-        discriminator=_narrower(experiment.discriminator, scale.width_divisor),
-    )
-    if without_perceptual:
-        losses = replace(experiment.losses, vgg=0.0, efficientnet=0.0)
+    for part in ("network", "discriminator"):
+        network = getattr(experiment, part)
+        if network is not None:
+            experiment = replace(experiment, **{part: _narrower(network, scale.width_divisor)})
+    if without_perceptual and is_dataclass(experiment.losses):
+        weights = {"vgg", "efficientnet"} & {field.name for field in fields(experiment.losses)}
+        losses = replace(experiment.losses, **dict.fromkeys(weights, 0.0))
         experiment = replace(experiment, losses=losses)
     return RunConfig(experiment, profile_name, seed, scale, without_perceptual)
 

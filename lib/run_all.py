@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import paths
-from lib.durations import clock, seconds_of, total
+from lib.clock import clock
+from lib.durations import seconds_of, total
 from lib.experiments import EXPERIMENTS
 from lib.profiles import PROFILES
 from lib.workflow import NOTEBOOKS, Job, Options, UsageError, chosen_jobs, jobs, with_needs

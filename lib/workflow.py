@@ -39,8 +39,12 @@ class Notebook:
 TABLES = (
     Notebook("00_environment_and_reported", "environment, and what both papers report"),
     Notebook("10_2dgan_data", "2D-GAN: enhancement data, Fig. 5", data=("enhancement",)),
-    Notebook("12_2dgan_table3", "2D-GAN: Table 3, Figs. 7 to 9", experiments=("C5",)),
+    Notebook("12_2dgan_table3", "2D-GAN: Table 3, Figs. 7 to 9",
+             experiments=("C5", "FUnIE-GAN", "TIECNN")),
     Notebook("13_2dgan_table4", "2D-GAN: Table 4, Figs. 10 and 11", experiments=("C[1-5]",)),
+    Notebook("14_2dgan_table5", "2D-GAN: Table 5", experiments=("C5", "*_attention")),
+    Notebook("15_2dgan_table6", "2D-GAN: Table 6",
+             experiments=("C5", "L[1-4]", "L[2-4]-prose")),
 )
 NOTEBOOKS = (
     *TABLES,

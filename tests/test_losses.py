@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from lib.losses.adversarial import critic_loss, generator_loss, gradient_penalty
+from lib.losses.adversarial import (
+    critic_loss,
+    gan_discriminator_loss,
+    gan_generator_loss,
+    generator_loss,
+    gradient_penalty,
+)
 from lib.losses.pixel import mse
 
 
@@ -16,6 +22,14 @@ def test_wasserstein_terms_by_hand():
     fake, real = torch.tensor([1.0, 3.0]), torch.tensor([5.0, 7.0])
     assert critic_loss(fake, real).item() == 2 - 6
     assert generator_loss(fake).item() == -2
+
+
+def test_plain_gan_is_equation_1():
+    fake, real = torch.tensor([0.3, -1.0]), torch.tensor([2.0, -0.5])
+    d_fake, d_real = torch.sigmoid(fake), torch.sigmoid(real)
+    value = d_real.log().mean() + (1 - d_fake).log().mean()  # V(G, D)
+    torch.testing.assert_close(gan_discriminator_loss(fake, real), -value)
+    torch.testing.assert_close(gan_generator_loss(fake), -d_fake.log().mean())
 
 
 def test_penalty_of_a_linear_critic_is_known():

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from lib.networks import build
+from lib.networks.attention import ATTENTION, CrossLevelAttention, MultiHeadAttention
 from lib.networks.blocks import count_parameters
-from lib.networks.two_d_gan import CrossLevelAttention, ExternalSkip
+from lib.networks.two_d_gan import ExternalSkip
 
 NARROW = {"widths": (4, 8, 16, 32)}
 PARTS = {
@@ -101,6 +102,30 @@ def test_attention_weights_lie_between_0_and_1_and_multiply():
     assert weights.shape == feature.shape
     assert 0 < weights.min() and weights.max() < 1
     torch.testing.assert_close(attention(feature, gate), feature * weights)
+
+
+@pytest.mark.parametrize("name", ATTENTION)
+def test_each_attention_keeps_the_shape_and_trains(name):
+    generator = build("2dgan", **NARROW, attention=name)
+    image = torch.rand(2, 1, 64, 64) * 2 - 1
+    assert generator(image).shape == image.shape
+    generator(image).square().mean().backward()
+    parts = [p for n, p in generator.named_parameters() if n.startswith("attention")]
+    assert parts and all(p.grad.any() for p in parts)
+
+
+def test_multi_head_attention_is_the_textbook_formula():
+    """Softmax of scaled products, worked with plain loops over heads; no pooling at 8x8."""
+    attention = MultiHeadAttention(8, bn_momentum=0.8)
+    feature, gate = torch.randn(1, 8, 8, 8), torch.randn(1, 8, 8, 8)
+    query = attention.query(gate).flatten(2)[0]  # (C, HW)
+    key, value = attention.key_value(feature).flatten(2)[0].split(8)
+    heads = []
+    for k in range(4):
+        q, ky, v = (part[2 * k : 2 * k + 2].T for part in (query, key, value))  # (HW, C / heads)
+        heads.append((torch.softmax(q @ ky.T / 2**0.5, dim=1) @ v).T)
+    by_hand = feature + attention.out(torch.cat(heads).view(1, 8, 8, 8))
+    torch.testing.assert_close(attention(feature, gate), by_hand)
 
 
 def test_discriminator_scores_8x8_patches():

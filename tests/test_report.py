@@ -36,7 +36,7 @@ def test_a_loaded_generator_gives_the_recorded_metrics(trained):
 
 
 def test_table_numbers_are_means_over_images_and_seeds(trained):
-    numbers = {number.row: number for number in table_numbers("test", ["C1"], [0, 1])}
+    numbers = {number.row: number for number in table_numbers("test", {"C1": "C1"}, [0, 1])}
     frames = [pd.read_csv(results_dir("test") / f"runs/C1/seed{seed}/test_images.csv")
               for seed in (0, 1)]  # fmt: skip
     for metric, number in numbers.items():
@@ -75,7 +75,7 @@ def test_example_numbers_name_their_image():
     metrics = {m: np.arange(4.0) for m in ("AG", "IE", "PSNR", "SSIM")}
     numbers = example_numbers(
         {"OG": [metrics], "Ours": [metrics, {m: v + 2 for m, v in metrics.items()}]},
-        [3, 1, 0], ["a", "b", "c", "d"], "some data", [0, 1], "runs/C5/seed0/run.json",
+        [3, 1, 0], ["a", "b", "c", "d"], "some data", [0, 1], {"Ours": "runs/C5/seed0/run.json"},
     )  # fmt: skip
     by_cell = {(n.row, n.column): n for n in numbers}
     assert set(n.row for n in numbers) == set(reported.table("2dgan", "table3").index)

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from lib import durations, workflow
+from lib.clock import clock
 from lib.paths import REPO
 from lib.run_all import only_one_run
 
-OURS = ("Snakefile", "run_all.sh", "lib/__init__.py", "lib/durations.py", "lib/files.py",
-        "lib/paths.py", "lib/provenance.py", "lib/run_all.py", "lib/run_notebook.py",
+OURS = ("Snakefile", "run_all.sh", "lib/__init__.py", "lib/clock.py", "lib/durations.py",
+        "lib/files.py", "lib/paths.py", "lib/provenance.py", "lib/run_all.py", "lib/run_notebook.py",
         "lib/workflow.py")
 TABLES = '''
 TABLES = (
@@ -444,6 +445,6 @@ def test_estimates_come_from_records(tmp_path):
     (tmp_path / "stamps").mkdir()
     (tmp_path / first.stamp).write_text('{"seconds": 110}')
     assert durations.seconds_of(first, made, tmp_path) == 110
-    assert durations.clock(3725) == "1:02:05" and durations.clock(9.6) == "0:10"
+    assert clock(3725) == "1:02:05" and clock(9.6) == "0:10"
     assert durations.total([60, None, 60], parallel=2) == (
         "about 1:00, 1 of unknown duration not counted")

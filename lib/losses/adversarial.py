@@ -1,4 +1,4 @@
-"""Wasserstein GAN with gradient penalty, 2D-GAN Eq. 4.
+"""Adversarial losses of 2D-GAN: Wasserstein GAN with gradient penalty (Eq. 4), plain GAN (Eq. 1).
 
     L_D = E[D(G(x))] - E[D(y)] + lambda E[(||grad D(x_hat)||_2 - 1)^2]
     L_G = -E[D(G(x))]
@@ -11,6 +11,7 @@ the gradient is that of the *sum* of an image's scores, so the mean score of 8x8
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -35,3 +36,13 @@ def gradient_penalty(
     between = (mix * real + (1 - mix) * fake).detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def gan_discriminator_loss(fake_scores: Tensor, real_scores: Tensor) -> Tensor:
+    """The plain GAN of Eq. 1, seen from D: -E[log D(y)] - E[log(1 - D(G(x)))]; D = sigmoid(score)."""
+    return F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
+
+
+def gan_generator_loss(fake_scores: Tensor) -> Tensor:
+    """-E[log D(G(x))]: Eq. 1's E[log(1 - D(G(x)))] has no gradient left where D is sure."""
+    return F.softplus(-fake_scores).mean()

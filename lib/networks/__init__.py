@@ -11,6 +11,9 @@ NETWORKS = {
     "markov_discriminator": (
         "markov_discriminator", "MarkovDiscriminator", "MarkovDiscriminatorConfig",
     ),
+    "funiegan": ("funie_gan", "FUnIEGenerator", "FUnIEGANConfig"),
+    "funiegan_discriminator": ("funie_gan", "FUnIEDiscriminator", "FUnIEDiscriminatorConfig"),
+    "tiecnn": ("tiecnn", "TIECNN", "TIECNNConfig"),
 }  # fmt: skip
 
 

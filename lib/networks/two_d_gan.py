@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lib.networks.attention import ATTENTION
 from lib.networks.blocks import check_grey, down, init_normal, up
 
 
@@ -28,36 +29,9 @@ class TwoDGANConfig:
     dual: bool = True  # False: a single encoder-decoder (C1, C2)
     internal_skips: bool = True
     external_skips: bool = True
-    attention: str = "cross_level"  # or "none"
+    attention: str = "cross_level"  # of Fig. 4; Table 5's others: "pixel", "multi_head"; or "none"
     decoder_activation: str = "relu"  # Eq. 2; the text says "leaky_relu"
     bn_momentum: float = 0.8  # the paper's number in PyTorch's sense; in Keras's sense it is 0.2
-
-
-class CrossLevelAttention(nn.Module):
-    """Fig. 4: weights in (0, 1) for every channel and position of the first encoder's feature.
-
-    1x1 convolution and batch norm on both inputs, sum, sigmoid, product. `gate` is the feature of
-    the second decoder, brought to the resolution of `feature` by the transposed convolution.
-    """
-
-    def __init__(self, channels: int, bn_momentum: float):
-        super().__init__()
-
-        def project() -> nn.Sequential:
-            return nn.Sequential(
-                nn.Conv2d(channels, channels, 1, bias=False),
-                nn.BatchNorm2d(channels, momentum=bn_momentum),
-            )
-
-        self.project_feature = project()
-        self.project_gate = project()
-
-    def weights(self, feature: Tensor, gate: Tensor) -> Tensor:
-        """The attention map itself, (B, C, H, W) in (0, 1)."""
-        return torch.sigmoid(self.project_feature(feature) + self.project_gate(gate))
-
-    def forward(self, feature: Tensor, gate: Tensor) -> Tensor:
-        return feature * self.weights(feature, gate)  # (B, C, H, W)
 
 
 class ExternalSkip(nn.Module):
@@ -109,8 +83,9 @@ class TwoDGAN(nn.Module):
 
     def __init__(self, config: TwoDGANConfig = TwoDGANConfig()):
         super().__init__()
-        if config.attention not in ("none", "cross_level"):
-            raise ValueError(f"attention must be none or cross_level, got {config.attention!r}")
+        if config.attention not in ("none", *ATTENTION):
+            known = ", ".join(ATTENTION)
+            raise ValueError(f"attention must be none, {known}; got {config.attention!r}")
         if not config.dual and (config.external_skips or config.attention != "none"):
             raise ValueError("external skips and attention need the dual network (dual=True)")
         self.config = config
@@ -133,7 +108,8 @@ class TwoDGAN(nn.Module):
             self.decoder2 = Decoder(config, skip_maps=internal + attends)
             if attends:
                 self.attention = nn.ModuleList(
-                    CrossLevelAttention(width, momentum) for width in reversed(widths[:-1])
+                    ATTENTION[config.attention](width, momentum)
+                    for width in reversed(widths[:-1])
                 )
         init_normal(self)
 

@@ -31,16 +31,17 @@ def example_positions(input_psnr: np.ndarray) -> list[int]:
 
 def example_numbers(
     methods: dict[str, list[dict[str, np.ndarray]]], positions: Sequence[int],
-    names: Sequence[str], dataset: str, seeds: Sequence[int], source: str,
+    names: Sequence[str], dataset: str, seeds: Sequence[int], sources: dict[str, str],
 ) -> list[Number]:
     """Rows Img1.AG .. Img3.SSIM, one column a method.
 
     `methods`: column -> for each seed (one entry where nothing is trained) metric -> (N,) values.
-    With several seeds the mean is given, and their standard deviation.
+    With several seeds the mean is given, and their standard deviation. `sources`: the run's record
+    of each column that was trained.
     """  # fmt: skip
     numbers = []
     for column, per_seed in methods.items():
-        trained = column == "Ours"
+        trained = column in sources
         for k, position in enumerate(positions, start=1):
             for metric in per_seed[0]:
                 values = [float(one[metric][position]) for one in per_seed]
@@ -50,7 +51,7 @@ def example_numbers(
                         sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
                         seeds=" ".join(map(str, seeds)) if trained else "",
                         n_images=1, dataset=dataset,
-                        source=source if trained else "",
+                        source=sources.get(column, ""),
                         why=f"image {names[position]}",
                     )
                 )  # fmt: skip

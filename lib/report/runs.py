@@ -1,7 +1,8 @@
 """From the records of training runs to numbers of a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 
 from lib.experiments import resolve
-from lib.networks.two_d_gan import TwoDGAN
 from lib.paths import results_dir
 from lib.report.numbers import Number
 from lib.report.statistics import bootstrap_interval
@@ -42,8 +42,9 @@ def load_run(profile: str, experiment: str, seed: int) -> Run:
 
 def load_generator(run: Run) -> torch.nn.Module:
     """The trained generator of a run, on the CPU, ready to evaluate."""
-    config = resolve(run.record["experiment"], run.record["profile"], run.record["seed"])
-    generator = TwoDGAN(config.experiment.network)
+    experiment = resolve(run.record["experiment"], run.record["profile"]).experiment
+    recipe = import_module(f"lib.training.{experiment.recipe}")
+    generator = recipe.make_generator(experiment.network)
     generator.load_state_dict(load_file(run.folder / "weights.safetensors"))
     return generator.eval()
 
@@ -65,14 +66,16 @@ def summarise(
     )  # fmt: skip
 
 
-def table_numbers(profile: str, experiments: Sequence[str], seeds: Sequence[int]) -> list[Number]:
-    """Rows AG, IE, PSNR, SSIM by one column an experiment: 2D-GAN's Tables 4 to 6."""
+def table_numbers(
+    profile: str, columns: Mapping[str, str], seeds: Sequence[int]
+) -> list[Number]:
+    """Rows AG, IE, PSNR, SSIM: 2D-GAN's Tables 4 to 6. `columns`: printed column -> experiment."""
     numbers = []
-    for experiment in experiments:
+    for column, experiment in columns.items():
         runs = [load_run(profile, experiment, seed) for seed in seeds]
         about = {**runs[0].record, "seeds": " ".join(map(str, seeds))}
         source = (runs[0].folder / "run.json").relative_to(results_dir(profile)).as_posix()
         for metric in METRICS:
             per_seed = [run.test_images[metric] for run in runs]
-            numbers.append(summarise(per_seed, metric, experiment, about, source))
+            numbers.append(summarise(per_seed, metric, column, about, source))
     return numbers

@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from lib.clock import clock
 from lib.evaluation import Evaluation
 from lib.files import write_text
 from lib.training import checkpoint
@@ -187,13 +188,7 @@ def _save(folder: Path, recipe: Recipe, identity: str, position: Position) -> No
 
 
 def _progress(position: Position, recipe: Recipe, seconds_per_step: float) -> str:
-    left = _clock(seconds_per_step * (recipe.steps - position.step))
+    left = clock(seconds_per_step * (recipe.steps - position.step))
     row = position.history[-1] if position.history else {}
     shown = ", ".join(f"{key} {value:.4g}" for key, value in row.items() if key != "step")
     return f"step {position.step}/{recipe.steps}, {left} left: {shown}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
