@@ -43,7 +43,10 @@ class PlainTwoDGAN(TwoDGANRecipe):
         betas = (adam.beta1, adam.beta2)
         self.generator.to(memory_format=torch.contiguous_format)
         self.generator.to(memory_format=torch.contiguous_format)
-        self.backbones = {"vgg": VGG16Features(), "efficientnet": EfficientNetB0Features(fold=False)}
+        self.backbones = {
+            "vgg": VGG16Features(),
+            "efficientnet": EfficientNetB0Features(fold=False),
+        }
         for network in self.backbones.values():
             network.to(device).requires_grad_(not freeze_backbones)
         self.optimisers = {

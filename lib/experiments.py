@@ -149,7 +149,10 @@ class RunConfig:
 def resolve(
     name: str, profile_name: str, seed: int = 0, without_perceptual: bool = False
 ) -> RunConfig:
-    """The experiment at the size of a profile. Raises ValueError for an unknown name or profile."""
+    """The experiment at the size of a profile.
+
+    Raises ValueError for an unknown name or profile, and where no loss would be left.
+    """
     if name not in EXPERIMENTS:
         raise ValueError(f"unknown experiment {name!r}; there are {', '.join(EXPERIMENTS)}")
     experiment, scale = EXPERIMENTS[name], profile(profile_name).enhancement
@@ -160,6 +163,8 @@ def resolve(
     if without_perceptual and is_dataclass(experiment.losses):
         weights = {"vgg", "efficientnet"} & {field.name for field in fields(experiment.losses)}
         losses = replace(experiment.losses, **dict.fromkeys(weights, 0.0))
+        if not any(getattr(losses, loss, 0.0) for loss in ("adversarial", "mse", "l1")):
+            raise ValueError(f"{name} has no loss left without its perceptual loss")
         experiment = replace(experiment, losses=losses)
     return RunConfig(experiment, profile_name, seed, scale, without_perceptual)
 

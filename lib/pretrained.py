@@ -139,8 +139,8 @@ def _fetch(name: str) -> tuple[bytes, str]:
             tried.append(f"torchvision's download: {_reason(error)}")
     raise PretrainedUnavailable(
         f"no source has the pretrained weights {name!r} (tried {'; '.join(tried)}): connect to the "
-        f"network once, or put {_path(name).name} into {_path(name).parent}, or ask for a run "
-        "without perceptual losses by name (--without-perceptual)"
+        f"network once, or put {_path(name).name} into {_path(name).parent}, or train without "
+        "perceptual losses, by name: python -m lib.train --without-perceptual"
     )
 
 

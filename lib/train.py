@@ -37,7 +37,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def make_deterministic(seed: int) -> None:
-    """Seed torch and ask for deterministic kernels; exact on the CPU, as far as it goes on a GPU."""
+    """Seed torch and ask for deterministic kernels: exact on the CPU, nearly so on a GPU."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # a guard that costs time

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,6 @@ from lib.experiments import EXPERIMENTS, resolve, run_hash
 from lib.pretrained import PretrainedUnavailable, resolve as resolve_weights
 from lib.training import engine
 from lib.training.sampling import batch_indices
-from lib.training.two_d_gan import load_data, make_recipe
 
 CPU = torch.device("cpu")
 
@@ -108,10 +108,11 @@ def test_record_says_what_made_it(tmp_path, empty_root, weights):
         assert per_image[metric].mean() == pytest.approx(mean, rel=1e-5)
 
 
-def tiny_recipe(root, name="C2", without_perceptual=True, **losses):
+def tiny_recipe(root, name="C2", without_perceptual=True):
     config = resolve(name, "test", without_perceptual=without_perceptual)
     train.make_deterministic(0)
-    return make_recipe(config, load_data(config, root), CPU)
+    recipe = import_module(f"lib.training.{config.experiment.recipe}")
+    return recipe.make_recipe(config, recipe.load_data(config, root), CPU)
 
 
 def test_a_changed_identity_starts_afresh(tmp_path, empty_root):
@@ -149,9 +150,17 @@ def test_generator_learns(tmp_path, empty_root):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_each_experiment_takes_a_step(name, empty_root):
-    losses = tiny_recipe(empty_root, name).step(0)
+def test_each_experiment_takes_a_step(name, empty_root, weights):
+    recipe = tiny_recipe(empty_root, name, without_perceptual=False)
+    before = [p.detach().clone() for p in recipe.generator.parameters()]
+    losses = recipe.step(0)
     assert all(value.isfinite() for value in losses.values())
+    assert any((a != b).any() for a, b in zip(before, recipe.generator.parameters()))
+
+
+def test_a_perceptual_loss_alone_cannot_be_left_out():
+    with pytest.raises(ValueError, match="L3-prose has no loss left"):
+        resolve("L3-prose", "test", without_perceptual=True)
 
 
 def test_without_perceptual_is_part_of_the_configuration():

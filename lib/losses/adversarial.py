@@ -39,7 +39,7 @@ def gradient_penalty(
 
 
 def gan_discriminator_loss(fake_scores: Tensor, real_scores: Tensor) -> Tensor:
-    """The plain GAN of Eq. 1, seen from D: -E[log D(y)] - E[log(1 - D(G(x)))]; D = sigmoid(score)."""
+    """-V(G, D) of Eq. 1: -E[log D(y)] - E[log(1 - D(G(x)))] with D = sigmoid(score)."""
     return F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
 
 

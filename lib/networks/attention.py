@@ -1,4 +1,4 @@
-"""The attention modules of 2D-GAN: the paper's own (Fig. 4) and the two it is compared with (Table 5).
+"""Attention modules of 2D-GAN: the paper's own (Fig. 4) and two to compare it with (Table 5).
 
 All three weigh the first encoder's feature before it joins the second decoder:
 
@@ -54,7 +54,7 @@ class PixelAttention(nn.Module):
 
 
 class MultiHeadAttention(nn.Module):
-    """Multi-head attention over positions (Vaswani et al., 2017): the gate asks, the feature answers.
+    """Multi-head attention over positions (Vaswani et al., 2017): gate asks, feature answers.
 
     Queries from every position of the gate; keys and values from the feature pooled to at most
     16x16 positions, so that the memory grows with H x W and not with its square. The result is

@@ -64,7 +64,8 @@ def write(folder: Path, record: dict, generator: torch.nn.Module, test: Evaluati
     write_atomically(
         folder / "weights.safetensors", lambda temporary: save_file(weights, temporary)
     )
-    write_atomically(folder / "samples.png", lambda temporary: _samples(test).save(temporary, "png"))
+    samples = _samples(test)
+    write_atomically(folder / "samples.png", lambda temporary: samples.save(temporary, "PNG"))
     write_text(folder / "test_images.csv", _per_image(test))
     write_text(folder / "run.json", json.dumps(record, indent=2) + "\n")
 
