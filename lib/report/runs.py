@@ -11,13 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 from lib.experiments import resolve
+from lib.metrics import METRICS
 from lib.paths import results_dir
 from lib.report.numbers import Number
 from lib.report.statistics import bootstrap_interval
 from lib.training import record
-
-METRICS = ("AG", "IE", "PSNR", "SSIM")
-
 
 @dataclass(frozen=True)
 class Run:
@@ -49,20 +47,18 @@ def load_generator(run: Run) -> torch.nn.Module:
     return generator.eval()
 
 
-def summarise(
-    per_seed: Sequence[pd.Series], row: str, column: str, record: dict, source: str
-) -> Number:
-    """One number of a table from the values of its test images, one series (N,) a seed.
+def summarise(runs: Sequence[Run], metric: str, column: str, source: str) -> Number:
+    """One number of a table from the test images of its runs, one run a seed.
 
     The mean over images and seeds; `sd` and the 95 % bootstrap interval over test images, each
     image's value being its mean over the seeds.
     """
-    values = np.mean([series.to_numpy() for series in per_seed], axis=0)
+    values = np.mean([run.test_images[metric].to_numpy() for run in runs], axis=0)
     low, high = bootstrap_interval(values)
     return Number(
-        row, column, float(values.mean()), float(values.std(ddof=1)), low, high,
-        n_images=len(values), dataset=record["dataset"], source=source,
-        seeds=record["seeds"],
+        metric, column, float(values.mean()), float(values.std(ddof=1)), low, high,
+        seeds=" ".join(str(run.record["seed"]) for run in runs), n_images=len(values),
+        dataset=runs[0].record["dataset"], source=source,
     )  # fmt: skip
 
 
@@ -73,9 +69,6 @@ def table_numbers(
     numbers = []
     for column, experiment in columns.items():
         runs = [load_run(profile, experiment, seed) for seed in seeds]
-        about = {**runs[0].record, "seeds": " ".join(map(str, seeds))}
         source = (runs[0].folder / "run.json").relative_to(results_dir(profile)).as_posix()
-        for metric in METRICS:
-            per_seed = [run.test_images[metric] for run in runs]
-            numbers.append(summarise(per_seed, metric, column, about, source))
+        numbers += [summarise(runs, metric, column, source) for metric in METRICS]
     return numbers
