@@ -15,3 +15,9 @@ def data_root() -> Path:
     if not os.environ.get("IR_DATA"):
         pytest.skip("IR_DATA is not set: no real data")
     return Path(os.environ["IR_DATA"])
+
+
+@pytest.fixture
+def own_cache(tmp_path_factory, monkeypatch) -> None:
+    """A cache of the test's own, so that nothing cached before can stand in for what is tested."""
+    monkeypatch.setenv("IR_CACHE", str(tmp_path_factory.mktemp("cache")))

@@ -14,15 +14,11 @@ from lib.data.catalogue import describe
 from lib.data.fingerprint import fingerprint
 from lib.paths import data_root
 
+pytestmark = pytest.mark.usefixtures("own_cache")
 REAL = data_root()
 needs_imagenet = pytest.mark.skipif(
     not (REAL / "imagenet").is_dir(), reason="ImageNet is not there"
 )
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("IR_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture

@@ -8,15 +8,11 @@ from lib.data import sober_drunk
 from lib.data.catalogue import describe
 from lib.paths import data_root
 
+pytestmark = pytest.mark.usefixtures("own_cache")
 REAL = data_root()
 needs_files = pytest.mark.skipif(
     not (REAL / "sober_drunk").is_dir(), reason="the Sober-Drunk database is not there"
 )
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("IR_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def grey_levels(frames=3):
