@@ -15,7 +15,8 @@ from lib.metrics import evaluate
 class Evaluation:
     """What a model made of some images, and how good each one is.
 
-    `inputs`, `outputs`, `references`: bytes (N, H, W). `metrics`: name -> (N,) values.
+    `inputs` (N, H, W), or RGB (N, H, W, 3); `outputs`, `references` (N, H, W): bytes. `metrics`:
+    name -> (N,) values.
     """
 
     names: tuple[str, ...]

@@ -30,6 +30,11 @@ def results_dir(profile: str) -> Path:
     return folder
 
 
+def run_folder(profile: str, experiment: str, seed: int) -> Path:
+    """Where a training run lives under the results of its profile."""
+    return results_dir(profile) / "runs" / experiment / f"seed{seed}"
+
+
 def cache_dir(name: str = "") -> Path:
     """A folder for what can be made again (weights, packs, features): `$IR_CACHE` or `.cache/`."""
     folder = Path(os.environ.get("IR_CACHE") or REPO / ".cache").resolve() / name

@@ -43,7 +43,7 @@ PROFILES = {
             "smoke",
             EnhancementScale(
                 crop_size=64, n_train=512, n_validation=40, n_test=100,
-                width_divisor=4, steps=200, perceptual_images=2,
+                width_divisor=4, steps=120, perceptual_images=2,
             ),
         ),
         Profile(

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from lib.paths import REPO
 
-# Tables of settings. What a run takes from them is in its configuration's hash, so that changing
-# one experiment does not make the results of all others stale.
-SETTINGS = frozenset({"lib/experiments.py", "lib/profiles.py"})
+# Tables of settings and names. What a run takes from them is in its configuration's hash, or is a
+# module that it imports itself, so that a new row does not make the results of all others stale.
+SETTINGS = frozenset({"lib/experiments.py", "lib/profiles.py", "lib/networks/__init__.py"})
 
 
 def module_closure(target: str | Path, root: Path = REPO) -> list[Path]:
@@ -28,8 +28,8 @@ def module_closure(target: str | Path, root: Path = REPO) -> list[Path]:
 
     Read are `import lib.x`, `from lib.x import y` (y a submodule or a name) and the `__init__.py`
     files on the way; relative imports and modules imported by computed names are not followed.
-    lib/experiments.py and lib/profiles.py are left out and not followed: they are data, and a
-    change there reaches a run through its configuration's hash.
+    The files of SETTINGS are left out and not followed: a change there reaches a run through its
+    configuration's hash or the modules it imports.
 
     Returns sorted paths. Raises FileNotFoundError for a target that does not exist and ValueError
     for one that is not Python.

@@ -15,16 +15,11 @@ from pathlib import Path
 import torch
 
 from lib.experiments import EXPERIMENTS, RunConfig, resolve, run_hash
-from lib.paths import data_root, results_dir
+from lib.paths import data_root, run_folder
 from lib.pretrained import PretrainedUnavailable, source
 from lib.profiles import PROFILES
 from lib.provenance import code_hash, git_commit, module_closure
 from lib.training import engine, record
-
-
-def run_folder(profile: str, experiment: str, seed: int) -> Path:
-    """Where a run lives under the results of its profile."""
-    return results_dir(profile) / "runs" / experiment / f"seed{seed}"
 
 
 def choose_device(name: str) -> torch.device:

@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 
 from lib.experiments import resolve
 from lib.metrics import METRICS
-from lib.paths import results_dir
+from lib.paths import results_dir, run_folder
 from lib.report.numbers import Number
 from lib.report.statistics import bootstrap_interval
 from lib.training import record
+
 
 @dataclass(frozen=True)
 class Run:
@@ -28,7 +29,7 @@ class Run:
 
 def load_run(profile: str, experiment: str, seed: int) -> Run:
     """Raises FileNotFoundError, naming the command, where the experiment was not trained yet."""
-    folder = results_dir(profile) / "runs" / experiment / f"seed{seed}"
+    folder = run_folder(profile, experiment, seed)
     known = record.read(folder)
     if known is None:
         raise FileNotFoundError(

@@ -71,8 +71,10 @@ def write(folder: Path, record: dict, generator: torch.nn.Module, test: Evaluati
 
 
 def _samples(test: Evaluation) -> Image.Image:
-    rows = (test.inputs, test.outputs, test.references)
-    return Image.fromarray(np.vstack([np.hstack(list(images[:SAMPLES])) for images in rows]))
+    rows = [images[:SAMPLES] for images in (test.inputs, test.outputs, test.references)]
+    if test.inputs.ndim == 4:  # visible images have colours; infrared ones are then shown so too
+        rows = [r if r.ndim == 4 else np.repeat(r[..., None], 3, axis=-1) for r in rows]
+    return Image.fromarray(np.vstack([np.hstack(list(row)) for row in rows]))
 
 
 def _per_image(test: Evaluation) -> str:
