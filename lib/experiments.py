@@ -64,6 +64,7 @@ class Experiment:
     )
     losses: LossWeights | FUnIELosses | None = LossWeights()
     optimiser: Adam = Adam()
+    batch_norm_images: int = 200  # give its statistics for evaluation; 0: its running averages
 
 
 def _component_ablation() -> list[Experiment]:
@@ -127,10 +128,23 @@ def _baselines() -> list[Experiment]:
     ]  # fmt: skip
 
 
+def _sober_drunk() -> list[Experiment]:
+    """2D-GAN, Table 7: thermal faces. The second shows what frames of all persons flatter."""
+    return [
+        Experiment("Sober-Drunk", "2dgan", "table7", "After enhancement",
+                   "2D-GAN trained on thermal faces, split by person", TwoDGANConfig(),
+                   "two_d_gan_faces", data="sober_drunk"),
+        Experiment("Sober-Drunk-by-frame", "2dgan", "table7", "After enhancement",
+                   "2D-GAN trained on thermal faces, split by frame", TwoDGANConfig(),
+                   "two_d_gan_faces", data="sober_drunk_by_frame"),
+    ]  # fmt: skip
+
+
 EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
-        *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines()
+        *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines(),
+        *_sober_drunk()
     )
 }  # fmt: skip
 

@@ -65,7 +65,7 @@ def run(
     folder = Path(out) if out else run_folder(profile, experiment, seed)
     folder.mkdir(parents=True, exist_ok=True)
     module = importlib.import_module(f"lib.training.{config.experiment.recipe}")
-    dataset = module.describe(root)
+    dataset = module.describe(config, root)
     code = code_hash(code_files(config.experiment.recipe))
     identity = f"{run_hash(config)}-{code[:16]}-{dataset.fingerprint[-16:]}"
 

@@ -32,7 +32,8 @@ def test_a_loaded_generator_gives_the_recorded_metrics(trained):
     run = load_run("test", "C1", 0)
     data = load(trained, 128, 24, 4, 6)
     again = evaluate_enhancement(load_generator(run), data.test, CPU).means()
-    assert again == pytest.approx(run.record["metrics"], rel=1e-6)
+    # another memory layout than in training may round a pixel otherwise
+    assert again == pytest.approx(run.record["metrics"], rel=1e-4)
 
 
 def test_table_numbers_are_means_over_images_and_seeds(trained):

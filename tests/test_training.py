@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from lib import bench, train
 from lib.experiments import EXPERIMENTS, resolve, run_hash
 from lib.pretrained import PretrainedUnavailable, resolve as resolve_weights
 from lib.training import engine
+from lib.training.batch_norm import estimate_statistics
 from lib.training.sampling import batch_indices
 
 CPU = torch.device("cpu")
@@ -211,3 +213,14 @@ def test_unavailable_weights_name_the_way_out(tmp_path, empty_root):
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["config"]["without_perceptual"] is True
     assert record["pretrained_weights"] == {}
+
+
+def test_batch_norm_statistics_are_the_mean_of_the_given_batches():
+    norm = nn.BatchNorm2d(1, momentum=0.8).eval()
+    estimate_statistics(norm, [torch.full((2, 1, 2, 2), value) for value in (1.0, 5.0)])
+    assert norm.running_mean.item() == 3 and norm.running_var.item() == 0
+    assert norm.momentum == 0.8 and not norm.training
+
+
+def test_a_network_without_batch_norm_sees_no_batch():
+    estimate_statistics(nn.Conv2d(1, 1, 1), iter(lambda: pytest.fail("a batch was asked for"), 0))

@@ -15,7 +15,7 @@ from lib.networks.blocks import check_grey, down, init_normal
 @dataclass(frozen=True)
 class MarkovDiscriminatorConfig:
     widths: tuple[int, ...] = (96, 144, 192, 256)
-    bn_momentum: float = 0.2  # as in the generator; training never reads what it averages
+    bn_momentum: float = 0.8
 
 
 class MarkovDiscriminator(nn.Module):

@@ -31,7 +31,7 @@ class TwoDGANConfig:
     external_skips: bool = True
     attention: str = "cross_level"  # of Fig. 4; Table 5's others: "pixel", "multi_head"; or "none"
     decoder_activation: str = "relu"  # Eq. 2; the text says "leaky_relu"
-    bn_momentum: float = 0.2  # the paper's 0.8 in Keras's sense; read in PyTorch's it is 0.8
+    bn_momentum: float = 0.8  # the paper's number in PyTorch's sense; in Keras's sense it is 0.2
 
 
 class ExternalSkip(nn.Module):

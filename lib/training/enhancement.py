@@ -6,16 +6,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lib.data.enhancement import EnhancementData, crops, load
+from lib.data import enhancement
+from lib.data.enhancement import EnhancementData, Pairs, crops, load
+from lib.data.fingerprint import DataSet
 from lib.data.tensors import to_device, to_unit
 from lib.evaluation import Evaluation, evaluate_enhancement
 from lib.experiments import Adam, RunConfig
 from lib.losses.perceptual import feature_distance, target_features
 from lib.networks.backbones import FrozenFeatures
 from lib.paths import cache_dir
+from lib.training.batch_norm import estimate_statistics
 from lib.training.sampling import batch_indices, steps_per_epoch
 
 CHANNELS_LAST = {"memory_format": torch.channels_last}
+
+
+def describe(config: RunConfig, root: Path) -> DataSet:
+    """The data set that `load_data` takes its images from."""
+    return enhancement.describe(root)
 
 
 def load_data(config: RunConfig, root: Path) -> EnhancementData:
@@ -76,10 +84,17 @@ class EnhancementRecipe:
         return [self.image_names[i] for i in self.indices(step)]
 
     def validate(self) -> dict[str, float]:
-        return evaluate_enhancement(self.generator, self.data.validation, self.device).means()
+        return self.evaluate(self.data.validation).means()
 
     def test(self) -> Evaluation:
-        return evaluate_enhancement(self.generator, self.data.test, self.device)
+        return self.evaluate(self.data.test)
+
+    def evaluate(self, pairs: Pairs) -> Evaluation:
+        """Metrics of the enhanced images, batch norm's statistics being those of the first crops."""
+        n_images, batch_size = self.config.experiment.batch_norm_images, self.config.scale.batch_size
+        first = self.degraded[:n_images].split(batch_size) if n_images else ()
+        estimate_statistics(self.generator, (to_unit(batch) for batch in first))
+        return evaluate_enhancement(self.generator, pairs, self.device)
 
     def extra_state(self) -> dict:
         return {}

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lib.data.enhancement import EnhancementData, describe
+from lib.data.enhancement import EnhancementData
 from lib.experiments import RunConfig
 from lib.losses.least_squares import discriminator_loss, generator_loss
 from lib.networks.backbones import VGG16Features
 from lib.networks.funie_gan import FUnIEDiscriminator, FUnIEGenerator
-from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe, adam, load_data
+from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe, adam, describe, load_data
 
 # what lib.train and lib.report.runs ask of a recipe's module
 __all__ = ["describe", "load_data", "make_generator", "make_recipe"]

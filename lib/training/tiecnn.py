@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from lib.data.enhancement import EnhancementData, describe
+from lib.data.enhancement import EnhancementData
 from lib.experiments import RunConfig
 from lib.losses.pixel import mse
 from lib.networks.tiecnn import TIECNN
-from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe, adam, load_data
+from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe, adam, describe, load_data
 
 # what lib.train and lib.report.runs ask of a recipe's module
 __all__ = ["describe", "load_data", "make_generator", "make_recipe"]

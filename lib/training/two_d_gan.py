@@ -7,7 +7,7 @@ never change, so they are computed once, before the first step.
 import torch
 from torch import Tensor
 
-from lib.data.enhancement import EnhancementData, describe
+from lib.data.enhancement import EnhancementData
 from lib.experiments import RunConfig
 from lib.losses.adversarial import (
     critic_loss,
@@ -20,7 +20,7 @@ from lib.losses.pixel import mse
 from lib.networks.backbones import EfficientNetB0Features, VGG16Features
 from lib.networks.markov_discriminator import MarkovDiscriminator
 from lib.networks.two_d_gan import TwoDGAN
-from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe, adam, load_data
+from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe, adam, describe, load_data
 
 # what lib.train and lib.report.runs ask of a recipe's module
 __all__ = ["describe", "load_data", "make_generator", "make_recipe"]

@@ -1,0 +1,21 @@
+"""2D-GAN on thermal faces (Table 7): the training step of `two_d_gan`, other images."""
+
+from pathlib import Path
+
+from lib.data.enhancement import EnhancementData
+from lib.data.faces import load_faces
+from lib.data.sober_drunk import describe
+from lib.experiments import RunConfig
+from lib.training.two_d_gan import make_generator, make_recipe
+
+# what lib.train and lib.report.runs ask of a recipe's module
+__all__ = ["describe", "load_data", "make_generator", "make_recipe"]
+
+DIVISIONS = {"sober_drunk": "person", "sober_drunk_by_frame": "frame"}
+
+
+def load_data(config: RunConfig, root: Path) -> EnhancementData:
+    """The faces of a run, divided as its experiment says, as many as its profile takes."""
+    scale, division = config.scale, DIVISIONS[config.experiment.data]
+    limits = scale.n_train, scale.n_validation, scale.n_test
+    return load_faces(root, scale.image_size, division, *limits)
