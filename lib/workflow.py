@@ -45,6 +45,7 @@ TABLES = (
     Notebook("14_2dgan_table5", "2D-GAN: Table 5", experiments=("C5", "*_attention")),
     Notebook("15_2dgan_table6", "2D-GAN: Table 6",
              experiments=("C5", "L[1-4]", "L[2-4]-prose")),
+    Notebook("17_2dgan_table2", "2D-GAN: Table 2, complexity"),
 )
 NOTEBOOKS = (
     *TABLES,
