@@ -9,12 +9,17 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 
+from lib.losses.cycle_gan import CycleGANLosses
 from lib.losses.funie import FUnIELosses
+from lib.losses.patch_nce import CUTLosses
 from lib.networks.funie_gan import FUnIEDiscriminatorConfig, FUnIEGANConfig
 from lib.networks.markov_discriminator import MarkovDiscriminatorConfig
+from lib.networks.patchgan import PatchGANConfig
+from lib.networks.resnet_generator import ResnetGeneratorConfig
 from lib.networks.tiecnn import TIECNNConfig
 from lib.networks.two_d_gan import TwoDGANConfig
-from lib.profiles import EnhancementScale, profile
+from lib.networks.unet_generator import UnetGeneratorConfig
+from lib.profiles import EnhancementScale, TranslationScale, profile
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,11 @@ class Adam:
     beta2: float = 0.99
 
 
+CYCLE_GAN_ADAM = Adam(learning_rate=2e-4, beta1=0.5, beta2=0.999)  # GN_CycleGAN, section 4.1
+CBAM = ResnetGeneratorConfig(blocks=9, cbam=True)  # the generator of GN_CycleGAN
+GN = CycleGANLosses(adversarial="wasserstein", normalisation="eq2")
+
+
 @dataclass(frozen=True)
 class Experiment:
     """One trained model of a paper.
@@ -56,13 +66,15 @@ class Experiment:
     item: str
     column: str
     title: str
-    network: TwoDGANConfig | FUnIEGANConfig | TIECNNConfig
+    network: (
+        TwoDGANConfig | FUnIEGANConfig | TIECNNConfig | ResnetGeneratorConfig | UnetGeneratorConfig
+    )
     recipe: str = "two_d_gan"
     data: str = "enhancement"
-    discriminator: MarkovDiscriminatorConfig | FUnIEDiscriminatorConfig | None = (
-        MarkovDiscriminatorConfig()
-    )
-    losses: LossWeights | FUnIELosses | None = LossWeights()
+    discriminator: (
+        MarkovDiscriminatorConfig | FUnIEDiscriminatorConfig | PatchGANConfig | None
+    ) = MarkovDiscriminatorConfig()
+    losses: LossWeights | FUnIELosses | CycleGANLosses | CUTLosses | None = LossWeights()
     optimiser: Adam = Adam()
     batch_norm_images: int = 200  # give its statistics for evaluation; 0: its running averages
 
@@ -140,11 +152,65 @@ def _sober_drunk() -> list[Experiment]:
     ]  # fmt: skip
 
 
+def _translation() -> list[Experiment]:
+    """GN_CycleGAN, Table 2: six methods on two data sets; Table 3: one more, on FLIR."""
+    generators = {
+        "unet_128": UnetGeneratorConfig(widths=(64, 128, 256, 512, 512, 512, 512)),
+        "unet_256": UnetGeneratorConfig(widths=(64, 128, 256, 512, 512, 512, 512, 512)),
+        "resnet_6blocks": ResnetGeneratorConfig(blocks=6),
+        "resnet_9blocks": ResnetGeneratorConfig(blocks=9),
+    }
+    made = []
+    for data in ("OSU", "FLIR"):
+        made += [_cycle_gan(f"{name}-{data}", f"CycleGAN+{name}", network)
+                 for name, network in generators.items()]
+        made.append(Experiment(
+            f"CUT-{data}", "gn_cyclegan", "table2", "CUT", "CUT, its own losses",
+            ResnetGeneratorConfig(blocks=9, antialias=True), "cut", data.lower(),
+            PatchGANConfig(antialias=True), CUTLosses(), CYCLE_GAN_ADAM))
+        made.append(_cycle_gan(f"GN_CycleGAN-{data}", "Ours(GN_CycleGAN)", CBAM, GN))
+    made.append(_cycle_gan("CBAM_CycleGAN-FLIR", "CycleGAN+ResNet+CBAM", CBAM, item="table3"))
+    return made
+
+
+def _normalisation_readings() -> list[Experiment]:
+    """Our own ablation: the other readings of GN_CycleGAN's losses (Eqs. 2 to 5), on FLIR."""
+    readings = {
+        "GN_CycleGAN-lsgan-FLIR": ("Eq. 2, least squares", replace(GN, adversarial="lsgan")),
+        "GN_CycleGAN-eq3-lsgan-FLIR": (
+            "Eq. 3, least squares", replace(GN, normalisation="eq3", adversarial="lsgan")),
+        "GN_CycleGAN-eq3-log10-FLIR": (
+            "Eq. 3 as the probability of Eqs. 4 and 5",
+            replace(GN, normalisation="eq3", adversarial="log10")),
+        "CBAM_CycleGAN-log10-FLIR": (
+            "no normalisation, Eqs. 4 and 5", CycleGANLosses(adversarial="log10")),
+    }
+    return [_cycle_gan(name, title, CBAM, losses, item="readings")
+            for name, (title, losses) in readings.items()]
+
+
+def _stress() -> list[Experiment]:
+    """Our own stress test of stability: ten times the learning rate and no image pool, on FLIR."""
+    hard = replace(CYCLE_GAN_ADAM, learning_rate=10 * CYCLE_GAN_ADAM.learning_rate)
+    methods = {"CBAM_CycleGAN": CycleGANLosses(), "GN_CycleGAN": GN}
+    return [_cycle_gan(f"{name}-stress-FLIR", name, CBAM, replace(losses, pool=0), "stress", hard)
+            for name, losses in methods.items()]
+
+
+def _cycle_gan(
+    name: str, column: str, network, losses=CycleGANLosses(), item="table2",
+    optimiser: Adam = CYCLE_GAN_ADAM,
+) -> Experiment:
+    """One CycleGAN; the data set is the last part of its name."""
+    return Experiment(name, "gn_cyclegan", item, column, column, network, "cycle_gan",
+                      name.rsplit("-", 1)[1].lower(), PatchGANConfig(), losses, optimiser)
+
+
 EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
         *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines(),
-        *_sober_drunk()
+        *_sober_drunk(), *_translation(), *_normalisation_readings(), *_stress(),
     )
 }  # fmt: skip
 
@@ -156,7 +222,7 @@ class RunConfig:
     experiment: Experiment
     profile: str
     seed: int
-    scale: EnhancementScale
+    scale: EnhancementScale | TranslationScale
     without_perceptual: bool = False  # asked for by name where weights are missing
 
 
@@ -169,7 +235,8 @@ def resolve(
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"unknown experiment {name!r}; there are {', '.join(EXPERIMENTS)}")
-    experiment, scale = EXPERIMENTS[name], profile(profile_name).enhancement
+    experiment, sizes = EXPERIMENTS[name], profile(profile_name)
+    scale = sizes.translation if experiment.paper == "gn_cyclegan" else sizes.enhancement
     for part in ("network", "discriminator"):
         network = getattr(experiment, part)
         if network is not None:

@@ -24,20 +24,33 @@ class EnhancementScale:
 
 
 @dataclass(frozen=True)
+class TranslationScale:
+    """The size of the visible-to-infrared experiments of GN_CycleGAN; the batch is 1."""
+
+    image_size: int = 256  # in training and evaluation; unet_256 trains on 256 always
+    n_pairs: int | None = None  # of each side, training and test; None: all there are
+    width_divisor: int = 1  # channels of generators and discriminators divided by this
+    epochs: int | None = None  # either epochs
+    steps: int | None = None  # or steps
+
+
+@dataclass(frozen=True)
 class Profile:
     name: str
     enhancement: EnhancementScale
+    translation: TranslationScale
 
 
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("paper", EnhancementScale(epochs=101)),
+        Profile("paper", EnhancementScale(epochs=101), TranslationScale(epochs=200)),
         Profile(
             "laptop",
             EnhancementScale(
                 crop_size=64, n_test=200, width_divisor=2, steps=2500, perceptual_images=2
             ),
+            TranslationScale(image_size=128, width_divisor=4, steps=1000),
         ),
         Profile(
             "smoke",
@@ -45,6 +58,7 @@ PROFILES = {
                 crop_size=64, n_train=512, n_validation=40, n_test=100,
                 width_divisor=4, steps=120, perceptual_images=2,
             ),
+            TranslationScale(image_size=128, n_pairs=100, width_divisor=4, steps=20),
         ),
         Profile(
             "test",
@@ -52,6 +66,7 @@ PROFILES = {
                 crop_size=32, n_train=24, n_validation=4, n_test=6,
                 width_divisor=16, steps=20, perceptual_images=1,
             ),
+            TranslationScale(image_size=128, n_pairs=4, width_divisor=16, steps=3),
         ),
     )
 }  # fmt: skip

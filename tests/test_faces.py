@@ -1,0 +1,260 @@
+"""Thermal faces: selection, augmentation, division, pairs; figures and tables of Table 7."""
+
+from collections import Counter
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("Agg")
+
+from lib.data import faces, sober_drunk  # noqa: E402
+from lib.data.catalogue import describe  # noqa: E402
+from lib.data.degradation import degrade  # noqa: E402
+from lib.data.enhancement import SPLITS  # noqa: E402
+from lib.data.sober_drunk import SoberDrunkData  # noqa: E402
+from lib.experiments import resolve  # noqa: E402
+from lib.figures.faces import augmentations, enhanced_faces, one_of_each_person  # noqa: E402
+from lib.metrics import evaluate  # noqa: E402
+from lib.report.faces import composition, image_numbers, selection  # noqa: E402
+from lib.training import two_d_gan_faces  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+PERSONS = {"train": range(1, 8), "validation": (8, 9), "test": (10,)}
+FRAMES = 6  # of each sequence
+
+
+def recorded() -> SoberDrunkData:
+    """Ten persons, both states, six frames of noise each; 1 and 4 nearly repeat those before."""
+    rng = np.random.default_rng(0)
+    keys, frames = [], []
+    for split, persons in PERSONS.items():
+        for person in persons:
+            for state in ("sober", "drunk"):
+                for number in range(FRAMES):
+                    if number in (1, 4):
+                        frames.append(frames[-1] + rng.integers(0, 3, (24, 32), dtype=np.uint8))
+                    else:
+                        frames.append(rng.integers(20, 230, (24, 32), dtype=np.uint8))
+                    keys.append((person, state, number, split))
+    person, state, number, split = (np.array(column) for column in zip(*keys, strict=True))
+    return SoberDrunkData("made faces", "0" * 64, np.stack(frames), person, state, number, split)
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """`load_faces` on the made frames."""
+    monkeypatch.setattr(sober_drunk, "load", lambda root: recorded())
+    return recorded()
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """A seventh of the images, so that a test of them is quick."""
+    monkeypatch.setattr(faces, "N_IMAGES", {"drunk": 80, "sober": 60})
+
+
+def parsed(pairs):
+    return [faces.parse(name) for name in pairs.names]
+
+
+# Selection
+
+
+def test_near_duplicates_are_dropped_and_each_sequence_keeps_its_first():
+    data = recorded()
+    kept = faces.select_frames(data)
+    assert Counter(data.frame[kept].tolist()) == {0: 20, 2: 20, 3: 20, 5: 20}
+    everything = faces.select_frames(data, threshold=0)
+    assert np.array_equal(everything, np.arange(len(data.frames)))
+    only_first = faces.select_frames(data, threshold=256)
+    assert data.frame[only_first].tolist() == [0] * 20
+    table = selection(data, kept)
+    assert table.loc[("train", "drunk")].tolist() == [7, 42, 28]
+    assert table.loc["all"].iloc[0].tolist() == [20, 120, 80]
+
+
+def test_a_frame_is_compared_with_all_kept_ones_not_only_the_last():
+    data = recorded()
+    data.frames[5] = data.frames[0] + 1
+    kept = faces.select_frames(data)
+    assert 5 not in kept and {0, 2, 3} <= set(kept.tolist())
+
+
+# Geometry and augmentation
+
+
+def test_centre_square():
+    frame = np.zeros((24, 32), np.uint8)
+    frame[:, 4:28] = 100
+    assert np.array_equal(faces.square_face(frame, 16), np.full((16, 16), 100))
+    assert faces.square_face(recorded().frames[0]).shape == (128, 128)
+
+
+@pytest.mark.parametrize("operation", faces.OPERATIONS)
+def test_each_operation_changes_the_image_alike_each_time(operation):
+    image = faces.square_face(recorded().frames[0], 64)
+    before = image.copy()
+    first = faces.augment(image, "a", [operation])
+    assert first.shape == image.shape and first.dtype == np.uint8
+    assert np.array_equal(image, before) and not np.array_equal(first, image)
+    assert np.array_equal(first, faces.augment(image, "a", [operation]))
+    assert np.array_equal(first, faces.augment(image, "b", [operation])) == (operation == "flipped")
+
+
+def test_operations_do_what_they_say():
+    rng = np.random.default_rng(0)
+    image = np.full((64, 64), 200, np.uint8)
+    image[:, :32] = 100
+    assert np.array_equal(faces.flip(image, rng), image[:, ::-1])
+    black = (faces.cover(image, rng) == 0).sum() / image.size
+    assert 0.15**2 * 0.9 < black < 0.35**2 * 1.1
+    assert 0 < (faces.blur(image, rng) != image).mean() < 0.2  # at the edge between the halves
+    assert not (faces.rotate(image, rng) == 0).any()  # mirrored, no black corners
+    one = np.full((64, 64), 7, np.uint8)
+    assert np.array_equal(faces.crop(one, rng), one)
+
+
+def test_copies_of_a_frame_differ_in_their_operations():
+    face = faces.Face(3, "sober", 5, 0)
+    assert faces.operations_of(face) == ()
+    drawn = [faces.operations_of(face._replace(copy=copy)) for copy in range(1, 21)]
+    assert len(set(drawn)) == 20 and {len(operations) for operations in drawn} == {2, 3}
+    assert faces.parse(face.name) == face
+
+
+# Division
+
+
+def test_counts_are_those_of_the_paper(made):
+    data = faces.load_faces("", 16)
+    table = composition(data)
+    assert table["images"].tolist() == [784, 224, 112]
+    assert table["drunk"].tolist() == [448, 128, 64]
+    assert table["sober"].tolist() == [336, 96, 48]
+    assert table["basic frames"].tolist() == [56, 16, 8]
+    names = [name for split in SPLITS for name in getattr(data, split).names]
+    assert len(set(names)) == 1120
+
+
+def test_no_person_is_in_two_parts_but_by_frame_all_are(made, few):
+    by_person, by_frame = (faces.load_faces("", 16, division) for division in faces.DIVISIONS)
+    for split in SPLITS:
+        found = {face.person for face in parsed(getattr(by_person, split))}
+        assert found == set(PERSONS[split])
+    assert composition(by_person)["of them in another part"].tolist() == [0, 0, 0]
+
+    persons = [{face.person for face in parsed(getattr(by_frame, split))} for split in SPLITS]
+    assert persons[0] & persons[1] and persons[0] & persons[2]  # what makes it flatter
+    assert composition(by_frame)["of them in another part"].min() > 0
+    frames = [{face[:3] for face in parsed(getattr(by_frame, split))} for split in SPLITS]
+    assert sum(map(len, frames)) == len(set.union(*frames)) == 80  # a frame's copies stay together
+    assert [len(part) for part in frames] == [56, 16, 8]
+    assert by_frame.name == f"{by_person.name}, split by frame"
+    with pytest.raises(ValueError, match="unknown division 'image'"):
+        faces.load_faces("", 16, "image")
+
+
+def test_fewer_are_a_subset_of_more_and_mixed(made, few):
+    small, large = faces.load_faces("", 16, "person", 12, 4, 4), faces.load_faces("", 16)
+    for split, n in zip(SPLITS, (12, 4, 4), strict=True):
+        some, more = getattr(small, split), getattr(large, split)
+        assert some.names == more.names[:n]
+        assert np.array_equal(some.degraded, more.degraded[:n])
+        assert {face.state for face in parsed(some)} == {"drunk", "sober"}
+    assert len({face.person for face in parsed(small.train)}) >= 6
+    with pytest.raises(ValueError, match="n_test is 0"):
+        faces.load_faces("", 16, n_test=0)
+
+
+def test_a_part_without_a_state_is_an_error(made):
+    drunk = np.flatnonzero((made.state == "drunk") & (made.split == "test"))
+    with pytest.raises(ValueError, match="test has no sober face"):
+        faces.arrange(made, drunk, "test")
+
+
+# Pairs
+
+
+def test_pairs_are_the_frames_and_their_degraded_copies(made, few):
+    data = faces.load_faces("", 32)
+    pairs = data.test
+    for i, face in enumerate(parsed(pairs)):
+        position = np.flatnonzero(
+            (made.person == face.person) & (made.state == face.state) & (made.frame == face.frame)
+        ).item()
+        image = faces.square_face(made.frames[position], 32)
+        if face.copy:
+            image = faces.augment(image, face.name, faces.operations_of(face))
+        assert np.array_equal(pairs.reference[i], image)
+        assert np.array_equal(pairs.degraded[i], degrade(image, face.name, 0, faces.FACE_RANGES))
+        assert not np.array_equal(pairs.degraded[i], image)
+    other = faces.stretched_reference(pairs)
+    assert np.array_equal(other.degraded, pairs.reference) and other.names == pairs.names
+    assert (other.reference != other.degraded).any(axis=(1, 2)).all()
+
+
+def test_same_bytes_twice_and_the_pack_is_reused(made, few, monkeypatch, tmp_path):
+    first = faces.load_faces("", 16)
+    with monkeypatch.context() as patch:
+        patch.setattr(sober_drunk, "load", lambda root: pytest.fail("read again"))
+        again = faces.load_faces("", 16)
+    monkeypatch.setenv("IR_CACHE", str(tmp_path / "another"))
+    remade = faces.load_faces("", 16)
+    for other in (again, remade):
+        for split in SPLITS:
+            a, b = getattr(first, split), getattr(other, split)
+            assert a.names == b.names
+            assert a.reference.tobytes() == b.reference.tobytes()
+            assert a.degraded.tobytes() == b.degraded.tobytes()
+
+
+def test_synthetic_faces_where_the_database_is_absent(tmp_path, monkeypatch):
+    monkeypatch.setattr(sober_drunk, "SYNTHETIC_FRAMES", range(1))
+    data = faces.load_faces(tmp_path, 128, "person", 8, 4, 4)
+    assert data.name == "synthetic thermal faces"
+    assert data.train.reference.shape == (8, 128, 128)
+    psnr = evaluate(data.train.degraded, data.train.reference)["PSNR"]
+    assert 10 < psnr.mean() < 30
+
+
+def test_recipe_takes_the_division_of_its_experiment(made, few, tmp_path):
+    for experiment, end in (("Sober-Drunk", "faces"), ("Sober-Drunk-by-frame", "split by frame")):
+        config = resolve(experiment, "test")
+        data = two_d_gan_faces.load_data(config, tmp_path)
+        assert data.name == two_d_gan_faces.describe(config, tmp_path).name
+        assert data.name.endswith(end)
+        assert len(data.test.names) == config.scale.n_test
+        fingerprint = describe(config.experiment.data, tmp_path).fingerprint
+        assert data.fingerprint == fingerprint
+
+
+# Report and figures
+
+
+def test_image_numbers_are_means_with_intervals():
+    (number,) = image_numbers("Original image", {"PSNR": np.array([10.0, 20.0, 30.0])}, "made")
+    assert (number.row, number.column, number.reproduced) == ("PSNR", "Original image", 20)
+    assert number.sd == pytest.approx(10) and number.ci_low < 20 < number.ci_high
+    assert (number.n_images, number.dataset) == (3, "made")
+
+
+def test_one_image_of_each_person_in_alternating_states():
+    names = [f"{person}_{state}_00_00" for person in (1, 2, 3) for state in ("sober", "drunk")]
+    assert one_of_each_person([*names, "04_drunk_00_00"]) == [1, 2, 5, 6]
+
+
+def test_figures_show_what_they_label():
+    image = faces.square_face(recorded().frames[0], 64)
+    figure = augmentations(image, "10_sober_00_00", "Fig. 6")
+    labels = [axes.get_xlabel() for axes in figure.axes]
+    assert labels[:3] == ["(a) basic image", "(b) flipped", "(c) rotated"] and len(labels) == 10
+    np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), image[:, ::-1])
+
+    stack = np.stack([image, image[::-1]])
+    rows = {"original": stack // 2, "enhanced": stack // 3, "reference": stack}
+    figure = enhanced_faces(rows, ["10_sober_00_00", "09_drunk_00_00"], "Fig. 12", zoom=16)
+    assert len(figure.axes) == 3 * 4
+    assert figure.axes[2].get_title() == "person 9, drunk"
+    assert [figure.axes[4 * k].get_ylabel() for k in range(3)] == list(rows)
+    np.testing.assert_array_equal(figure.axes[4].images[0].get_array(), image // 3)

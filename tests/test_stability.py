@@ -1,0 +1,85 @@
+"""Measures of stability against values worked out by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.report import stability
+
+
+def rows(values, first=10):
+    """A loss recorded every 10 steps."""
+    return pd.Series(values, pd.Index(range(first, first + 10 * len(values), 10), name="step"))
+
+
+# 100 steps: the row at step 10 is warm-up
+LOSS = rows([9.0, 1, 3, 1, 3, 1, 3, 1, 3, 2])
+
+
+def test_relative_variance_by_hand():
+    # 1 3 1 3 1 3 1 3 2: mean 2; seven differences of 2 and one of 1, (7 * 4 + 1) / 8 / 2 / 2^2
+    assert stability.relative_variance(LOSS) == pytest.approx(29 / 64)
+
+
+def test_relative_variance_is_the_variance_of_noise_and_blind_to_trend_and_scale():
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.1, 4000)
+    flat = rows(2 + noise)
+    assert stability.relative_variance(flat) == pytest.approx(0.01 / 4, rel=0.1)
+    assert stability.relative_variance(7 * flat) == pytest.approx(
+        stability.relative_variance(flat)
+    )
+    falling = rows(3 * np.exp(-np.arange(4000) / 800) + 2)
+    assert stability.relative_variance(falling) < 1e-5
+
+
+def test_largest_jump_by_hand():
+    assert stability.largest_jump(LOSS) == 1  # from 1 to 3, over the mean of 2
+    assert stability.largest_jump(rows([5.0, 4, 3, 2, 1, 1, 1, 1, 1, 1])) == 0
+
+
+def test_the_start_and_empty_rows_do_not_count():
+    assert stability.after_warm_up(LOSS).index[0] == 20
+    sparse = rows([9.0, 1, np.nan, 3, 1, 3, 1, 3, 1, 3])
+    assert len(stability.after_warm_up(sparse)) == 8
+    with pytest.raises(ValueError, match="train for longer"):
+        stability.relative_variance(rows([1.0]))
+
+
+def test_steps_to_reach_by_hand():
+    loss = rows([5.0, 4, 2, 3, 1])
+    assert stability.steps_to_reach(loss, 4) == 20
+    assert stability.steps_to_reach(loss, 2.5) == 30
+    assert np.isnan(stability.steps_to_reach(loss, 0.5))
+    assert stability.common_level([loss, rows([9.0, 2])]) == 2
+
+
+def test_gradient_norm_is_the_mean_over_discriminators():
+    history = pd.DataFrame(
+        {"discriminator_gradient_a": LOSS, "discriminator_gradient_b": LOSS + 4, "cycle": LOSS}
+    )
+    assert stability.mean_gradient_norm(history) == pytest.approx((2 + 6) / 2)
+    assert np.isnan(stability.mean_gradient_norm(history[["cycle"]]))
+
+
+def test_diverged():
+    history = pd.DataFrame({"cycle": LOSS})
+    assert not stability.diverged(history, "cycle", 100)
+    assert stability.diverged(history, "cycle", 200)  # it ended early
+    assert stability.diverged(history.replace(9.0, np.inf), "cycle", 100)
+
+
+def test_table_by_hand():
+    history = pd.DataFrame({"cycle": LOSS})
+    calm = pd.DataFrame({"cycle": rows([4.0, 3, 2, 2, 2, 2, 2, 2, 2, 2])})
+    broken = history.iloc[:5]
+    found = stability.stability_table(
+        {"one": [history, broken], "two": [calm], "none": [broken]}, "cycle", 100
+    )
+    # the lowest level that all reach is 2: at step 20 and at step 30
+    assert found["steps to 2"].tolist()[:2] == [20, 30]
+    assert found["largest jump"].tolist()[:2] == [1, 0]
+    assert found["relative variance"]["two"] == pytest.approx(1 / 8 / 2 / (19 / 9) ** 2)
+    assert found["runs"].tolist() == [2, 1, 1]
+    assert found["diverged"].tolist() == [1, 0, 1]
+    assert found.loc["none"].drop(["runs", "diverged"]).isna().all()

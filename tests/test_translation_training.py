@@ -1,0 +1,175 @@
+"""CycleGAN, GN_CycleGAN and CUT: losses, image pool, learning rate, steps, resume."""
+
+import math
+from dataclasses import replace
+from importlib import import_module
+
+import numpy as np
+import pytest
+import torch
+
+from lib.experiments import EXPERIMENTS, resolve
+from lib.losses.cycle_gan import CycleGANLosses, discriminator_loss, generator_loss
+from lib.losses.patch_nce import TEMPERATURE, patch_nce
+from lib.train import make_deterministic
+from lib.training import checkpoint
+from lib.training.image_pool import ImagePool
+from lib.training.translation import decline
+
+CPU = torch.device("cpu")
+NAMES = [name for name, one in EXPERIMENTS.items() if one.paper == "gn_cyclegan"]
+
+
+def recipe_of(config, root):
+    module = import_module(f"lib.training.{config.experiment.recipe}")
+    make_deterministic(config.seed)
+    return module.make_recipe(config, module.load_data(config, root), CPU)
+
+
+def values(losses):
+    return {name: loss.item() for name, loss in losses.items()}
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data root without data sets: the synthetic scenes are taken."""
+    return tmp_path
+
+
+# losses
+
+
+def test_least_squares_and_wasserstein_losses_by_hand():
+    fake, real = torch.tensor([0.5, 0.0]), torch.tensor([1.0, 0.0])
+    lsgan = CycleGANLosses()
+    assert discriminator_loss(lsgan, fake, real).item() == pytest.approx(0.5 * (0.5 + 0.125))
+    assert generator_loss(lsgan, fake).item() == pytest.approx((0.25 + 1) / 2)
+    wasserstein = CycleGANLosses(adversarial="wasserstein")
+    assert discriminator_loss(wasserstein, fake, real).item() == pytest.approx(0.25 - 0.5)
+    assert generator_loss(wasserstein, fake).item() == pytest.approx(-0.25)
+
+
+@pytest.mark.parametrize("normalisation, score, probability", [
+    ("none", 0.0, 0.5), ("eq2", 0.5, 0.75), ("eq3", 0.25, 0.25),
+])  # fmt: skip
+def test_log10_losses_take_scores_as_probabilities(normalisation, score, probability):
+    losses = CycleGANLosses(adversarial="log10", normalisation=normalisation)
+    scores = torch.full((1, 1, 2, 2), score)
+    by_hand = -math.log10(probability) - math.log10(1 - probability)
+    assert discriminator_loss(losses, scores, scores).item() == pytest.approx(by_hand)
+    assert generator_loss(losses, scores).item() == pytest.approx(-math.log10(probability))
+
+
+def test_log10_loss_stays_finite_at_the_ends_of_the_range():
+    losses = CycleGANLosses(adversarial="log10", normalisation="eq3")
+    ends = torch.tensor([0.0, 1.0], requires_grad=True)
+    loss = discriminator_loss(losses, ends, ends)
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(ends.grad).all()
+
+
+def test_unknown_forms_are_refused():
+    with pytest.raises(ValueError, match="lsgan, log10, wasserstein"):
+        CycleGANLosses(adversarial="hinge")
+    with pytest.raises(ValueError, match="none, eq2, eq3"):
+        CycleGANLosses(normalisation="spectral")
+
+
+def test_patch_nce_is_the_cross_entropy_of_the_own_key():
+    query, key = torch.nn.functional.normalize(
+        torch.randn(2, 1, 5, 3, generator=torch.Generator().manual_seed(0)), dim=-1
+    )
+    by_hand = 0.0
+    for p in range(5):
+        logits = [torch.dot(query[0, p], key[0, j]).item() / TEMPERATURE for j in range(5)]
+        by_hand += math.log(sum(map(math.exp, logits))) - logits[p]
+    assert patch_nce(query, key).item() == pytest.approx(by_hand / 5, rel=1e-5)
+
+
+# image pool and learning rate
+
+
+def test_a_pool_gives_back_old_images_half_of_the_time_and_keeps_its_size():
+    pool, rng = ImagePool(3), np.random.default_rng(0)
+    images = [torch.full((1, 1, 1, 1), float(k)) for k in range(403)]
+    out = [pool.exchange(image, rng).item() for image in images]
+    assert out[:3] == [0, 1, 2] and len(pool.images) == 3
+    assert 150 < sum(a == b for a, b in zip(out[3:], range(3, 403))) < 250
+
+
+def test_a_pool_of_size_0_passes_everything_on():
+    pool, rng = ImagePool(0), np.random.default_rng(0)
+    image = torch.ones(1, 1, 1, 1)
+    assert all(pool.exchange(image, rng) is image for _ in range(4)) and not pool.images
+
+
+def test_learning_rate_declines_as_in_the_public_code_of_cyclegan():
+    for epoch in (0, 99, 100, 101, 150, 199):
+        step = epoch * 500 + 250
+        assert decline(step, 100_000, 200) == pytest.approx(1 - max(0, epoch - 100) / 101)
+    assert decline(0, 20, None) == 1 and 0 < decline(19, 20, None) < 0.2
+
+
+# steps
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_experiment_trains_a_step_and_is_evaluated(name, root):
+    recipe = recipe_of(resolve(name, "test"), root)
+    before = [weight.clone() for weight in recipe.generator.parameters()]
+    losses = values(recipe.step(0))
+    assert all(map(math.isfinite, losses.values()))
+    moved = [not torch.equal(a, b) for a, b in zip(before, recipe.generator.parameters())]
+    assert sum(moved) > len(moved) / 2
+    test = recipe.test()
+    assert test.outputs.shape == test.references.shape == (4, 128, 128)
+
+
+def test_visible_and_infrared_images_come_unpaired(root):
+    recipe = recipe_of(resolve("resnet_9blocks-FLIR", "test"), root)
+    drawn = [recipe.indices(step) for step in range(16)]
+    assert any(a != b for a, b in drawn)
+    for side in zip(*drawn):  # each side shows all its images in every epoch of 4
+        assert all(sorted(side[k : k + 4]) == [0, 1, 2, 3] for k in range(0, 16, 4))
+
+
+@pytest.mark.parametrize("name", ["resnet_9blocks-FLIR", "unet_128-FLIR"])
+def test_a_joint_pass_gives_the_losses_of_two_passes(name, root):
+    histories = []
+    for joint in (True, False):
+        recipe = recipe_of(resolve(name, "test"), root)
+        assert recipe.joint
+        recipe.joint = joint
+        histories.append([values(recipe.step(step)) for step in range(2)])
+    for together, apart in zip(*histories):
+        assert together == pytest.approx(apart, rel=1e-3, abs=1e-5)
+
+
+def test_cbam_keeps_its_two_images_apart(root):
+    assert not recipe_of(resolve("GN_CycleGAN-FLIR", "test"), root).joint
+
+
+def test_discriminators_take_k_steps_on_images_of_their_own(root):
+    config = resolve("unet_128-FLIR", "test")
+    losses = replace(config.experiment.losses, discriminator_steps=3)
+    config = replace(config, experiment=replace(config.experiment, losses=losses))
+    recipe = recipe_of(config, root)
+    recipe.step(0)
+    counts = {name: {int(s["step"]) for s in optimiser.state.values()}
+              for name, optimiser in recipe.optimisers.items()}  # fmt: skip
+    assert counts == {"generators": {1}, "discriminators": {3}}
+    assert len(recipe.names(0)) == 6
+
+
+@pytest.mark.parametrize("name", ["GN_CycleGAN-FLIR", "CUT-FLIR"])
+def test_a_resumed_run_goes_on_with_the_same_bytes(name, root, tmp_path):
+    config = resolve(name, "test")
+    whole = recipe_of(config, root)
+    expected = [values(whole.step(step)) for step in range(4)]
+    first = recipe_of(config, root)
+    for step in range(2):
+        first.step(step)
+    checkpoint.save(tmp_path / "checkpoint.pt", first, {"step": 2})
+    second = recipe_of(config, root)
+    checkpoint.restore(checkpoint.read(tmp_path / "checkpoint.pt"), second)
+    assert [values(second.step(step)) for step in (2, 3)] == expected[2:]
