@@ -48,6 +48,8 @@ TABLES = (
     Notebook("16_2dgan_table7", "2D-GAN: Table 7, Figs. 6 and 12", data=("sober_drunk",),
              experiments=("C5", "Sober-Drunk*")),
     Notebook("17_2dgan_table2", "2D-GAN: Table 2, complexity"),
+    Notebook("18_2dgan_architecture", "2D-GAN: Figs. 1 to 4, attention maps",
+             data=("enhancement",), experiments=("C5",)),
     Notebook("20_gn_data", "GN_CycleGAN: visible and infrared pairs", data=("flir", "osu")),
     Notebook("22_gn_table2", "GN_CycleGAN: Table 2, Figs. 4 and 5",
              experiments=("*net_*-OSU", "*net_*-FLIR", "CUT-*", "GN_CycleGAN-OSU",
