@@ -1,14 +1,11 @@
 """How fast a training step is, against plain versions of the same step, in one run.
 
     python -m lib.bench [--experiment C5] [--size 128] [--batch 8] [--rounds 5] [--threads 2]
+    python -m lib.bench --experiment resnet_9blocks-FLIR
 
-The plain version is what one writes first: the generator runs once for the critic and once more for
-itself, the features of the references are computed again each step, gradients are computed for all
-weights, also of networks that are not updated, Adam is unfused, EfficientNet keeps its batch norms,
-tensors keep their default layout. The second plain version has its VGG and EfficientNet frozen. In
-every step all versions start from the same weights, see the same images and must report the same
-losses. Steps alternate, so a machine that slows down slows all; the ratio of the medians is the
-figure to quote.
+The plain versions are what one writes first (`lib.plain`). In every step all versions start from
+the same weights, see the same images and must report the same losses. Steps alternate, so a machine
+that slows down slows all; the ratio of the medians is the figure to quote.
 """
 
 import argparse
@@ -21,60 +18,16 @@ from pathlib import Path
 
 import torch
 
-from lib.data.enhancement import load
-from lib.experiments import resolve
-from lib.losses.adversarial import critic_loss, generator_loss, gradient_penalty
-from lib.losses.perceptual import feature_distance
-from lib.losses.pixel import mse
-from lib.networks.backbones import EfficientNetB0Features, VGG16Features
+from lib.data import enhancement
+from lib.experiments import RunConfig, resolve
 from lib.paths import data_root
+from lib.plain import PlainCycleGAN, PlainTwoDGAN
 from lib.train import choose_device, make_deterministic
+from lib.training import translation
+from lib.training.cycle_gan import CycleGANRecipe
 from lib.training.two_d_gan import TwoDGANRecipe
 
 TOLERANCE = 1e-3  # of any loss, relative; the double backward of the penalty magnifies rounding
-
-
-class PlainTwoDGAN(TwoDGANRecipe):
-    """The same losses and updates as `TwoDGANRecipe`, without its savings."""
-
-    def __init__(self, config, data, device, freeze_backbones: bool):
-        super().__init__(config, data, device)
-        adam = config.experiment.optimiser
-        betas = (adam.beta1, adam.beta2)
-        self.generator.to(memory_format=torch.contiguous_format)
-        self.generator.to(memory_format=torch.contiguous_format)
-        self.backbones = {
-            "vgg": VGG16Features(),
-            "efficientnet": EfficientNetB0Features(fold=False),
-        }
-        for network in self.backbones.values():
-            network.to(device).requires_grad_(not freeze_backbones)
-        self.optimisers = {
-            name: torch.optim.Adam(module.parameters(), adam.learning_rate, betas, foreach=False)
-            for name, module in self.modules.items()
-        }
-
-    def step(self, step: int) -> dict[str, torch.Tensor]:
-        _, degraded, reference = self.batch(step)
-        mix = torch.rand(len(reference), 1, 1, 1).to(self.device)
-        fake = self.generator(degraded)
-        critic = critic_loss(self.critic(fake.detach()), self.critic(reference))
-        penalty = gradient_penalty(self.critic, reference, fake, mix)
-        self.optimisers["discriminator"].zero_grad()
-        (critic + self.losses.gradient_penalty * penalty).backward()
-        self.optimisers["discriminator"].step()
-
-        fake = self.generator(degraded)
-        losses = {"adversarial": generator_loss(self.critic(fake)), "mse": mse(fake, reference)}
-        for name, network in self.backbones.items():
-            losses[name] = feature_distance(
-                network(fake), network(reference), self.losses.perceptual_norm
-            )
-        total = sum(getattr(self.losses, name) * loss for name, loss in losses.items())
-        self.optimisers["generator"].zero_grad()
-        total.backward()
-        self.optimisers["generator"].step()
-        return {"critic": critic, "penalty": penalty, **losses, "total": total}
 
 
 @dataclass(frozen=True)
@@ -94,14 +47,9 @@ def compare(
 ) -> Comparison:
     """Time `rounds` steps of each version in turn, after a warm-up."""
     config = resolve(experiment, "paper")
-    config = replace(config, scale=replace(config.scale, crop_size=size, batch_size=batch))
-    data = load(root, size=max(size, 128), n_train=4 * batch, n_validation=1, n_test=1)
     make_deterministic(0)
-    recipes = {
-        "plain": PlainTwoDGAN(config, data, device, freeze_backbones=False),
-        "plain, frozen backbones": PlainTwoDGAN(config, data, device, freeze_backbones=True),
-        "this kit": TwoDGANRecipe(config, data, device),
-    }
+    make = _two_d_gan if config.experiment.paper == "2dgan" else _cycle_gan
+    recipes = make(config, size, batch, device, root)
     seconds = {version: [] for version in recipes}
     differences = []
     # the first step is a warm-up; and Adam's first update is +-1 times the learning rate, so that
@@ -124,31 +72,60 @@ def compare(
     return Comparison(medians, statistics.median(differences), max(differences))
 
 
-def _copy_state(source: TwoDGANRecipe, target: TwoDGANRecipe) -> None:
-    """Rounding adds up over steps: each step starts from the same weights in both versions."""
+def _two_d_gan(config: RunConfig, size: int, batch: int, device, root: Path) -> dict:
+    """The versions of 2D-GAN's step, this kit's and plain ones."""
+    config = replace(config, scale=replace(config.scale, crop_size=size, batch_size=batch))
+    data = enhancement.load(
+        root, size=max(size, 128), n_train=4 * batch, n_validation=1, n_test=1
+    )
+    return {
+        "plain": PlainTwoDGAN(config, data, device, freeze_backbones=False),
+        "plain, frozen backbones": PlainTwoDGAN(config, data, device, freeze_backbones=True),
+        "this kit": TwoDGANRecipe(config, data, device),
+    }
+
+
+def _cycle_gan(config: RunConfig, size: int, batch: int, device, root: Path) -> dict:
+    """The versions of CycleGAN's step. Raises ValueError for CUT and for another batch than 1."""
+    if config.experiment.recipe != "cycle_gan" or batch != 1:
+        raise ValueError("a CycleGAN experiment is compared, and with --batch 1")
+    config = replace(config, scale=replace(config.scale, image_size=size, n_pairs=4))
+    data = translation.load_data(config, root)
+    return {
+        "plain": PlainCycleGAN(config, data, device),
+        "this kit": CycleGANRecipe(config, data, device),
+    }
+
+
+def _copy_state(source, target) -> None:
+    """Rounding adds up over steps: each step starts from the same state in both versions."""
     for name, module in source.modules.items():
         target.modules[name].load_state_dict(module.state_dict())
-        state = copy.deepcopy(source.optimisers[name].state_dict())  # loading shares its tensors
+    for name, optimiser in source.optimisers.items():
+        state = copy.deepcopy(optimiser.state_dict())  # loading shares its tensors
         state["param_groups"] = target.optimisers[name].state_dict()["param_groups"]  # fused or not
         target.optimisers[name].load_state_dict(state)
+    target.load_extra_state(source.extra_state())
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.bench", description=__doc__.split("\n")[0])
     parser.add_argument("--experiment", default="C5")
     parser.add_argument("--size", type=int, default=128, help="pixels a side")
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=int, help="images a step; default 8, CycleGAN 1")
     parser.add_argument("--rounds", type=int, default=5, help="timed steps of each version")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     parser.add_argument("--device", default="cpu", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
+    translates = resolve(options.experiment, "paper").experiment.paper == "gn_cyclegan"
+    batch = options.batch or (1 if translates else 8)
     result = compare(
-        options.experiment, options.size, options.batch, options.rounds,
+        options.experiment, options.size, batch, options.rounds,
         choose_device(options.device), data_root(options.data),
     )  # fmt: skip
-    print(f"{options.experiment}, {options.size} px, batch {options.batch}, fp32, "
+    print(f"{options.experiment}, {options.size} px, batch {batch}, fp32, "
           f"{options.threads} threads; seconds a step")  # fmt: skip
     for version, seconds in result.seconds.items():
         print(f"  {version:24} {seconds:.3f}  {result.ratio(version):.2f} times this kit's")

@@ -21,7 +21,7 @@ COLUMNS = [
     "seeds", "n_images", "dataset", "source", "why",
 ]  # fmt: skip
 VALUES = ["reproduced", "sd", "ci_low", "ci_high"]
-NOT_FILLED = "no notebook of this kit fills this number yet"
+NOT_FILLED = "the notebook of this table was not run in this profile"
 
 
 @dataclass(frozen=True)
