@@ -55,7 +55,7 @@ def test_without_weights_the_learned_measures_are_empty_and_say_why(trained, mon
     def unavailable(*_):
         raise PretrainedUnavailable("no weights here")
 
-    monkeypatch.setattr(translation, "lpips", unavailable)
+    monkeypatch.setattr(translation, "vgg16_features", unavailable)
     made = translation.translations({"CUT": load_run("test", "CUT-FLIR", 0)}, "flir", trained)
     frame = translation.judged(made.outputs, made.infrared, "test", "judged", made.dataset)
     assert np.isnan(frame.loc["CUT", "LPIPS"]) and frame.loc["CUT", "why"] == "no weights here"

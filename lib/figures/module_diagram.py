@@ -20,7 +20,7 @@ from lib.figures.canvas import (
     shape_text,
 )
 from lib.figures.style import TEXT_WIDTH
-from lib.networks.graph import Graph, Node
+from lib.networks.graph import Graph, Node, shared
 
 TURN = 0.1  # from a column back to where lines into it turn
 BETWEEN_TURNS = 0.05
@@ -35,6 +35,7 @@ class Flow:
     """
 
     graph: Graph
+    texts: dict[str, str]
     boxes: dict[str, Box]
     routes: list[list[str]]
     turns: dict[tuple[str, str], float]

@@ -32,12 +32,14 @@ _LABELS = {
     "conv2d": "conv", "conv_transpose2d": "convT", "linear": "linear", "batch_norm": "BN",
     "instance_norm": "IN", "layer_norm": "LN", "leaky_relu": "LeakyReLU", "relu": "ReLU",
     "cat": "concat", "add": "+", "sub": "−", "rsub": "−", "mul": "×", "div": "÷", "grad": "∇",
-    "norm": "‖·‖", "abs": "|·|", "interpolate": "upsample", "avg_pool2d": "average pool",
+    "norm": "‖·‖", "abs": "|·|", "mean": "average", "amax": "maximum", "square": "(·)²",
+    "interpolate": "upsample", "avg_pool2d": "average pool",
     "adaptive_avg_pool2d": "global average", "adaptive_max_pool2d": "global maximum",
     "max_pool2d": "max pool", "scaled_dot_product_attention": "dot-product attention",
 }  # fmt: skip
 _WEIGHTED = {"conv2d", "conv_transpose2d", "linear"}
 _BEFORE = {"pad", "interpolate", "leaky_relu", "relu"}  # may lead to the weights of a layer
+_SLICING = {"narrow", "flip", "cat"}  # reflection padding put together by hand
 _AFTER = {
     "batch_norm", "instance_norm", "layer_norm", "leaky_relu", "relu", "tanh", "sigmoid", "dropout",
 }  # fmt: skip
@@ -45,12 +47,16 @@ _AFTER = {
 
 @dataclass(frozen=True)
 class Operation:
-    """One call of a torch function; kernel and stride (rows, columns) where it has them."""
+    """One call of a torch function; kernel and stride (rows, columns) where it has them.
+
+    `over`: the axes that an average or maximum removes, such as "H, W".
+    """
 
     function: str
     kernel: tuple[int, int] | None = None
     stride: tuple[int, int] = (1, 1)
     joins: bool = False  # takes two or more tensors of the data
+    over: str = ""
 
     @property
     def label(self) -> str:
@@ -60,7 +66,7 @@ class Operation:
             text += " {}×{}".format(*self.kernel)
         if self.stride != (1, 1):
             text += (" ×" if self.function == "conv_transpose2d" else " /") + str(self.stride[0])
-        return text
+        return f"{text} over {self.over}" if self.over else text
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,7 @@ def trace(network: nn.Module, *shapes: Shape) -> Graph:
     classes = {path: type(module).__name__ for path, module in network.named_modules()}
     edges = tuple(dict.fromkeys(tracer.edges))
     title = type(network).__name__
-    return _only_used(Graph(title, tracer.nodes, edges, classes, tracer.arrivals))
+    return _join_padding(_only_used(Graph(title, tracer.nodes, edges, classes, tracer.arrivals)))
 
 
 def trace_part(network: nn.Module, path: str, *shapes: Shape) -> Graph:
@@ -241,6 +247,10 @@ def _operation(function: str, args, kwargs, joins: bool) -> Operation:
     if function in ("avg_pool2d", "max_pool2d"):
         kernel = _pair(given(1, "kernel_size", 1))
         return Operation(function, kernel, _pair(given(2, "stride", None) or kernel), joins)
+    if function in ("mean", "amax") and args[0].ndim == 4:
+        axes = given(1, "dim", ())
+        axes = (axes,) if isinstance(axes, int) else axes
+        return Operation(function, joins=joins, over=", ".join("BCHW"[axis] for axis in axes))
     return Operation(function, joins=joins)
 
 
@@ -258,10 +268,31 @@ def _only_used(graph: Graph) -> Graph:
     return replace(graph, nodes=nodes, edges=tuple(e for e in graph.edges if e.target in wanted))
 
 
+def _join_padding(graph: Graph) -> Graph:
+    """A module that only puts mirrored slices around its input as one operation."""
+    used: dict[str, set[str]] = {}
+    for node in graph.nodes.values():
+        for step in node.operations if node.within else ():
+            used.setdefault(node.within[-1], set()).add(step.function)
+    padding = {path for path, functions in used.items() if "flip" in functions <= _SLICING}
+    head = {
+        name: node.within[-1] if node.within and node.within[-1] in padding else name
+        for name, node in graph.nodes.items()
+    }
+    merged = _merge(graph, head, {})
+    nodes = {
+        name: replace(node, operations=(Operation("pad"),), within=node.within[:-1])
+        if name in padding else node
+        for name, node in merged.nodes.items()
+    }  # fmt: skip
+    return replace(merged, nodes=nodes)
+
+
 def join_layers(graph: Graph) -> Graph:
     """A convolution with the padding before it and the normalisation and activation after it: one.
 
-    Joined is what follows each other without a branch in the same module.
+    Joined is what follows each other without a branch in the same module, one in a list of layers
+    (Sequential) and one beside the list included.
     """
     head: dict[str, str] = {}  # node -> first node of its layer
     members: dict[str, list[Node]] = {}
@@ -272,7 +303,7 @@ def join_layers(graph: Graph) -> Graph:
             continue
         first = head[into[0].source]
         before = members[first]
-        if before[-1].within != node.within or not before[0].operations:
+        if not before[0].operations or not _same_module(graph, before[-1].within, node.within):
             continue
         functions = [step.function for known in before for step in known.operations]
         weighted = bool(_WEIGHTED & set(functions))
@@ -284,6 +315,13 @@ def join_layers(graph: Graph) -> Graph:
             members[first].append(node)
             del members[name]
     return _merge(graph, head, {})
+
+
+def _same_module(graph: Graph, a: tuple[str, ...], b: tuple[str, ...]) -> bool:
+    inner, outer = (a, b) if len(a) > len(b) else (b, a)
+    deeper = inner[len(outer) :]
+    lists_only = all(graph.classes[path.split("#")[0]] == "Sequential" for path in deeper)
+    return inner[: len(outer)] == outer and lists_only
 
 
 def collapse(graph: Graph, modules: Collection[str]) -> Graph:
@@ -323,8 +361,28 @@ def overview(network: nn.Module, *shapes: Shape) -> Graph:
     return collapse(graph, parts(graph))
 
 
+def shared(graph: Graph) -> set[str]:
+    """The nodes with weights that another node has too: modules called more than once."""
+    def paths(node: Node) -> set[str]:
+        return {path.split("#")[0] for path in (node.name, *node.within)}
+
+    again = {
+        path.split("#")[0] for node in graph.nodes.values()
+        for path in (node.name, *node.within) if "#" in path
+    }  # fmt: skip
+    return {
+        name for name, node in graph.nodes.items()
+        if again & paths(node) and _WEIGHTED & {step.function for step in node.operations}
+    }  # fmt: skip
+
+
 def readable(class_name: str) -> str:
-    """"CrossLevelAttention" -> "cross-level attention"; abbreviations stay as they are."""
+    """"CrossLevelAttention" -> "cross-level attention"; abbreviations stay as they are.
+
+    So do names that end in one, such as "PatchGAN".
+    """
+    if re.search("[A-Z]{2}$", class_name):
+        return class_name
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", class_name) or [class_name]
     words = [word if word.isupper() else word.lower() for word in words]
     return " ".join(("-".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]

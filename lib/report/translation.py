@@ -103,16 +103,17 @@ def judged(
     Means over images with 95 % bootstrap intervals; the kernel distance is of the sets as wholes.
     Where weights cannot be had, LPIPS and the kernel distance are left empty and `why` says so.
     """  # fmt: skip
-    rows = {}
+    rows, why = {}, ""
+    try:
+        real = vgg16_features(references)
+    except PretrainedUnavailable as problem:
+        why = str(problem)
     for method, images in outputs.items():
         metrics = {key: evaluate(images, references)[key] for key in REPORTED}
-        row = {"why": ""}
-        try:
+        row = {"why": why}
+        if not why:
             metrics["LPIPS"] = lpips(images, references)
-            features = vgg16_features(images), vgg16_features(references)
-            row["kernel distance"] = kernel_distance(*features, paired=True)
-        except PretrainedUnavailable as problem:
-            row["why"] = str(problem)
+            row["kernel distance"] = kernel_distance(vgg16_features(images), real, paired=True)
         for metric, values in metrics.items():
             low, high = bootstrap_interval(values)
             row |= {metric: values.mean(), f"{metric} low": low, f"{metric} high": high}
