@@ -38,6 +38,7 @@ class Notebook:
 
 TABLES = (
     Notebook("00_environment_and_reported", "environment, and what both papers report"),
+    Notebook("02_audit", "do the papers agree with themselves?"),
     Notebook("10_2dgan_data", "2D-GAN: enhancement data, Fig. 5", data=("enhancement",)),
     Notebook("12_2dgan_table3", "2D-GAN: Table 3, Figs. 7 to 9",
              experiments=("C5", "FUnIE-GAN", "TIECNN")),
@@ -69,6 +70,8 @@ TRAIN = "11_train"  # runs once for each experiment and seed
 
 # Files that belong to a module as its data: who imports the one depends on the other.
 DATA_OF_MODULES = {
+    "lib/audit.py": "data/audit.yaml",
+    "lib/claims.py": "data/claims.yaml",
     "lib/reported.py": "data/reported/*.csv",
     "lib/data/imagenet.py": "data/splits/imagenet.csv",
     "lib/data/sober_drunk.py": "data/splits/sober_drunk.csv",

@@ -1,0 +1,137 @@
+"""The claims: complete entries, and every verdict on numbers made for it."""
+
+import math
+
+import pytest
+
+from lib import claims, reported
+from lib.checks import relations
+from lib.report import numbers
+from lib.report.numbers import Number
+
+FACES = "synthetic thermal faces"
+BY_ID = {claim["id"]: claim for claim in claims.load()}
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+    return tmp_path / "test"
+
+
+def table4(c3, c4, c5, half_width=0.1, dataset=FACES):
+    """All four metrics of three networks, with intervals of this half width."""
+    return [
+        Number(row, name, value, ci_low=value - half_width, ci_high=value + half_width, seeds="0 1",
+               n_images=20, dataset=dataset)
+        for name, value in (("C3", c3), ("C4", c4), ("C5", c5)) for row in ("AG", "IE", "PSNR", "SSIM")
+    ]  # fmt: skip
+
+
+def judged(rows, item="table4"):
+    numbers.record("test", "2dgan", item, rows)
+    return claims.judge(numbers.collect("test")).set_index("id")
+
+
+@pytest.mark.parametrize("claim", claims.load(), ids=lambda claim: claim["id"])
+def test_claim_is_complete_and_its_cells_exist(claim):
+    assert set(claim) in (
+        {"id", "paper", "section", "claim", "check"},
+        {"id", "paper", "section", "claim", "not_testable"},
+    )
+    assert all(str(value).strip() for value in claim.values())
+    assert claim["paper"] in reported.PAPERS
+    if "check" in claim:
+        assert relations(claim["check"], claim["paper"])
+
+
+def test_there_are_enough():
+    assert len(BY_ID) == len(claims.load())
+    tested = [claim for claim in BY_ID.values() if "check" in claim]
+    assert len(tested) >= 30
+    assert {claim["paper"] for claim in tested} == set(reported.PAPERS)
+
+
+def test_each_verdict(results):
+    frame = judged(table4(c3=8.0, c4=4.0, c5=8.1))
+    assert list(frame.reset_index().columns) == claims.COLUMNS
+    verdicts = frame["verdict_ours"]
+    assert verdicts["external-skips"] == "reproduced"  # 8.1 over 4.0
+    assert verdicts["attention-all"] == "undecided"  # 8.1 over 8.0, within 0.1 each
+    assert verdicts["complete-network"] == "undecided"  # C1 and C2 are missing
+    assert verdicts["attention-psnr-ssim"] == "reproduced"  # near, whatever the intervals hold
+    assert verdicts["2dgan-psnr"] == "undecided"
+    assert verdicts["stability"] == "not testable"
+    assert frame.loc["external-skips", ["seeds", "dataset"]].tolist() == ["0 1", FACES]
+    assert frame.loc["stability", "why"] == BY_ID["stability"]["not_testable"]
+
+    frame = judged(table4(c3=8.0, c4=9.0, c5=8.1))
+    assert frame.loc["external-skips", "verdict_ours"] == "contradicted"
+    assert frame.loc["external-skips", "why"].startswith(
+        "4 of 4 fail: table4/AG/C5 8.1 [8, 8.2] is not above table4/AG/C4 9 [8.9, 9.1]; "
+    )
+    assert frame.loc["complete-network", "verdict_ours"] == "contradicted"  # C4 is enough
+
+
+def test_one_comparison_settled_against_it_contradicts_a_claim(results):
+    rows = table4(c3=8.0, c4=4.0, c5=8.1)
+    rows[7] = Number("SSIM", "C4", 9.0, ci_low=8.9, ci_high=9.1, n_images=20, dataset=FACES)
+    frame = judged(rows)
+    assert frame.loc["external-skips", "verdict_ours"] == "contradicted"
+    assert frame.loc["external-skips", "why"].startswith("1 of 4 fail: table4/SSIM/C5 8.1 ")
+
+
+def test_numbers_of_different_images_are_not_compared(results):
+    rows = table4(c3=8.0, c4=4.0, c5=8.1)
+    rows[7] = Number("SSIM", "C4", 4.0, n_images=20, dataset="embedded natural images")
+    frame = judged(rows)
+    assert frame.loc["external-skips", "verdict_ours"] == "undecided"
+    assert "table4/SSIM/C5 and table4/SSIM/C4 are of different images" in (
+        frame.loc["external-skips", "why"]
+    )
+    assert frame.loc["external-skips", "dataset"] == f"{FACES}, embedded natural images"
+
+
+def test_a_missing_number_says_why(results):
+    rows = table4(c3=8.0, c4=4.0, c5=8.1)
+    rows[4] = Number("AG", "C4", None, why="C4 diverged")
+    frame = judged(rows)
+    assert frame.loc["external-skips", "why"] == (
+        "1 of 4 open: table4/AG/C4 is missing (C4 diverged)"
+    )
+
+
+def test_single_images_are_compared_as_they_are(results):
+    rows = [Number(f"Img{k}.SSIM", method, value, n_images=1, dataset=FACES)
+            for k in (1, 2, 3) for method, value in (("GF", 0.2), ("SSR", 0.3), ("MSR", 0.49))]  # fmt: skip
+    row = judged(rows, "table3").loc["filters-ssim"]
+    assert row["verdict_ours"] == "reproduced"
+    assert row["verdict_paper"] == "fails"  # 0.6604 and 0.6363 in Example 2
+    assert row["why"].endswith("(single images, no intervals)")
+
+
+def test_the_papers_numbers_in_place_of_ours(results):
+    """As exact numbers they settle every claim, and as the column on the papers has it."""
+    frame = reported.load()
+    tables = frame[frame["item"] != "prose"]
+    for (paper, item), part in tables.groupby(["paper", "item"]):
+        rows = [Number(n.row, n.column, n.reported) for n in part.itertuples()]
+        numbers.record("test", paper, item, rows)
+    frame = claims.judge(numbers.collect("test"))
+    same = {"holds": "reproduced", "fails": "contradicted", "not testable": "not testable"}
+    assert (frame["verdict_paper"].map(same) == frame["verdict_ours"]).all()
+    fails = set(frame.loc[frame["verdict_paper"] == "fails", "id"])
+    assert {"2dgan-ag", "2dgan-ie", "clahe-he", "filters-ssim", "complete-network",
+            "gn-over-cyclegan", "resnet-unet", "ablation-cbam"} <= fails  # fmt: skip
+
+
+def test_claims_csv_is_written_with_equal_bytes(results):
+    numbers.record("test", "2dgan", "table4", table4(c3=8.0, c4=4.0, c5=8.1))
+    frame = claims.write_claims("test")
+    first = (results / "claims.csv").read_bytes()
+    claims.write_claims("test")
+    assert (results / "claims.csv").read_bytes() == first
+    lines = first.decode().splitlines()
+    assert lines[0].split(",") == claims.COLUMNS and len(lines) == len(frame) + 1
+    assert b"\r" not in first and b"nan" not in first
+    assert not any(isinstance(v, float) and math.isnan(v) for v in frame.to_numpy().ravel())
