@@ -61,6 +61,7 @@ TABLES = (
     Notebook("24_gn_stability", "GN_CycleGAN: Figs. 6 and 7, stress test",
              experiments=("unet_128-FLIR", "CBAM_CycleGAN-FLIR", "GN_CycleGAN-FLIR",
                           "*-stress-FLIR")),
+    Notebook("25_gn_architecture", "GN_CycleGAN: networks, Figs. 1 to 3"),
 )
 NOTEBOOKS = (
     *TABLES,

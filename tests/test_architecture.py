@@ -17,8 +17,8 @@ from lib.figures.attention import (  # noqa: E402
     attention_weights,
     most_varied_channels,
 )
-from lib.figures.style import save  # noqa: E402
 from lib.figures.module_diagram import module_diagram  # noqa: E402
+from lib.figures.style import save  # noqa: E402
 from lib.networks import build  # noqa: E402
 from lib.networks.graph import (  # noqa: E402
     count_parts,

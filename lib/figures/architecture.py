@@ -194,7 +194,7 @@ def network_figure(
     y = bottom - legend
     canvas.text(0.08, y - 0.15, f"(b) {names[1]}: {discriminator.title}", **title)
     fills = fill_colours(generator, discriminator)
-    draw_flow(canvas, flow, (width - flow.width) / 2, 0.12, fills, {})
+    draw_flow(canvas, flow, (width - flow.width) / 2, 0.12, fills)
     return canvas.figure
 
 

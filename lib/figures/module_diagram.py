@@ -1,4 +1,7 @@
-"""A module's operations in the order of its data: 2D-GAN's Figs. 3 and 4, drawn from its graph."""
+"""A module's operations in the order of its data, drawn from its graph.
+
+2D-GAN's Figs. 3 and 4; GN_CycleGAN's Fig. 2 and the parts of its Fig. 3.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -30,6 +33,7 @@ BETWEEN_TURNS = 0.05
 class Flow:
     """A graph whose data run from left to right, or from top to bottom (`upright`).
 
+    `texts`: what stands in each box, its operations or its title.
     `routes`: for each edge the boxes that it passes, its ends and one in each column between.
     `turns`: box -> where along the flow lines from a given source turn towards it.
     """
@@ -50,10 +54,17 @@ def text_width(text: str, size: float) -> float:
     return max(TextPath((0, 0), line, size=size).get_extents().width for line in lines) / 72
 
 
-def _flow_text(node: Node, names: Mapping[str, str], upright: bool) -> str:
-    if node.title:
-        return names.get(node.title, node.title)
-    return (", " if upright else "\n").join(node.labels)
+def _flow_texts(graph: Graph, names: Mapping[str, str], upright: bool) -> dict[str, str]:
+    again = shared(graph)
+
+    def lines(node: Node) -> tuple[str, ...]:
+        if node.title:
+            return (names.get(node.title, node.title),)
+        return (*node.labels, "shared") if node.name in again else node.labels
+
+    return {
+        name: (", " if upright else "\n").join(lines(node)) for name, node in graph.nodes.items()
+    }
 
 
 def _columns(graph: Graph) -> tuple[list[list[str]], list[list[str]]]:
@@ -184,9 +195,9 @@ def _across(
 def flow_layout(graph: Graph, names: Mapping[str, str] = {}, upright: bool = False) -> Flow:
     columns, chains = _columns(graph)
     columns = _sort(graph, columns, chains)
+    texts = _flow_texts(graph, names, upright)
     along, across = {}, {}  # extents in the direction of the flow and across it
-    for name, node in graph.nodes.items():
-        text = _flow_text(node, names, upright)
+    for name, text in texts.items():
         w = max(0.24, text_width(text, SMALL) + 0.14)
         h = 0.13 * (1 + text.count("\n")) + 0.1
         ports = 0.1 + 0.1 * (2 * len(graph.into(name)) - 1)
@@ -221,14 +232,12 @@ def flow_layout(graph: Graph, names: Mapping[str, str] = {}, upright: bool = Fal
         boxes = {n: Box(b.y, position - b.x, b.h, b.w) for n, b in boxes.items()}
         turns = {link: position - turn for link, turn in turns.items()}
         ends = [boxes[n].x + 0.06 + label[n] for n in graph.nodes]
-        return Flow(graph, boxes, chains, turns, max(span, *ends), position, True)
+        return Flow(graph, texts, boxes, chains, turns, max(span, *ends), position, True)
     boxes = {n: Box(b.x, span - b.y, b.w, b.h) for n, b in boxes.items()}
-    return Flow(graph, boxes, chains, turns, position, span, False)
+    return Flow(graph, texts, boxes, chains, turns, position, span, False)
 
 
-def draw_flow(
-    canvas: Canvas, flow: Flow, x0: float, y0: float, fills: Mapping, names: Mapping[str, str]
-) -> None:
+def draw_flow(canvas: Canvas, flow: Flow, x0: float, y0: float, fills: Mapping) -> None:
     graph = flow.graph
     boxes = {n: Box(b.x + x0, b.y + y0, b.w, b.h) for n, b in flow.boxes.items()}
     ports = _ports(flow)
@@ -246,8 +255,8 @@ def draw_flow(
         canvas.arrow(list(dict.fromkeys(points)), zorder=1 + 0.01 * sources.index(chain[0]))
     for name, node in graph.nodes.items():
         box = boxes[name]
-        text = _flow_text(node, names, flow.upright)
-        canvas.box(box, text, fills.get(node.labels, PLAIN if node.title else JOIN_FILL))
+        fill = fills.get(node.labels, PLAIN if node.title else JOIN_FILL)
+        canvas.box(box, flow.texts[name], fill)
         label = shape_text(node.shape)
         if not graph.out_of(name):
             continue
@@ -287,5 +296,5 @@ def module_diagram(graph: Graph, title: str, names: Mapping[str, str] = {}) -> F
     width = max(flow.width, text_width(title, 8)) + 0.2
     canvas = Canvas(width, flow.height + 0.45)
     canvas.text(width / 2, flow.height + 0.3, title, 8)
-    draw_flow(canvas, flow, (width - flow.width) / 2, 0.1, fill_colours(graph), names)
+    draw_flow(canvas, flow, (width - flow.width) / 2, 0.1, fill_colours(graph))
     return canvas.figure

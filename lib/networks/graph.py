@@ -325,13 +325,21 @@ def _same_module(graph: Graph, a: tuple[str, ...], b: tuple[str, ...]) -> bool:
 
 
 def collapse(graph: Graph, modules: Collection[str]) -> Graph:
-    """Each of these modules, given by their paths, as one node with the name of its class."""
-    head, titles = {}, {}
+    """Each of these modules, given by their paths, as one node with the name of its class.
+
+    One that has others of them inside says so: "residual block with CBAM".
+    """
+    head, found = {}, {}
     for name, node in graph.nodes.items():
         around = [path for path in node.within if path.split("#")[0] in modules]
         head[name] = around[0] if around else name
         if around:
-            titles[around[0]] = readable(graph.classes[around[0].split("#")[0]])
+            classes = [readable(graph.classes[path.split("#")[0]]) for path in around]
+            found.setdefault(around[0], {}).update(dict.fromkeys(classes))
+    titles = {
+        path: " with ".join(filter(None, (outer, " and ".join(inner))))
+        for path, (outer, *inner) in found.items()
+    }
     return _merge(graph, head, titles)
 
 
@@ -362,18 +370,16 @@ def overview(network: nn.Module, *shapes: Shape) -> Graph:
 
 
 def shared(graph: Graph) -> set[str]:
-    """The nodes with weights that another node has too: modules called more than once."""
-    def paths(node: Node) -> set[str]:
-        return {path.split("#")[0] for path in (node.name, *node.within)}
-
-    again = {
-        path.split("#")[0] for node in graph.nodes.values()
-        for path in (node.name, *node.within) if "#" in path
-    }  # fmt: skip
+    """The nodes whose weights another node has too, as they are called more than once."""
+    paths = {
+        name: (name, *node.within)
+        for name, node in graph.nodes.items()
+        if _WEIGHTED & {step.function for step in node.operations}
+    }
+    again = {path.split("#")[0] for known in paths.values() for path in known if "#" in path}
     return {
-        name for name, node in graph.nodes.items()
-        if again & paths(node) and _WEIGHTED & {step.function for step in node.operations}
-    }  # fmt: skip
+        name for name, known in paths.items() if again & {path.split("#")[0] for path in known}
+    }
 
 
 def readable(class_name: str) -> str:
