@@ -227,3 +227,14 @@ def test_a_part_in_another_format_is_an_error_naming_it(results):
     path.write_text(good.replace("AG,C3", "AG,C9"), "utf-8")
     with pytest.raises(ValueError, match="2dgan_table4.csv fills .*AG/C9"):
         numbers.collect("test")
+
+
+def test_spreads_shows_what_was_measured(results):
+    fill_table4()
+    table = numbers.spreads("test", "2dgan", "table4")
+    assert len(table) == 9  # C4's three missing numbers are not shown
+    assert table.loc[("AG", "C3")].to_dict() == {
+        "mean": "8", "sd": "0.125", "95 % interval": "7 to 9", "images": "20", "seeds": "0 1 2",
+        "dataset": FACES,
+    }  # fmt: skip
+    assert table.loc[("AG", "C4"), "95 % interval"] == ""

@@ -54,16 +54,21 @@ def table2_numbers(counts: pd.DataFrame, times: Mapping[str, InferenceTime]) -> 
     """
     numbers = []
     for name, time in times.items():
-        one, eight = counts.loc[(name, 1)], counts.loc[(name, BATCH)]
-        counted = (
-            f"{BATCH} grey images at once as thop counts, which the printed number fits; one image "
-            f"{one['thop (G)']:.3f} G, by torch's counter {one['torch (G)']:.3f} G"
-        )
         timed = f"{time.device}; measured once for a machine, {time.runs} runs on one image"
-        numbers += [
-            Number(name, "FLOPs (G)", float(eight["thop (G)"]), dataset=DATASET, why=counted),
-            Number(name, "Parameters (M)", float(one["parameters (M)"]), dataset=DATASET),
-            Number(name, "Inference time (ms)", time.mean_ms, time.sd_ms, dataset=DATASET,
-                   why=timed),
-        ]  # fmt: skip
+        numbers += count_numbers(counts, name)
+        numbers.append(Number(name, "Inference time (ms)", time.mean_ms, time.sd_ms,
+                              dataset=DATASET, why=timed))  # fmt: skip
     return numbers
+
+
+def count_numbers(counts: pd.DataFrame, name: str) -> list[Number]:
+    """The two numbers of one network in Table 2 that are counted, not measured."""
+    one, eight = counts.loc[(name, 1)], counts.loc[(name, BATCH)]
+    counted = (
+        f"{BATCH} grey images at once as thop counts, which the printed number fits; one image "
+        f"{one['thop (G)']:.3f} G, by torch's counter {one['torch (G)']:.3f} G"
+    )
+    return [
+        Number(name, "FLOPs (G)", float(eight["thop (G)"]), dataset=DATASET, why=counted),
+        Number(name, "Parameters (M)", float(one["parameters (M)"]), dataset=DATASET),
+    ]

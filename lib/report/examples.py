@@ -1,6 +1,7 @@
 """Numbers of a few example images (2D-GAN, Table 3) and means over all of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -41,21 +42,25 @@ def example_numbers(
     """  # fmt: skip
     numbers = []
     for column, per_seed in methods.items():
-        trained = column in sources
+        of_column = list(seeds) if column in sources else []
         for k, position in enumerate(positions, start=1):
             for metric in per_seed[0]:
                 values = [float(one[metric][position]) for one in per_seed]
-                numbers.append(
-                    Number(
-                        f"Img{k}.{metric}", column, float(np.mean(values)),
-                        sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
-                        seeds=" ".join(map(str, seeds)) if trained else "",
-                        n_images=1, dataset=dataset,
-                        source=sources.get(column, ""),
-                        why=f"image {names[position]}",
-                    )
-                )  # fmt: skip
-    return numbers
+                number = example_number(f"Img{k}.{metric}", column, values, of_column, dataset)
+                numbers.append(replace(number, source=sources.get(column, ""),
+                                       why=f"image {names[position]}"))
+    return numbers  # fmt: skip
+
+
+def example_number(
+    row: str, column: str, values: Sequence[float], seeds: Sequence[int], dataset: str
+) -> Number:
+    """One metric of one image: the mean over seeds and, of several, their standard deviation."""
+    return Number(
+        row, column, float(np.mean(values)),
+        sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        seeds=" ".join(map(str, seeds)), n_images=1, dataset=dataset,
+    )  # fmt: skip
 
 
 def mean_table(

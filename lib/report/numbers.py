@@ -69,7 +69,7 @@ def record(profile: str, paper: str, item: str, rows: Iterable[Number]) -> Path:
         given[cell] = number
 
     lines = [
-        {"paper": paper, "item": item, "reported": printed, **_as_text(given[cell])}
+        {"paper": paper, "item": item, "reported": printed, **as_text(given[cell])}
         for cell, printed in zip(order, cells["printed"], strict=True)
         if cell in given
     ]
@@ -82,7 +82,7 @@ def collect(profile: str) -> pd.DataFrame:
     Columns are COLUMNS: values float, `n_images` Int64, the rest text. A percentage of the prose
     is 100 * (new / old - 1) of the two reproduced cells. ValueError for a part not in our format.
     """
-    frame = _merge(profile)
+    frame = merge(profile)
     _write(frame, results_dir(profile) / "numbers.csv")
     return _typed(frame)
 
@@ -93,7 +93,7 @@ def comparison(profile: str, paper: str, item: str) -> pd.DataFrame:
     `attrs` holds `name` (paper and item) and `dataset` (what ours was measured on), for `style`.
     """
     chosen = reported.cells(paper, item)
-    part = _typed(_merge(profile).loc[chosen.index])
+    part = _typed(merge(profile).loc[chosen.index])
     part["difference"] = part["reproduced"] - part["reported"]
     part = part.rename(columns={"reported": "paper", "paper": "of", "reproduced": "ours"})
     kinds = ["paper", "ours", "difference"]
@@ -103,6 +103,21 @@ def comparison(profile: str, paper: str, item: str) -> pd.DataFrame:
     measured_on = part.loc[part["dataset"] != "", "dataset"].unique()
     wide.attrs = {"name": f"{paper}_{item}", "dataset": ", ".join(measured_on) or "nothing yet"}
     return wide
+
+
+def spreads(profile: str, paper: str, item: str) -> pd.DataFrame:
+    """What one table's notebook measured, as text to show: mean, spread and how many, a row each.
+
+    The standard deviation is over images (each by its mean over the seeds), the interval over
+    images and seeds (`lib.report.statistics`); of a single image the deviation is over seeds.
+    """
+    part = merge(profile).loc[reported.cells(paper, item).index]
+    part = part[part["reproduced"] != ""].set_index(["row", "column"])
+    interval = (part["ci_low"] + " to " + part["ci_high"]).where(part["ci_low"] != "", "")
+    return pd.DataFrame({
+        "mean": part["reproduced"], "sd": part["sd"], "95 % interval": interval,
+        "images": part["n_images"], "seeds": part["seeds"], "dataset": part["dataset"],
+    })  # fmt: skip
 
 
 def style(frame: pd.DataFrame):
@@ -143,7 +158,8 @@ def _digits(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def _as_text(number: Number) -> dict[str, str]:
+def as_text(number: Number) -> dict[str, str]:
+    """The fields of a number as they stand in a part, values to 6 significant digits."""
     values = {name: _digits(getattr(number, name)) for name in VALUES}
     n_images = "" if number.n_images is None else f"{number.n_images:d}"
     return {**vars(number), **values, "n_images": n_images}
@@ -174,7 +190,7 @@ def _name(line: dict[str, str]) -> str:
     return f"{line['row']}/{line['column']}"
 
 
-def _merge(profile: str) -> pd.DataFrame:
+def merge(profile: str) -> pd.DataFrame:
     """All reported numbers in printed order with what the parts say of them, everything as text."""
     merged: dict[tuple[str, str], dict[str, str]] = {}
     for (paper, item), cells in reported.load().groupby(["paper", "item"], sort=False):
@@ -183,13 +199,13 @@ def _merge(profile: str) -> pd.DataFrame:
         for cell in cells.to_dict("records"):
             line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | part.get(_name(cell), {})
             if item == "prose":
-                line |= _percentage(cell["new"], cell["old"], merged, paper)
+                line |= percentage(cell["new"], cell["old"], merged, paper)
             line |= {key: cell[key] for key in ("paper", "item", "row", "column")}
             merged[paper, f"{item}/{_name(cell)}"] = line | {"reported": cell["printed"]}
     return pd.DataFrame(merged.values(), columns=COLUMNS)
 
 
-def _percentage(new: str, old: str, merged: dict, paper: str) -> dict[str, str]:
+def percentage(new: str, old: str, merged: dict, paper: str) -> dict[str, str]:
     """By how many percent the reproduced cell `new` exceeds `old`, or why that cannot be said."""
     pair = {cell: merged[paper, cell] for cell in (new, old)}
     lacking = [f"{cell}: {line['why']}" for cell, line in pair.items() if not line["reproduced"]]

@@ -48,14 +48,25 @@ def load_generator(run: Run) -> torch.nn.Module:
     return generator.eval()
 
 
+def image_metrics(run: Run, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Metric -> (N,) values of the test images `names`, as the run's record stores them.
+
+    Raises ValueError for an image that the run was not judged on.
+    """
+    if missing := set(names) - set(run.test_images.index):
+        raise ValueError(f"{run.folder} was not judged on {min(missing)}; train it on these data")
+    return {metric: run.test_images.loc[list(names), metric].to_numpy() for metric in METRICS}
+
+
 def summarise(runs: Sequence[Run], metric: str, column: str, source: str) -> Number:
     """One number of a table from the test images of its runs, one run a seed.
 
-    The mean over images and seeds; `sd` and the 95 % bootstrap interval over test images, each
-    image's value being its mean over the seeds.
+    The mean over images and seeds; `sd` over test images, each image's value being its mean over
+    the seeds; the 95 % bootstrap interval over seeds and test images.
     """
-    values = np.mean([run.test_images[metric].to_numpy() for run in runs], axis=0)
-    low, high = bootstrap_interval(values)
+    by_seed = np.array([run.test_images[metric].to_numpy() for run in runs])  # (S, N)
+    values = by_seed.mean(axis=0)
+    low, high = bootstrap_interval(by_seed)
     return Number(
         metric, column, float(values.mean()), float(values.std(ddof=1)), low, high,
         seeds=" ".join(str(run.record["seed"]) for run in runs), n_images=len(values),
