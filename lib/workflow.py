@@ -73,6 +73,8 @@ TRAIN = "11_train"  # runs once for each experiment and seed
 DATA_OF_MODULES = {
     "lib/audit.py": "data/audit.yaml",
     "lib/claims.py": "data/claims.yaml",
+    "lib/report/html.py": "lib/report/page/*",
+    "lib/report/ledger.py": "data/deviations.yaml",
     "lib/reported.py": "data/reported/*.csv",
     "lib/data/imagenet.py": "data/splits/imagenet.csv",
     "lib/data/sober_drunk.py": "data/splits/sober_drunk.csv",

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from lib.data.fingerprint import DataSet
 from lib.files import write_text
 from lib.paths import results_dir
 from lib.provenance import code_hash, git_commit, module_closure
-from lib.training.record import versions
+from lib.training.record import describe_device, versions
 
 
 def store_images(
@@ -43,6 +44,7 @@ def store_images(
         "modules": list(modules),
         "code_commit": git_commit(),
         "code_hash": modules_hash(modules),
+        "device": describe_device(torch.device("cpu")),
         "versions": versions(),
     }
     write_text(path.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
