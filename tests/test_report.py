@@ -8,9 +8,10 @@ import torch
 from lib import reported, train
 from lib.data.enhancement import load
 from lib.evaluation import enhance, evaluate_enhancement
+from lib.experiments import EXPERIMENTS
 from lib.paths import results_dir
 from lib.report.examples import example_numbers, example_positions, mean_table
-from lib.report.runs import load_generator, load_run, table_numbers
+from lib.report.runs import load_generator, load_run, printed_metrics, table_numbers
 from lib.report.statistics import bootstrap_interval
 
 CPU = torch.device("cpu")
@@ -104,3 +105,12 @@ def test_mean_table_is_written(tmp_path, monkeypatch):
     assert frame.loc["HE", "PSNR"] == 2
     stored = pd.read_csv(tmp_path / "test" / "tables" / "some_table.csv", index_col="method")
     assert stored.loc["HE", "dataset"] == "some data" and stored.loc["HE", "n_images"] == 2
+
+
+def test_printed_metrics_find_a_column_of_2d_gan_and_a_row_of_gn_cyclegan():
+    c4 = {"AG": 6.7855, "IE": 4.1879, "PSNR": 13.742, "SSIM": 0.1951}
+    assert printed_metrics(EXPERIMENTS["C4"]) == c4
+    assert printed_metrics(EXPERIMENTS["CUT-OSU"]) == {"PSNR": 13.3502, "SSIM": 0.3168}
+    assert printed_metrics(EXPERIMENTS["CBAM_CycleGAN-FLIR"]) == {"PSNR": 13.2403, "SSIM": 0.453}
+    assert printed_metrics(EXPERIMENTS["GN_CycleGAN-stress-FLIR"]) == {}
+    assert all(printed_metrics(one) for one in EXPERIMENTS.values() if one.item.startswith("table"))

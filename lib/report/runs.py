@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file
 
-from lib.experiments import resolve
+from lib import reported
+from lib.experiments import Experiment, resolve
 from lib.metrics import METRICS
 from lib.paths import results_dir, run_folder
 from lib.report.numbers import Number
@@ -37,6 +38,20 @@ def load_run(profile: str, experiment: str, seed: int) -> Run:
             f"--experiment {experiment} --profile {profile} --seed {seed}`"
         )
     return Run(folder, known, pd.read_csv(folder / "test_images.csv", index_col="image"))
+
+
+def printed_metrics(experiment: Experiment) -> dict[str, float]:
+    """What the paper prints for an experiment, by metric; empty for our own and for prose."""
+    tables = reported.load()[["paper", "item"]].drop_duplicates().itertuples(index=False, name=None)
+    if (experiment.paper, experiment.item) not in tables:
+        return {}
+    table = reported.table(experiment.paper, experiment.item)
+    if experiment.paper == "2dgan":
+        return table[experiment.column].to_dict()
+    row = table.loc[experiment.column]  # one method a row, "OSU.PSNR" or "PSNR" a column
+    parts = {column: column.rpartition(".") for column in row.index}
+    return {metric: float(row[column]) for column, (data, _, metric) in parts.items()
+            if data.lower() in ("", experiment.data)}  # fmt: skip
 
 
 def load_generator(run: Run) -> torch.nn.Module:
