@@ -75,7 +75,7 @@ class PlainCycleGAN(CycleGANRecipe):
     def __init__(self, config, data, device):
         super().__init__(config, data, device)
         for module in self.modules.values():
-            _use_torch_padding(module)
+            _use_common_layers(module)
         self.optimisers = plain_adam(self)
 
     def step(self, step: int) -> dict[str, Tensor]:
@@ -125,9 +125,12 @@ class PlainCycleGAN(CycleGANRecipe):
         return losses | {"total": total}
 
 
-def _use_torch_padding(module: nn.Module) -> None:
+def _use_common_layers(module: nn.Module) -> None:
+    """Padding and instance norm as the public code has them, in place."""
     for name, child in module.named_children():
         if isinstance(child, ReflectionPad):
             setattr(module, name, nn.ReflectionPad2d(child.padding))
+        elif isinstance(child, nn.GroupNorm):
+            setattr(module, name, nn.InstanceNorm2d(child.num_channels))
         else:
-            _use_torch_padding(child)
+            _use_common_layers(child)

@@ -31,6 +31,7 @@ _VIEWS = {
 _LABELS = {
     "conv2d": "conv", "conv_transpose2d": "convT", "linear": "linear", "batch_norm": "BN",
     "instance_norm": "IN", "layer_norm": "LN", "leaky_relu": "LeakyReLU", "relu": "ReLU",
+    "group_norm": "IN",  # the only one here: see lib.networks.instance_norm
     "cat": "concat", "add": "+", "sub": "−", "rsub": "−", "mul": "×", "div": "÷", "grad": "∇",
     "norm": "‖·‖", "abs": "|·|", "mean": "average", "amax": "maximum", "square": "(·)²",
     "interpolate": "upsample", "avg_pool2d": "average pool",
@@ -41,7 +42,8 @@ _WEIGHTED = {"conv2d", "conv_transpose2d", "linear"}
 _BEFORE = {"pad", "interpolate", "leaky_relu", "relu"}  # may lead to the weights of a layer
 _SLICING = {"narrow", "flip", "cat"}  # reflection padding put together by hand
 _AFTER = {
-    "batch_norm", "instance_norm", "layer_norm", "leaky_relu", "relu", "tanh", "sigmoid", "dropout",
+    "batch_norm", "instance_norm", "group_norm", "layer_norm", "leaky_relu", "relu", "tanh",
+    "sigmoid", "dropout",
 }  # fmt: skip
 
 

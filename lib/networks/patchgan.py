@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lib.networks.blocks import init_normal
 from lib.networks.cut_blocks import BlurDown, init_xavier
+from lib.networks.instance_norm import instance_norm
 
 
 @dataclass(frozen=True)
@@ -49,5 +50,5 @@ class PatchGAN(nn.Module):
 def _step(a: int, b: int, stride: int, norm: bool) -> list[nn.Module]:
     layers = [nn.Conv2d(a, b, 4, stride=stride, padding=1)]
     if norm:
-        layers.append(nn.InstanceNorm2d(b))
+        layers.append(instance_norm(b))
     return [*layers, nn.LeakyReLU(0.2, inplace=True)]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from lib.networks.blocks import init_normal
 from lib.networks.cbam import CBAM
 from lib.networks.cut_blocks import BlurDown, BlurUp, init_xavier
+from lib.networks.instance_norm import instance_norm
 from lib.networks.padding import ReflectionPad
 
 NCE_BLOCKS = (0, 4)  # the residual blocks whose results CUT compares
@@ -43,7 +44,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, cbam: bool):
         super().__init__()
         layers = [ReflectionPad(1), nn.Conv2d(channels, channels, 3), *_norm_relu(channels)]
-        layers += [ReflectionPad(1), nn.Conv2d(channels, channels, 3), nn.InstanceNorm2d(channels)]
+        layers += [ReflectionPad(1), nn.Conv2d(channels, channels, 3), instance_norm(channels)]
         if cbam:
             layers.append(CBAM(channels))
         self.layers = nn.Sequential(*layers)
@@ -136,7 +137,7 @@ class ResnetGenerator(nn.Module):
 
 
 def _norm_relu(channels: int) -> tuple[nn.Module, nn.Module]:
-    return nn.InstanceNorm2d(channels), nn.ReLU(inplace=True)
+    return instance_norm(channels), nn.ReLU(inplace=True)
 
 
 def _down(a: int, b: int) -> nn.Sequential:

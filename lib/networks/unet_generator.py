@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lib.networks.blocks import init_normal
+from lib.networks.instance_norm import instance_norm
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class UnetGenerator(nn.Module):
         self.ups = nn.ModuleList()
         channels = widths[-1]
         for width in reversed(widths[:-1]):
-            self.ups.append(nn.Sequential(_up(channels, width), nn.InstanceNorm2d(width)))
+            self.ups.append(nn.Sequential(_up(channels, width), instance_norm(width)))
             channels = 2 * width  # with the skip connection
         self.to_image = nn.Sequential(_up(channels, config.out_channels), nn.Tanh())
         init_normal(self)
@@ -75,7 +76,7 @@ def _down(a: int, b: int, norm: bool, activation: bool) -> nn.Sequential:
     """
     layers = [nn.Conv2d(a, b, 4, stride=2, padding=1)]
     if norm:
-        layers.append(nn.InstanceNorm2d(b))
+        layers.append(instance_norm(b))
     if activation:
         layers.append(nn.LeakyReLU(0.2, inplace=True))
     return nn.Sequential(*layers)
