@@ -55,10 +55,10 @@ PROFILES = {
         Profile(
             "smoke",
             EnhancementScale(
-                crop_size=64, n_train=512, n_validation=40, n_test=100,
-                width_divisor=4, steps=120, perceptual_images=2,
+                crop_size=64, n_train=512, n_validation=20, n_test=100,
+                width_divisor=4, steps=80, perceptual_images=2,
             ),
-            TranslationScale(image_size=128, n_pairs=100, width_divisor=4, steps=20),
+            TranslationScale(image_size=128, n_pairs=100, width_divisor=4, steps=8),
         ),
         Profile(
             "test",
