@@ -97,16 +97,20 @@ def notebook_of(paper: str, item: str) -> str:
 
 
 def data_sets(runs: Sequence[Run], made: Sequence[Made], today: Today) -> list[tuple]:
-    """(name, fingerprint, whether it is so today) of all data that numbers were measured on."""
+    """(names, fingerprint, whether it is so today) of all data that numbers were measured on.
+
+    Data that are divided in two ways have two names and one fingerprint.
+    """
     records = [(entry.record, entry.problems) for entry in (*runs, *made) if entry.record]
-    found = {}
+    names, states = {}, {}
     for record, problems in records:
         name, changed = record["dataset"], any(p.startswith("data changed") for p in problems)
         state = "CHANGED since" if changed else "unchanged"
         if name in today.absent:
             state = "not under the data root, so not compared"
-        found[name, record["data_fingerprint"]] = state
-    return [(*key, state) for key, state in sorted(found.items())]
+        states[record["data_fingerprint"]] = state
+        names.setdefault(record["data_fingerprint"], {})[name] = None
+    return sorted(("; ".join(names[key]), key, state) for key, state in states.items())
 
 
 def machines(runs: Sequence[Run]) -> list[tuple[str, dict, int]]:
