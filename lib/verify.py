@@ -175,7 +175,7 @@ def _from_images(profile: str, line: dict[str, str]) -> Number:
         seeds = [run.record["seed"] for run in runs]
         return example_number(line["row"], line["column"], values, seeds, dataset)
     if runs:
-        return summarise(runs, metric, line["column"], line["source"])
+        return summarise(runs, metric, line["column"])
     return image_numbers(line["column"], {metric: images[0][metric].to_numpy()}, dataset)[0]
 
 

@@ -3,7 +3,11 @@
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+from lib import reported
+from lib.report import numbers
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +25,21 @@ def data_root() -> Path:
 def own_cache(tmp_path_factory, monkeypatch) -> None:
     """A cache of the test's own, so that nothing cached before can stand in for what is tested."""
     monkeypatch.setenv("IR_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch) -> Path:
+    """The folder of a profile `test` without results."""
+    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+    return tmp_path / "test"
+
+
+@pytest.fixture
+def papers_own_numbers(results) -> pd.DataFrame:
+    """The collected numbers where the papers' table numbers stand in the place of ours."""
+    frame = reported.load()
+    tables = frame[frame["item"] != "prose"]
+    for (paper, item), part in tables.groupby(["paper", "item"]):
+        rows = [numbers.Number(n.row, n.column, n.reported) for n in part.itertuples()]
+        numbers.record("test", paper, item, rows)
+    return numbers.collect("test")

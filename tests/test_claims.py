@@ -13,12 +13,6 @@ FACES = "synthetic thermal faces"
 BY_ID = {claim["id"]: claim for claim in claims.load()}
 
 
-@pytest.fixture
-def results(tmp_path, monkeypatch):
-    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
-    return tmp_path / "test"
-
-
 def table4(c3, c4, c5, half_width=0.1, dataset=FACES):
     """All four metrics of three networks, with intervals of this half width."""
     return [
@@ -110,14 +104,9 @@ def test_single_images_are_compared_as_they_are(results):
     assert row["why"].endswith("(single images, no intervals)")
 
 
-def test_the_papers_numbers_in_place_of_ours(results):
+def test_the_papers_numbers_in_place_of_ours(papers_own_numbers):
     """As exact numbers they settle every claim, and as the column on the papers has it."""
-    frame = reported.load()
-    tables = frame[frame["item"] != "prose"]
-    for (paper, item), part in tables.groupby(["paper", "item"]):
-        rows = [Number(n.row, n.column, n.reported) for n in part.itertuples()]
-        numbers.record("test", paper, item, rows)
-    frame = claims.judge(numbers.collect("test"))
+    frame = claims.judge(papers_own_numbers)
     same = {"holds": "reproduced", "fails": "contradicted", "not testable": "not testable"}
     assert (frame["verdict_paper"].map(same) == frame["verdict_ours"]).all()
     fails = set(frame.loc[frame["verdict_paper"] == "fails", "id"])

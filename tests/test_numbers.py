@@ -12,12 +12,6 @@ from lib.report.numbers import Number
 FACES = "synthetic thermal faces"
 
 
-@pytest.fixture
-def results(tmp_path, monkeypatch):
-    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
-    return tmp_path / "test"
-
-
 def fill_table4():
     """C3 and C5 in full, C4 half: AG measured, the rest missing for a reason of its own."""
     full = [
@@ -115,13 +109,8 @@ def test_collect_derives_the_prose(results):
     assert missing["why"] == "missing table4/SSIM/C4: C4 diverged"
 
 
-def test_the_papers_own_numbers_give_its_own_percentages(results):
-    frame = reported.load()
-    tables = frame[frame["item"] != "prose"]
-    for (paper, item), part in tables.groupby(["paper", "item"]):
-        rows = [Number(n.row, n.column, n.reported) for n in part.itertuples()]
-        numbers.record("test", paper, item, rows)
-    collected = numbers.collect("test")
+def test_the_papers_own_numbers_give_its_own_percentages(papers_own_numbers):
+    collected = papers_own_numbers
     assert collected["reproduced"].count() == 217
     off = collected[(collected["reproduced"] - collected["reported"]).abs() > 0.051]
     assert off[["reported", "reproduced"]].values.tolist() == [[32.2, 32.0253]]

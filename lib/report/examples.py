@@ -1,6 +1,6 @@
 """Numbers of a few example images (2D-GAN, Table 3) and means over all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -72,12 +72,22 @@ def mean_table(
     """
     rows = {}
     for method, metrics in methods.items():
-        row = {}
-        for metric, values in metrics.items():
-            low, high = bootstrap_interval(values)
-            row |= {metric: values.mean(), f"{metric} low": low, f"{metric} high": high}
-        rows[method] = {**row, "n_images": len(values), "dataset": dataset}
-    frame = pd.DataFrame.from_dict(rows, orient="index")
+        n_images = len(next(iter(metrics.values())))
+        rows[method] = {**means(metrics), "n_images": n_images, "dataset": dataset}
+    return store_table(pd.DataFrame.from_dict(rows, orient="index"), profile, name)
+
+
+def means(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Each metric's mean over images and its interval: "PSNR", "PSNR low", "PSNR high", ..."""
+    row = {}
+    for metric, values in metrics.items():
+        low, high = bootstrap_interval(values)
+        row |= {metric: values.mean(), f"{metric} low": low, f"{metric} high": high}
+    return row
+
+
+def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
+    """Write a table, a row a method, to tables/<name>.csv; returns it rounded, to be shown."""
     path = results_dir(profile) / "tables" / f"{name}.csv"
     text = frame.to_csv(index_label="method", float_format="%.6g", lineterminator="\n")
     write_text(path, text)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from lib import reported
 from lib.experiments import Experiment, resolve
 from lib.metrics import METRICS
-from lib.paths import results_dir, run_folder
+from lib.paths import run_folder
 from lib.report.numbers import Number
 from lib.report.statistics import bootstrap_interval
 from lib.training import record
@@ -26,6 +26,11 @@ class Run:
     folder: Path
     record: dict
     test_images: pd.DataFrame  # indexed by image, columns AG, IE, PSNR, SSIM
+
+    @property
+    def source(self) -> str:
+        """Its record, relative to the results of its profile: what a number names as its source."""
+        return f"runs/{self.record['experiment']}/seed{self.record['seed']}/run.json"
 
 
 def load_run(profile: str, experiment: str, seed: int) -> Run:
@@ -73,7 +78,7 @@ def image_metrics(run: Run, names: Sequence[str]) -> dict[str, np.ndarray]:
     return {metric: run.test_images.loc[list(names), metric].to_numpy() for metric in METRICS}
 
 
-def summarise(runs: Sequence[Run], metric: str, column: str, source: str) -> Number:
+def summarise(runs: Sequence[Run], metric: str, column: str) -> Number:
     """One number of a table from the test images of its runs, one run a seed.
 
     The mean over images and seeds; `sd` over test images, each image's value being its mean over
@@ -85,7 +90,7 @@ def summarise(runs: Sequence[Run], metric: str, column: str, source: str) -> Num
     return Number(
         metric, column, float(values.mean()), float(values.std(ddof=1)), low, high,
         seeds=" ".join(str(run.record["seed"]) for run in runs), n_images=len(values),
-        dataset=runs[0].record["dataset"], source=source,
+        dataset=runs[0].record["dataset"], source=runs[0].source,
     )  # fmt: skip
 
 
@@ -96,6 +101,5 @@ def table_numbers(
     numbers = []
     for column, experiment in columns.items():
         runs = [load_run(profile, experiment, seed) for seed in seeds]
-        source = (runs[0].folder / "run.json").relative_to(results_dir(profile)).as_posix()
-        numbers += [summarise(runs, metric, column, source) for metric in METRICS]
+        numbers += [summarise(runs, metric, column) for metric in METRICS]
     return numbers

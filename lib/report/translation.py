@@ -12,16 +12,14 @@ import torch
 from lib.data.translation import TranslationData
 from lib.evaluation import Evaluation
 from lib.experiments import resolve
-from lib.files import write_text
 from lib.metrics import evaluate
 from lib.metrics.feature_distance import kernel_distance, vgg16_features
 from lib.metrics.lpips import lpips
-from lib.paths import results_dir
 from lib.pretrained import PretrainedUnavailable
+from lib.report.examples import means, store_table
 from lib.report.numbers import Number
 from lib.report.pairs import example_pairs
 from lib.report.runs import Run, load_generator, load_run, summarise
-from lib.report.statistics import bootstrap_interval
 from lib.translation import evaluate_translation
 
 REPORTED = ("PSNR", "SSIM")
@@ -37,10 +35,8 @@ def table_numbers(
     numbers = []
     for (row, prefix), experiment in experiments.items():
         runs = [load_run(profile, experiment, seed) for seed in seeds]
-        source = (runs[0].folder / "run.json").relative_to(results_dir(profile)).as_posix()
         for metric in REPORTED:
-            number = summarise(runs, metric, prefix + metric, source)
-            numbers.append(replace(number, row=row))
+            numbers.append(replace(summarise(runs, metric, prefix + metric), row=row))
     return numbers
 
 
@@ -114,13 +110,8 @@ def judged(
         if not why:
             metrics["LPIPS"] = lpips(images, references)
             row["kernel distance"] = kernel_distance(vgg16_features(images), real, paired=True)
-        for metric, values in metrics.items():
-            low, high = bootstrap_interval(values)
-            row |= {metric: values.mean(), f"{metric} low": low, f"{metric} high": high}
-        rows[method] = {**row, "n_images": len(images), "dataset": dataset}
+        rows[method] = {**row, **means(metrics), "n_images": len(images), "dataset": dataset}
     columns = [f"{metric}{end}" for metric in (*REPORTED, "LPIPS") for end in ("", " low", " high")]
     columns += ["kernel distance", "n_images", "dataset", "why"]
     frame = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
-    text = frame.to_csv(index_label="method", float_format="%.6g", lineterminator="\n")
-    write_text(results_dir(profile) / "tables" / f"{name}.csv", text)
-    return frame.round(4)
+    return store_table(frame, profile, name)
