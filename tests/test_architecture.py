@@ -1,6 +1,7 @@
 """The traced graphs of the networks, and the figures drawn from them."""
 
 import time
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -11,6 +12,7 @@ from torch import nn
 
 matplotlib.use("Agg")
 
+from lib.experiments import EXPERIMENTS  # noqa: E402
 from lib.figures.architecture import gan_figure, network_figure  # noqa: E402
 from lib.figures.attention import (  # noqa: E402
     attention_maps,
@@ -29,20 +31,17 @@ from lib.networks.graph import (  # noqa: E402
     trace,
     trace_part,
 )
+from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig  # noqa: E402
 from lib.report.architecture import stated_and_built  # noqa: E402
 
 IMAGE = (1, 128, 128)
 NARROW = {"widths": (4, 8, 16, 32)}
 LEVELS = 4
-PARTS = {
-    "C1": {"dual": False, "internal_skips": False, "external_skips": False, "attention": "none"},
-    "C2": {"dual": False, "external_skips": False, "attention": "none"},
-    "C3": {"attention": "none"},
-    "C4": {"external_skips": False},
-    "C5": {},
-    "pixel": {"attention": "pixel"},
-    "multi_head": {"attention": "multi_head"},
-    "no internal": {"internal_skips": False},
+CONFIGS = {
+    **{name: EXPERIMENTS[name].network for name in ("C1", "C2", "C3", "C4", "C5")},
+    "pixel": EXPERIMENTS["pixel_attention"].network,
+    "multi_head": EXPERIMENTS["multi_head_attention"].network,
+    "no internal": TwoDGANConfig(internal_skips=False),
 }
 SKIPS = LEVELS - 1
 COUNTS = {  # stages, internal skips, external skips, attention
@@ -67,13 +66,13 @@ def discriminator():
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_graph_has_the_parts_of_each_variant(name):
-    counts = count_parts(overview(build("2dgan", **NARROW, **PARTS[name]), IMAGE))
+    counts = count_parts(overview(TwoDGAN(replace(CONFIGS[name], **NARROW)), IMAGE))
     assert tuple(counts.values()) == COUNTS[name]
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", CONFIGS)
 def test_shapes_are_those_of_a_forward_pass(name):
-    network = build("2dgan", **NARROW, **PARTS[name]).eval()
+    network = TwoDGAN(replace(CONFIGS[name], **NARROW)).eval()
     graph = trace(network, IMAGE)
     seen = {}
     for path, module in network.named_modules():
@@ -201,7 +200,7 @@ def test_figures_1_3_and_4_show_what_was_traced(discriminator):
 
 @pytest.mark.parametrize("name", ["C1", "C5"])
 def test_nothing_overlaps(name, discriminator):
-    figure = network_figure(overview(build("2dgan", **PARTS[name]), IMAGE), discriminator)
+    figure = network_figure(overview(TwoDGAN(CONFIGS[name]), IMAGE), discriminator)
     figure.canvas.draw()
     extents = [text.get_window_extent() for text in figure.axes[0].texts]
     for k, extent in enumerate(extents):
