@@ -50,7 +50,7 @@ PROFILES = {
             EnhancementScale(
                 crop_size=64, n_test=200, width_divisor=2, steps=2500, perceptual_images=2
             ),
-            TranslationScale(image_size=128, width_divisor=4, steps=1000),
+            TranslationScale(image_size=128, width_divisor=4, steps=1500),
         ),
         Profile(
             "smoke",

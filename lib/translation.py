@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.data.tensors import to_unit
+from lib.data.tensors import to_bytes, to_unit
 from lib.evaluation import Evaluation
 from lib.metrics import evaluate
 
@@ -22,8 +22,8 @@ def grey_bytes(images: Tensor, size: int) -> np.ndarray:
 
     Where H is a multiple of `size`, squares of pixels are averaged.
     """
-    grey = F.avg_pool2d(images.mean(dim=1, keepdim=True), images.shape[-1] // size)
-    return grey.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8).squeeze(1).cpu().numpy()
+    grey = images.mean(dim=1, keepdim=True)
+    return to_bytes(F.avg_pool2d(grey, images.shape[-1] // size))
 
 
 @torch.no_grad()
