@@ -9,7 +9,6 @@ Ends with 0 where all agree, else with 1 and one line a problem.
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,25 +19,19 @@ import pandas as pd
 import torch
 
 from lib import reported
-from lib.metrics import METRICS
 from lib.networks.markov_discriminator import MarkovDiscriminator
 from lib.networks.two_d_gan import TwoDGAN
 from lib.paths import results_dir
 from lib.report import complexity, numbers
 from lib.report.examples import example_number
 from lib.report.faces import image_numbers
-from lib.report.images import read_images, read_record
 from lib.report.numbers import Number
-from lib.report.runs import Run, summarise
-from lib.verify_sources import Problem, RunUnreadable, Today, check_source, read_run
+from lib.report.runs import summarise
+from lib.stored import SOURCE, Measured, NotStored, Stored, name_of
+from lib.verify_sources import Problem, RunUnreadable, Today, check_source
 
 FIELDS = (*numbers.VALUES, "seeds", "n_images", "dataset")
-SOURCE = re.compile(r"runs/(?P<experiment>[^/]+)/seed(?P<seed>\d+)/run\.json")
 TIMES = "Inference time (ms)"  # measured once for a machine: nothing to compute it from
-
-
-class NotStored(ValueError):
-    """What a number should be computed from is not there, or is not what it should be."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +65,17 @@ def verify(profile: str, data: Path | None = None) -> Verdict:
     if isinstance(lines, Problem):
         return Verdict([lines], 0, [], [], {})
     problems = [*_wrong_frame(lines), *_unlike_parts(profile, lines)]
-    again = {_name(line): line for line in lines}
+    again = {name_of(line): line for line in lines}
     filled = [line for line in lines if line["reproduced"] and line["item"] != "prose"]
-    rests_on = {_name(line): _rests_on(line) for line in filled}
-    measured = [_name(line) for line in filled if line["column"] == TIMES]
-    counts, recomputed = _counts(), 0
+    rests_on = {name_of(line): _rests_on(line) for line in filled}
+    measured = [name_of(line) for line in filled if line["column"] == TIMES]
+    counts, stored, recomputed = _counts(), Stored(profile), 0
     for line in filled:
-        name = _name(line)
+        name = name_of(line)
         if name in measured:
             continue
         try:
-            number = counts.get(name) or _from_images(profile, line)
+            number = counts.get(name) or _again(line, stored.measured(line))
         except NotStored as problem:
             problems.append(Problem("number", name, str(problem)))
         except RunUnreadable:
@@ -113,14 +106,10 @@ def _read_numbers(profile: str) -> list[dict[str, str]] | Problem:
     return frame.to_dict("records")
 
 
-def _name(line: dict[str, str]) -> str:
-    return "/".join(line[key] for key in ("paper", "item", "row", "column"))
-
-
 def _wrong_frame(lines: list[dict[str, str]]) -> Iterator[Problem]:
     """Numbers of the papers that are not there, or not as printed."""
-    printed = {_name(cell): cell["printed"] for cell in reported.load().to_dict("records")}
-    there = {_name(line): line["reported"] for line in lines}
+    printed = {name_of(cell): cell["printed"] for cell in reported.load().to_dict("records")}
+    there = {name_of(line): line["reported"] for line in lines}
     if len(there) != len(lines):
         yield Problem("number", "numbers.csv", "a number stands in it twice")
     for name in sorted(printed.keys() ^ there.keys()):
@@ -135,63 +124,31 @@ def _wrong_frame(lines: list[dict[str, str]]) -> Iterator[Problem]:
 def _unlike_parts(profile: str, lines: list[dict[str, str]]) -> Iterator[Problem]:
     """Numbers that differ from the tables they were merged from."""
     try:
-        parts = {_name(line): line for line in numbers.merge(profile).to_dict("records")}
+        parts = {name_of(line): line for line in numbers.merge(profile).to_dict("records")}
     except ValueError as problem:
         yield Problem("number", "numbers.csv", str(problem))
         return
     for line in lines:
-        part = parts.get(_name(line), line)
+        part = parts.get(name_of(line), line)
         if line["item"] == "prose" or not (line["reproduced"] or part["reproduced"]):
             continue
         for key in (*FIELDS, "source", "why"):
             if line[key] != part[key]:
                 table = f"tables/{line['paper']}_{line['item']}.csv"
-                yield Problem("number", _name(line), f"{key} {line[key] or 'empty'}, but in "
+                yield Problem("number", name_of(line), f"{key} {line[key] or 'empty'}, but in "
                                                      f"{table} {part[key] or 'empty'}")  # fmt: skip
 
 
-def _from_images(profile: str, line: dict[str, str]) -> Number:
-    """A number from the stored metrics of its images. Raises NotStored where they are not there."""
-    metric = next((part for part in (line["row"].split(".")[-1], line["column"].split(".")[-1])
-                   if part in METRICS), None)  # fmt: skip
-    if metric is None:
-        raise NotStored("neither its row nor its column names a metric")
-    runs = _runs(profile, line) if line["source"] else []
-    if runs:
-        images, dataset = [run.test_images for run in runs], runs[0].record["dataset"]
-    else:
-        record = read_record(profile, line["paper"], line["item"])
-        stored = read_images(profile, line["paper"], line["item"])
-        if record is None or line["column"] not in stored:
-            raise NotStored("no metrics of single images are stored for it; run its notebook again")
-        images, dataset = [stored[line["column"]]], record["dataset"]
-    if any(metric not in one for one in images):
-        raise NotStored(f"no {metric} is stored for its images")
+def _again(line: dict[str, str], measured: Measured) -> Number:
+    """A number from the stored metrics of its images."""
     if line["n_images"] == "1":
-        image = line["why"].removeprefix("image ")
-        if image not in images[0].index:
-            raise NotStored(f"{image} is none of the images stored for it")
-        values = [float(one.loc[image, metric]) for one in images]
-        seeds = [run.record["seed"] for run in runs]
-        return example_number(line["row"], line["column"], values, seeds, dataset)
-    if runs:
-        return summarise(runs, metric, line["column"])
-    return image_numbers(line["column"], {metric: images[0][metric].to_numpy()}, dataset)[0]
-
-
-def _runs(profile: str, line: dict[str, str]) -> list[Run]:
-    source = SOURCE.fullmatch(line["source"])
-    if not source or not re.fullmatch(r"\d+( \d+)*", line["seeds"]):
-        raise NotStored(f"source {line['source']} with seeds {line['seeds']!r} names no run")
-    seeds = [int(seed) for seed in line["seeds"].split()]
-    if seeds[0] != int(source["seed"]):
-        raise NotStored(f"its source is seed {source['seed']}, its seeds are {line['seeds']}")
-    runs = [read_run(profile, source["experiment"], seed) for seed in seeds]
-    fingerprints = {run.record["data_fingerprint"] for run in runs}
-    same_images = all(run.test_images.index.equals(runs[0].test_images.index) for run in runs)
-    if len(fingerprints) > 1 or not same_images:
-        raise NotStored("its seeds were not judged on the same images")
-    return runs
+        values = [float(value) for value in measured.values.iloc[0]]
+        seeds = [run.record["seed"] for run in measured.runs]
+        return example_number(line["row"], line["column"], values, seeds, measured.dataset)
+    if measured.runs:
+        return summarise(measured.runs, measured.metric, line["column"])
+    values = {measured.metric: measured.values.iloc[:, 0].to_numpy()}
+    return image_numbers(line["column"], values, measured.dataset)[0]
 
 
 @cache
@@ -207,7 +164,7 @@ def _counts() -> dict[str, Number]:
 def _differences(line: dict[str, str], again: dict[str, str]) -> Iterator[Problem]:
     for key in FIELDS:
         if line[key] != again[key]:
-            yield Problem("number", _name(line), f"{key} is stored as {line[key] or 'empty'}, "
+            yield Problem("number", name_of(line), f"{key} is stored as {line[key] or 'empty'}, "
                                                  f"computed again {again[key] or 'empty'}")
 
 
@@ -216,7 +173,7 @@ def _percentages(again: dict[str, dict[str, str]]) -> dict[str, tuple]:
     found = {}
     prose = reported.load().query("item == 'prose'").to_dict("records")
     for cell in prose:
-        paper, name = cell["paper"], _name(cell)
+        paper, name = cell["paper"], name_of(cell)
         cells = [f"{paper}/{cell['new']}", f"{paper}/{cell['old']}"]
         if all(key in again for key in (name, *cells)):
             table = {(paper, cell[side]): again[f"{paper}/{cell[side]}"] for side in ("new", "old")}

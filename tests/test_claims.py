@@ -1,13 +1,18 @@
 """The claims: complete entries, and every verdict on numbers made for it."""
 
 import math
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from lib import claims, reported
 from lib.checks import relations
 from lib.report import numbers
 from lib.report.numbers import Number
+from lib.report.runs import Run
+from lib.stored import Measured
 
 FACES = "synthetic thermal faces"
 BY_ID = {claim["id"]: claim for claim in claims.load()}
@@ -102,6 +107,59 @@ def test_single_images_are_compared_as_they_are(results):
     assert row["verdict_ours"] == "reproduced"
     assert row["verdict_paper"] == "fails"  # 0.6604 and 0.6363 in Example 2
     assert row["why"].endswith("(single images, no intervals)")
+
+
+def by_image(columns, seeds=(0, 1)):
+    """Table 4 with all four metrics the same, and what `lib.stored` would find behind it.
+
+    `columns`: network -> (S, N) values.
+    """
+    rows, found = [], {}
+    runs = [Run(Path(), {"seed": seed, "steps": 80}, pd.DataFrame()) for seed in seeds]
+    for name, values in columns.items():
+        frame = pd.DataFrame(np.array(values).T, columns=list(seeds))
+        for row in ("AG", "IE", "PSNR", "SSIM"):
+            rows.append(Number(row, name, frame.to_numpy().mean(), ci_low=0, ci_high=99,
+                               seeds=" ".join(map(str, seeds)), n_images=len(frame), dataset=FACES))
+            found[f"2dgan/table4/{row}/{name}"] = Measured(row, frame, FACES, runs)
+    numbers.record("test", "2dgan", "table4", rows)
+    return claims.judge(numbers.collect("test"), found).set_index("id")
+
+
+def test_cells_of_the_same_images_are_compared_image_by_image(results):
+    images = np.random.default_rng(0).normal(10, 5, size=30)  # far apart, and far more than 1
+    claim = by_image({"C5": [images + 1, images + 1.2], "C4": [images, images]}).loc[
+        "external-skips"
+    ]
+    assert claim["verdict_ours"] == "reproduced"
+    assert claim["by_seed"] == "0: reproduced, 1: reproduced"
+    assert "[difference +1 to +1.2]" in claim["why"]
+    assert claim["steps"] == "80"
+
+
+def test_seeds_that_disagree_leave_a_claim_undecided(results):
+    images = np.linspace(5, 15, 30)
+    claim = by_image({"C5": [images + 1, images - 1], "C4": [images, images]}).loc[
+        "external-skips"
+    ]
+    assert claim["verdict_ours"] == "undecided"
+    assert claim["by_seed"] == "0: reproduced, 1: contradicted"
+
+
+def test_a_single_seed_says_that_it_is_one(results):
+    images = np.linspace(5, 15, 30)
+    frame = by_image({"C5": [images + 1], "C4": [images]}, seeds=(3,))
+    assert frame.loc["external-skips", "by_seed"] == "3: reproduced"
+    assert "(one seed:" in frame.loc["external-skips", "why"]
+
+
+def test_the_more_comparisons_a_claim_makes_the_surer_each_has_to_be():
+    """A difference at the edge of 95 % settles a claim alone, and not one of sixteen."""
+    noise = np.random.default_rng(1).normal(size=100)
+    images = noise - noise.mean() + 0.22 * noise.std()
+    low, _ = claims._interval(images[None], level=0.95)
+    corrected, _ = claims._interval(images[None], level=1 - claims.DOUBT / 16)
+    assert corrected < 0 < low
 
 
 def test_the_papers_numbers_in_place_of_ours(papers_own_numbers):

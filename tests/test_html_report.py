@@ -25,10 +25,10 @@ from lib.report.thumbnails import embed
 from lib.train import code_files
 from lib.training.record import settings
 
-CLAIMS = """id,paper,section,claim,verdict_paper,verdict_ours,why,dataset
-best-psnr,2dgan,Table 4,C5 has the highest PSNR,inconsistent,contradicted,C3 has,ImageNet-5504
-skips,2dgan,Table 4,"Skips help, <b>always</b>",consistent,reproduced,in all seeds,ImageNet-5504
-faster,gn_cyclegan,4.2,It trains faster,not testable,not testable,no time is given,
+CLAIMS = """id,paper,section,claim,verdict_paper,verdict_ours,by_seed,why,seeds,steps,dataset
+best-psnr,2dgan,Table 4,C5 has the highest PSNR,fails,contradicted,0: contradicted,C3 has,0,80,faces
+skips,2dgan,Table 4,"Skips help, <b>always</b>",holds,reproduced,"0: reproduced, 1: undecided",so,0 1,80,faces
+faster,gn_cyclegan,4.2,It trains faster,not testable,not testable,,no time is given,,,
 """
 
 
@@ -39,6 +39,8 @@ def results(tmp_path_factory):
     shutil.copytree(REPO / "results" / "smoke", folder, ignore=shutil.ignore_patterns(
         "*.pt", "*.safetensors", ".*", "executed", "report", "stamps"))
     (folder / "claims.csv").write_text(CLAIMS)
+    for name in ("2dgan_table4_tests", "gn_cyclegan_table3_tests"):
+        (folder / "tables" / f"{name}.csv").write_text("metric,C5 minus,established\nAG,C1,no\n")
     path = folder / "runs" / "C5" / "seed0" / "run.json"
     config = resolve("C5", "smoke")
     today = {"config": settings(config), "config_hash": run_hash(config), "status": "complete",
@@ -162,7 +164,19 @@ def test_figures_ledger_and_claims_are_there(soup, results):
     claims = soup.find(id="claim-skips")
     assert "Skips help, <b>always</b>" in claims.get_text()  # escaped
     assert [badge.get_text() for badge in claims.find_all(class_="badge")] == [
-        "✓ consistent", "✓ reproduced"]
+        "✓ holds", "✓ reproduced"]
+    assert "seed 0, 1, 80 steps of training" in claims.get_text()
+    assert "Of each seed alone: 0: reproduced, 1: undecided" in claims.get_text()
+    assert "Of each seed" not in soup.find(id="claim-best-psnr").get_text()  # there is but one
+
+
+def test_paired_tests_stand_under_their_table(soup):
+    for anchor, name in (("2dgan-table4", "2dgan_table4_tests.csv"),
+                         ("gn_cyclegan-table3", "gn_cyclegan_table3_tests.csv")):  # fmt: skip
+        tests = soup.find("a", string=name).find_parent("details")
+        assert tests.find_previous("h3")["id"] == anchor
+        assert tests.find("th", string="established")
+    assert not soup.find("summary", string="2dgan_table4_tests.csv")  # not among the extras
 
 
 def test_ledger_links_to_lines_of_the_repository():

@@ -124,7 +124,7 @@ def test_differences_are_established_where_they_are(runs):
 
 def test_ablation_tests_correct_over_the_whole_table(runs):
     columns = {"full": "A", "without b": "B", "without c": "C"}
-    table = ablation_tests("test", columns, "full", (0, 1, 2), ("PSNR", "SSIM"))
+    table = ablation_tests("test", columns, "full", (0, 1, 2), ("PSNR", "SSIM"), "a_tests")
     assert list(table.index) == [(metric, column) for metric in ("PSNR", "SSIM")
                                  for column in ("without b", "without c")]
     assert table.index.names == ["metric", "full minus"]

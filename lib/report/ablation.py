@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from lib.files import write_text
+from lib.paths import results_dir
 from lib.report.runs import Run, load_run
 from lib.report.statistics import bootstrap_interval, holm, paired_test
 
@@ -44,12 +46,13 @@ def differences(
 
 def ablation_tests(
     profile: str, columns: Mapping[str, str], reference: str, seeds: Sequence[int],
-    metrics: Sequence[str],
+    metrics: Sequence[str], name: str,
 ) -> pd.DataFrame:
     """Column `reference` of a table minus each other column, in each metric, as text to show.
 
     `columns`: printed column (or row) -> experiment. All comparisons of the table are corrected
-    together. Raises what `differences` raises.
+    together. Also written to tables/<name>.csv, where the report finds it if `name` begins with
+    that of the table, `2dgan_table4_tests`. Raises what `differences` raises.
     """  # fmt: skip
     others = {column: name for column, name in columns.items() if column != reference}
     frames = {}
@@ -57,7 +60,7 @@ def ablation_tests(
         frame = differences(profile, columns[reference], list(others.values()), seeds, metric)
         frames[metric] = frame.set_axis(list(others))
     table = _judge(pd.concat(frames, names=["metric", f"{reference} minus"]))
-    return pd.DataFrame({
+    shown = pd.DataFrame({
         "difference": table["difference"].map("{:+.4f}".format),
         "95 % interval": [f"{low:+.4f} to {high:+.4f}"
                           for low, high in zip(table["ci_low"], table["ci_high"], strict=True)],
@@ -67,6 +70,9 @@ def ablation_tests(
         "seeds": table["n_seeds"],
         "established": np.where(table["established"], "yes", "no"),
     })  # fmt: skip
+    path = results_dir(profile) / "tables" / f"{name}.csv"
+    write_text(path, shown.to_csv(lineterminator="\n"))
+    return shown
 
 
 def _judge(frame: pd.DataFrame) -> pd.DataFrame:

@@ -74,7 +74,7 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
         claims=read_claims(results), audit=audit_table().to_dict("records"),
         ledger=read_ledger(folder), runs=runs, made=made,
         data_sets=data_sets(runs, made, today), machines=machines(runs),
-        extras=read_extras(results), notebooks=list_notebooks(folder),
+        extras=read_extras(results), tests=read_tests(results), notebooks=list_notebooks(folder),
         figures=[{"file": f"../figures/{path.name}", "caption": caption(path.stem), "uri": uri}
                  for path, uri in zip(figures, embed(figures), strict=True)],
     )  # fmt: skip
@@ -94,12 +94,26 @@ def read_claims(results: Path) -> list[dict] | None:
 def read_extras(results: Path) -> list[tuple[str, list[str], list[list[str]]]]:
     """(name, header, rows) of what was measured besides the papers' tables."""
     parts = {"_".join(pair) for pair in reported.load()[["paper", "item"]].to_numpy()}
-    found = []
-    for path in sorted(results.glob("tables/*.csv"), key=natural):
-        if path.stem not in parts and not path.with_suffix(".json").is_file():  # single images
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-            found.append((path.name, list(frame.columns), frame.to_numpy().tolist()))
+    return [
+        read_table(path) for path in sorted(results.glob("tables/*.csv"), key=natural)
+        if path.stem not in parts and "_tests" not in path.stem
+        and not path.with_suffix(".json").is_file()  # metrics of single images
+    ]  # fmt: skip
+
+
+def read_tests(results: Path) -> dict[str, list]:
+    """Anchor of a table -> its paired tests, as `read_extras` has tables."""
+    found = {}
+    for path in sorted(results.glob("tables/*_tests*.csv"), key=natural):
+        paper, item = path.stem.partition("_tests")[0].rsplit("_", 1)
+        found.setdefault(slug(f"{paper}-{item}"), []).append(read_table(path))
     return found
+
+
+def read_table(path: Path) -> tuple[str, list[str], list[list[str]]]:
+    """(name, header, rows) of a CSV file, as text."""
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return path.name, list(frame.columns), frame.to_numpy().tolist()
 
 
 def list_figures(results: Path) -> list[Path]:
