@@ -59,6 +59,9 @@ def run(notebook: Path, executed: Path, parameters: dict, label: str) -> None:
     """Execute `notebook` with papermill into `executed`; papermill's errors go to the caller."""
     with tempfile.TemporaryDirectory(prefix="run_notebook_") as folder:
         isolate_jupyter(Path(folder))
+        # jsonschema's optional checker of international addresses compiles its grammar for a second
+        # when it is imported; a notebook's format has none of them
+        sys.modules["rfc3987_syntax"] = None
         import papermill  # reads Jupyter's settings from the environment when it is imported
         from traitlets.config import Config
 
