@@ -244,6 +244,10 @@ def test_notebooks_become_pages_that_fetch_nothing(results):
     try:
         [written] = html.write_notebooks("smoke")
         assert html.write_notebooks("smoke") == []  # up to date
+        running = json.loads((REPO / "notebooks" / "90_summary.ipynb").read_text())
+        running["metadata"]["papermill"] = {"end_time": None}
+        (results / "executed" / "02_audit.ipynb").write_text(json.dumps(running))
+        assert html.write_notebooks("smoke") == []  # not one that has not ended
         text = written.read_text(encoding="utf-8")
         assert not re.search(r"""(src|href)=["']https?://|https?://cdn""", text)
         folder = results / "report"

@@ -144,8 +144,10 @@ def list_notebooks(folder: Path) -> list[dict]:
 def write_notebooks(profile: str) -> list[Path]:
     """Executed notebooks as HTML that needs no network: report/notebooks/<name>.html.
 
-    One that is newer than its executed copy is left alone.
+    A page that is newer than its executed copy is left alone, and so is the notebook that is still
+    running: the summary calls this.
     """
+    import nbformat
     from nbconvert import HTMLExporter  # takes a while to import
 
     exporter = HTMLExporter(mathjax_url="", require_js_url="", mermaid_js_url="",
@@ -153,9 +155,13 @@ def write_notebooks(profile: str) -> list[Path]:
     written = []
     for path in sorted(results_dir(profile).glob("executed/*.ipynb")):
         page = results_dir(profile) / "report" / "notebooks" / f"{path.stem}.html"
-        if not page.is_file() or page.stat().st_mtime < path.stat().st_mtime:
-            text = exporter.from_filename(str(path))[0].replace('<script src=""></script>', "")
-            written.append(write_text(page, text))
+        if page.is_file() and page.stat().st_mtime >= path.stat().st_mtime:
+            continue
+        notebook = nbformat.read(path, as_version=4)
+        if notebook.metadata.get("papermill", {}).get("end_time", "") is None:
+            continue
+        text, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
+        written.append(write_text(page, text.replace('<script src=""></script>', "")))
     return written
 
 
