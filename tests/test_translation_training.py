@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from lib import bench
 from lib.experiments import EXPERIMENTS, resolve
 from lib.losses.cycle_gan import CycleGANLosses, discriminator_loss, generator_loss
 from lib.losses.patch_nce import TEMPERATURE, patch_nce
@@ -143,6 +144,13 @@ def test_a_joint_pass_gives_the_losses_of_two_passes(name, root):
         histories.append([values(recipe.step(step)) for step in range(2)])
     for together, apart in zip(*histories):
         assert together == pytest.approx(apart, rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnet_9blocks-FLIR", "GN_CycleGAN-FLIR"])
+def test_the_step_has_the_losses_of_a_plain_one(name, root):
+    result = bench.compare(name, 32, 1, 2, CPU, root)
+    assert result.differences.keys() >= {"cycle_a", "cycle_b", "identity", "discriminator_visible"}
+    assert result.unequal() == []
 
 
 def test_cbam_keeps_its_two_images_apart(root):
