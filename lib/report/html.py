@@ -34,7 +34,7 @@ from lib.report.tables import make_tables
 from lib.report.thumbnails import embed
 from lib.verify import verify
 from lib.verify_sources import Today
-from lib.workflow import NOTEBOOKS as WORKFLOW
+from lib.workflow import NOTEBOOKS as WORKFLOW, TRAIN
 
 PAGE = Path(__file__).parent / "page"
 MAX_BYTES = 2_000_000
@@ -141,11 +141,11 @@ def list_notebooks(folder: Path) -> list[dict]:
     } for notebook in WORKFLOW]  # fmt: skip
 
 
-def write_notebooks(profile: str) -> list[Path]:
+def write_notebooks(profile: str, training: bool = True) -> list[Path]:
     """Executed notebooks as HTML that needs no network: report/notebooks/<name>.html.
 
     A page that is newer than its executed copy is left alone, and so is the notebook that is still
-    running: the summary calls this.
+    running: the summary calls this, for the notebooks of tables and figures.
     """
     import nbformat
     from nbconvert import HTMLExporter  # takes a while to import
@@ -154,6 +154,8 @@ def write_notebooks(profile: str) -> list[Path]:
                             mermaid_layout_elk_js_url="")  # scripts that would be fetched
     written = []
     for path in sorted(results_dir(profile).glob("executed/*.ipynb")):
+        if path.stem.startswith(TRAIN) and not training:
+            continue
         page = results_dir(profile) / "report" / "notebooks" / f"{path.stem}.html"
         if page.is_file() and page.stat().st_mtime >= path.stat().st_mtime:
             continue
@@ -192,7 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("profile", help="a profile's name, or its folder, e.g. results/smoke")
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     parser.add_argument("--notebooks", action="store_true",
-                        help="convert the executed notebooks as well (about a second each)")
+                        help="make pages of all executed notebooks as well, trainings too")
     given = parser.parse_args(arguments)
     profile = Path(given.profile).name
     if "/" in given.profile:
