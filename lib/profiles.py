@@ -56,7 +56,7 @@ PROFILES = {
             "smoke",
             EnhancementScale(
                 crop_size=64, n_train=512, n_validation=20, n_test=100,
-                width_divisor=4, steps=80, perceptual_images=2,
+                width_divisor=4, steps=60, perceptual_images=2,
             ),
             TranslationScale(image_size=128, n_pairs=100, width_divisor=4, steps=8),
         ),
