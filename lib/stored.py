@@ -50,6 +50,7 @@ class Stored:
         self.profile = profile
         self._run = cache(lambda experiment, seed: read_run(profile, experiment, seed))
         self._images = cache(lambda paper, item: read_images(profile, paper, item))
+        self._record = cache(lambda paper, item: read_record(profile, paper, item))
 
     def measured(self, line: Mapping[str, str]) -> Measured:
         """The images behind one line of numbers.csv, all fields text.
@@ -64,7 +65,7 @@ class Stored:
         if runs:
             images, dataset = [run.test_images for run in runs], runs[0].record["dataset"]
         else:
-            record = read_record(self.profile, line["paper"], line["item"])
+            record = self._record(line["paper"], line["item"])
             stored = self._images(line["paper"], line["item"])
             if record is None or line["column"] not in stored:
                 raise NotStored(

@@ -136,7 +136,7 @@ def _unlike_parts(profile: str, lines: list[dict[str, str]]) -> Iterator[Problem
             if line[key] != part[key]:
                 table = f"tables/{line['paper']}_{line['item']}.csv"
                 yield Problem("number", name_of(line), f"{key} {line[key] or 'empty'}, but in "
-                                                     f"{table} {part[key] or 'empty'}")  # fmt: skip
+                                                       f"{table} {part[key] or 'empty'}")  # fmt: skip
 
 
 def _again(line: dict[str, str], measured: Measured) -> Number:
@@ -165,7 +165,7 @@ def _differences(line: dict[str, str], again: dict[str, str]) -> Iterator[Proble
     for key in FIELDS:
         if line[key] != again[key]:
             yield Problem("number", name_of(line), f"{key} is stored as {line[key] or 'empty'}, "
-                                                 f"computed again {again[key] or 'empty'}")
+                                                   f"computed again {again[key] or 'empty'}")
 
 
 def _percentages(again: dict[str, dict[str, str]]) -> dict[str, tuple]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from importlib import import_module
+from statistics import median
 
 import numpy as np
 import pandas as pd
@@ -175,6 +176,8 @@ def test_fast_and_plain_steps_have_the_same_losses(empty_root, weights):
     result = bench.compare("C5", 32, 2, 3, CPU, empty_root)
     assert result.differences.keys() >= {"critic", "mse", "vgg", "efficientnet", "total"}
     assert result.unequal() == []
+    assert median(result.differences.values()) < 1e-6
+    assert max(result.differences.values()) < bench.LOOSE_TOLERANCE
     assert 0 < result.convolution_seconds
 
 

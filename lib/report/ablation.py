@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lib.files import write_text
-from lib.paths import results_dir
+from lib.report.examples import store_table
 from lib.report.runs import Run, load_run
 from lib.report.statistics import bootstrap_interval, holm, paired_test
 
@@ -70,9 +69,7 @@ def ablation_tests(
         "seeds": table["n_seeds"],
         "established": np.where(table["established"], "yes", "no"),
     })  # fmt: skip
-    path = results_dir(profile) / "tables" / f"{name}.csv"
-    write_text(path, shown.to_csv(lineterminator="\n"))
-    return shown
+    return store_table(shown, profile, name)
 
 
 def _judge(frame: pd.DataFrame) -> pd.DataFrame:

@@ -87,8 +87,12 @@ def means(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
 
 
 def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
-    """Write a table, a row a method, to tables/<name>.csv; returns it rounded, to be shown."""
+    """Write a table to tables/<name>.csv; returns it rounded, to be shown.
+
+    An index without names holds methods.
+    """
     path = results_dir(profile) / "tables" / f"{name}.csv"
-    text = frame.to_csv(index_label="method", float_format="%.6g", lineterminator="\n")
+    label = list(frame.index.names) if any(frame.index.names) else "method"
+    text = frame.to_csv(index_label=label, float_format="%.6g", lineterminator="\n")
     write_text(path, text)
     return frame.round(4)
