@@ -69,11 +69,16 @@ def run(notebook: Path, executed: Path, parameters: dict, label: str) -> None:
 
         executed.parent.mkdir(parents=True, exist_ok=True)
         out, err = PrefixedLines(label, sys.stdout), PrefixedLines(label, sys.stderr)
+        config = Config()
+        config.KernelManager.transport_encryption = "auto"
+        # a kernel that has run its last cell has nothing left to do, but needs a second to unload
+        # PyTorch and its CUDA libraries one by one
+        config.PapermillNotebookClient.shutdown_kernel = "immediate"
         try:
             papermill.execute_notebook(
                 notebook, executed, parameters, kernel_name="python3", cwd=notebook.parent,
                 progress_bar=False, stdout_file=out, stderr_file=err, autosave_cell_every=30,
-                config=Config(KernelManager={"transport_encryption": "auto"}))
+                config=config)
         finally:
             out.close()
             err.close()
