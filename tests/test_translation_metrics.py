@@ -362,3 +362,15 @@ def test_cycle_losses_are_drawn_raw_and_smoothed(tmp_path, monkeypatch):
     monkeypatch.setenv("IR_RESULTS", str(tmp_path))
     save(figure, "test", "cycle", vector=True)
     assert (tmp_path / "test" / "figures" / "cycle.svg").stat().st_size > 1000
+
+
+def test_a_method_has_the_same_colour_whichever_methods_stand_beside_it():
+    history = pd.DataFrame({"cycle_a": [1.0, 0.5]}, pd.Index([1, 2], name="step"))
+
+    def colours(*methods):
+        figure = figures.cycle_losses(dict.fromkeys(methods, history), "cycle_a", "t")
+        return {line.get_label(): line.get_color() for line in figure.axes[0].lines[1::2]}
+
+    three = colours("CycleGAN", "CBAM_CycleGAN", "GN_CycleGAN")
+    assert len(set(three.values())) == 3
+    assert colours("GN_CycleGAN", "CBAM_CycleGAN").items() <= three.items()

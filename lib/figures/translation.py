@@ -16,6 +16,7 @@ from lib.report.translation import Translations
 
 MAX_IMAGE = 1.3  # inches; few columns would make a page too long
 SMOOTH = 11  # rows of a history in the running mean, of about 100
+COLOURS = {"CycleGAN": "C0", "CBAM_CycleGAN": "C1", "GN_CycleGAN": "C2"}  # the same in each figure
 
 
 def pairs(
@@ -96,11 +97,12 @@ def cycle_losses(
     as recorded; thick: its centred running mean over 11 rows.
     """
     figure, axes = plt.subplots(figsize=(TEXT_WIDTH, 3.2))
-    for k, (method, history) in enumerate(histories.items()):
+    for method, history in histories.items():
         raw = history[column].dropna()
         smooth = raw.rolling(SMOOTH, center=True, min_periods=1).mean()
-        axes.plot(raw.index, raw, color=f"C{k}", lw=0.6, alpha=0.45)
-        axes.plot(smooth.index, smooth, color=f"C{k}", lw=1.6, label=method)
+        colour = COLOURS.get(method, "black")
+        axes.plot(raw.index, raw, color=colour, lw=0.6, alpha=0.45)
+        axes.plot(smooth.index, smooth, color=colour, lw=1.6, label=method)
     axes.set_xlabel("step")
     axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
