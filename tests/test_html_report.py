@@ -146,6 +146,9 @@ def test_several_seeds_have_a_link_each(numbers):
     sound = {"run-C1-seed0": True, "run-C1-seed1": True, "run-C1-seed2": False}
     cell = tables.make_cell(line | {"why": ""}, [], {}, sound)
     assert cell.stale and cell.link == "run-C1-seed0" and len(cell.more) == 3
+    cell = tables.make_cell(line | {"why": ""}, [], {}, sound, of_seeds=[7.119, 8, 6.5])
+    assert cell.more[0] == ("seed 0: 7.1190", "run-C1-seed0")  # four decimals, as printed
+    assert [text for text, _ in cell.more[1:]] == ["seed 1: 8.0000", "seed 2: 6.5000"]
 
 
 def test_a_number_whose_run_is_gone_is_stale(numbers):

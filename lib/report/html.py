@@ -32,6 +32,7 @@ from lib.report.entries import data_sets, machines, read_made, read_runs
 from lib.report.ledger import read_ledger
 from lib.report.tables import make_tables
 from lib.report.thumbnails import embed
+from lib.stored import Stored
 from lib.verify import verify
 from lib.verify_sources import Today
 from lib.workflow import NOTEBOOKS as WORKFLOW, TRAIN
@@ -60,7 +61,9 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
     numbers = pd.read_csv(results / "numbers.csv", dtype=str, keep_default_na=False)
     today = Today(data)
     runs, made = read_runs(results, numbers, today), read_made(results, numbers, today)
-    tables = make_tables(numbers, runs, made)
+    measured = Stored(profile).all_measured()
+    of_seeds = {name: known.values.mean().tolist() for name, known in measured.items()}
+    tables = make_tables(numbers, runs, made, of_seeds)
     verdict = verify(profile, data)
     figures = list_figures(results)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGE), autoescape=True,

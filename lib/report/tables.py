@@ -8,6 +8,7 @@ import pandas as pd
 
 from lib.report.anchors import cell_anchor, made_anchor, run_anchor, slug, title
 from lib.report.entries import Made, Run, notebook_of
+from lib.stored import name_of
 
 ABOUT = ("n_images", "dataset", "seeds")  # the columns that say what a number was measured on
 
@@ -25,7 +26,7 @@ class Cell:
     about: str  # number of images, seeds, data set
     note: int | None  # which of the table's notes explains it
     link: str  # the anchor of its origin
-    more: list[tuple[str, str]]  # (text, anchor) of several seeds, or the cells it compares
+    more: list[tuple[str, str]]  # (text, anchor) of each of several seeds, or of compared cells
     stale: bool
 
 
@@ -44,27 +45,35 @@ class Table:
 
 
 def make_tables(
-    numbers: pd.DataFrame, runs: Sequence[Run], made: Sequence[Made]
+    numbers: pd.DataFrame, runs: Sequence[Run], made: Sequence[Made],
+    of_seeds: Mapping[str, Sequence[float]],
 ) -> list[Table]:
     """All tables of both papers, each followed by its paper's percentages of the prose.
 
-    numbers: numbers.csv as text. A number is stale where something it comes from is, or is gone.
-    """
+    numbers: numbers.csv as text. of_seeds: a number's name (`lib.stored.name_of`) -> what each of
+    its seeds gave. A number is stale where something it comes from is, or is gone.
+    """  # fmt: skip
     sound = {entry.anchor: not entry.problems for entry in (*runs, *made)}
     tables = []
     for (paper, item), part in numbers.groupby(["paper", "item"], sort=False):
-        tables.append(make_table(paper, item, part, sound))
+        tables.append(make_table(paper, item, part, sound, of_seeds))
         # the percentages of the prose come from these cells
         sound |= {cell.anchor: not cell.stale for cell in tables[-1].cells()}
     return tables
 
 
-def make_table(paper: str, item: str, part: pd.DataFrame, sound: Mapping[str, bool]) -> Table:
-    """One table, or the percentages of a paper's prose, from its rows of numbers.csv."""
+def make_table(
+    paper: str, item: str, part: pd.DataFrame, sound: Mapping[str, bool],
+    of_seeds: Mapping[str, Sequence[float]],
+) -> Table:
+    """One table, or the percentages of a paper's prose, from its rows of numbers.csv."""  # fmt: skip
     notes = list(dict.fromkeys(part.loc[part["why"] != "", "why"]))
     common = common_fields(part)
-    cells = {(line["row"], line["column"]): make_cell(line, notes, common, sound)
-             for line in part.to_dict("records")}  # fmt: skip
+    cells = {
+        (line["row"], line["column"]):
+            make_cell(line, notes, common, sound, of_seeds.get(name_of(line), ()))
+        for line in part.to_dict("records")
+    }  # fmt: skip
     columns = list(part["column"].unique())
     rows = [(row, [cells.get((row, column)) for column in columns])
             for row in part["row"].unique()]  # fmt: skip
@@ -79,10 +88,14 @@ def common_fields(part: pd.DataFrame) -> dict[str, str]:
 
 
 def make_cell(
-    line: Mapping[str, str], notes: list[str], common: Mapping[str, str], sound: Mapping[str, bool]
+    line: Mapping[str, str], notes: list[str], common: Mapping[str, str],
+    sound: Mapping[str, bool], of_seeds: Sequence[float] = (),
 ) -> Cell:
-    """One number. `sound`: anchor of what it may come from -> whether that is up to date."""
-    links = origins_of(line)
+    """One number. `sound`: anchor of what it may come from -> whether that is up to date.
+
+    of_seeds: what each of its seeds gave, in their order; without it their links do not say.
+    """  # fmt: skip
+    links = origins_of(line, of_seeds)
     known = [(text, anchor) for text, anchor in links if anchor in sound]
     several = line["item"] == "prose" or len(links) > 1
     side, text = difference(line)
@@ -98,7 +111,9 @@ def make_cell(
     )  # fmt: skip
 
 
-def origins_of(line: Mapping[str, str]) -> list[tuple[str, str]]:
+def origins_of(
+    line: Mapping[str, str], of_seeds: Sequence[float] = ()
+) -> list[tuple[str, str]]:
     """(name, anchor) of what a number comes from: its runs, its notebook, or two other numbers."""
     if not line["reproduced"]:
         return []
@@ -107,8 +122,10 @@ def origins_of(line: Mapping[str, str]) -> list[tuple[str, str]]:
     if not line["source"]:
         return [("", made_anchor(line["paper"], line["item"]))]
     first = run_anchor(line["source"])  # of the first seed
-    return [(f"seed {seed}", re.sub(r"seed\d+$", f"seed{seed}", first))
-            for seed in line["seeds"].split()] or [("", first)]
+    seeds, decimals = line["seeds"].split(), _decimals(line)
+    gave = [f": {value:.{decimals}f}" for value in of_seeds] or [""] * len(seeds)
+    return [(f"seed {seed}{value}", re.sub(r"seed\d+$", f"seed{seed}", first))
+            for seed, value in zip(seeds, gave, strict=True)] or [("", first)]  # fmt: skip
 
 
 def difference(line: Mapping[str, str]) -> tuple[str, str]:
@@ -119,7 +136,7 @@ def difference(line: Mapping[str, str]) -> tuple[str, str]:
     if not line["reproduced"]:
         return "missing", ""
     paper, ours = float(line["reported"]), float(line["reproduced"])
-    decimals = len(line["reported"].partition(".")[2])
+    decimals = _decimals(line)
     apart = ours - paper
     shown = f"{apart:+.{decimals}f}"
     if line["item"] == "prose":
@@ -136,7 +153,7 @@ def difference(line: Mapping[str, str]) -> tuple[str, str]:
 
 def spread(line: Mapping[str, str]) -> str:
     """The 95 % interval, rounded as the paper rounds, else the standard deviation."""
-    decimals = len(line["reported"].partition(".")[2])
+    decimals = _decimals(line)
     if line["ci_low"]:
         low, high = (f"{float(line[end]):.{decimals}f}" for end in ("ci_low", "ci_high"))
         return f"{low} to {high}"
@@ -153,3 +170,8 @@ def about(line: Mapping[str, str]) -> str:
     if line.get("seeds"):
         parts.append(f"seed {line['seeds'].replace(' ', ', ')}")
     return ", ".join(parts)
+
+
+def _decimals(line: Mapping[str, str]) -> int:
+    """How many the paper prints."""
+    return len(line["reported"].partition(".")[2])
