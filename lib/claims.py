@@ -82,7 +82,7 @@ def judge(numbers: pd.DataFrame, measured: Mapping[str, Measured] | None = None)
     `numbers` is the frame of `lib.report.numbers.collect`, `measured` what `lib.stored` finds behind
     them. verdict_paper: holds, fails, not testable. verdict_ours: reproduced (every comparison
     settled for the claim), contradicted (one settled against it), undecided (else, also where cells
-    are missing or were measured on different images), not testable. by_seed: the same of each seed
+    are missing, or of different images or seeds), not testable. by_seed: the same of each seed
     alone. `seeds`, `steps` (of training) and `dataset` are those of the cells that were compared.
     """
     cells = {}
@@ -160,6 +160,8 @@ def _outcome(
             return None, f"{name} is missing ({cell.number.why})"
     if not _same_images([*used.values()]):
         return None, " and ".join(used) + " are of different images"
+    if not _same_seeds([*used.values()]):
+        return None, " and ".join(used) + " are of different seeds"
     if len(used) == 2 and all(cell.values is not None for cell in used.values()):
         low, high = _difference(relation, used, level)
         outcome = _settled(relation, low, high, abs(used[relation.right].values.to_numpy().mean()))
@@ -183,6 +185,12 @@ def _same_images(cells: list[Cell]) -> bool:
         len({(cell.number.dataset, str(cell.number.n_images)) for cell in cells}) == 1
         and all(index.equals(indexes[0]) for index in indexes)
     )
+
+
+def _same_seeds(cells: list[Cell]) -> bool:
+    """Of those that were trained: some tables may have been run with more seeds than others."""
+    trained = [cell for cell in cells if cell.number.seeds and cell.values is not None]
+    return len({tuple(cell.values.columns) for cell in trained}) <= 1
 
 
 def _difference(relation: Relation, cells: Mapping[str, Cell], level: float) -> Bounds:
