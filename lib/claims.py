@@ -79,7 +79,7 @@ def write_claims(profile: str) -> pd.DataFrame:
 def judge(numbers: pd.DataFrame, measured: Mapping[str, Measured] | None = None) -> pd.DataFrame:
     """One row a claim, with its verdicts on the papers' numbers and on ours, and why.
 
-    `numbers` is the frame of `lib.report.numbers.collect`, `measured` what `lib.stored` finds behind
+    `numbers`: the frame of `lib.report.numbers.collect`; `measured`: what `lib.stored` finds behind
     them. verdict_paper: holds, fails, not testable. verdict_ours: reproduced (every comparison
     settled for the claim), contradicted (one settled against it), undecided (else, also where cells
     are missing, or of different images or seeds), not testable. by_seed: the same of each seed

@@ -97,10 +97,10 @@ def cycle_losses(
     as recorded; thick: its centred running mean over 11 rows.
     """
     figure, axes = plt.subplots(figsize=(TEXT_WIDTH, 3.2))
-    for method, history in histories.items():
+    for k, (method, history) in enumerate(histories.items()):
         raw = history[column].dropna()
         smooth = raw.rolling(SMOOTH, center=True, min_periods=1).mean()
-        colour = COLOURS.get(method, "black")
+        colour = COLOURS.get(method, f"C{len(COLOURS) + k}")
         axes.plot(raw.index, raw, color=colour, lw=0.6, alpha=0.45)
         axes.plot(smooth.index, smooth, color=colour, lw=1.6, label=method)
     axes.set_xlabel("step")

@@ -66,7 +66,7 @@ def make_table(
     paper: str, item: str, part: pd.DataFrame, sound: Mapping[str, bool],
     of_seeds: Mapping[str, Sequence[float]],
 ) -> Table:
-    """One table, or the percentages of a paper's prose, from its rows of numbers.csv."""  # fmt: skip
+    """One table, or a paper's percentages in prose, from its rows of numbers.csv."""  # fmt: skip
     notes = list(dict.fromkeys(part.loc[part["why"] != "", "why"]))
     common = common_fields(part)
     cells = {
