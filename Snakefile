@@ -1,7 +1,7 @@
 # The order of things, for Snakemake. Usually run by ./run_all.sh; by hand, for example:
 #     snakemake --cores 2 --rerun-triggers mtime input params --config profile=smoke data=data
 #
-# What there is to do stands in lib/workflow.py; here each job becomes a rule. Its params are all
+# What there is to do stands in lib/running/workflow.py; here each job becomes a rule. Its params are all
 # that its result depends on besides other jobs (hashes of code, data, settings), so that files
 # touched or checked out again re-run nothing, and an edit made while a job runs is not lost.
 # The executed notebook is a log, because Snakemake deletes outputs of a failed job but not logs.
@@ -9,7 +9,7 @@
 import sys
 
 from lib import paths
-from lib.workflow import NOTEBOOKS, Options, jobs
+from lib.running.workflow import NOTEBOOKS, Options, jobs
 
 OPTIONS = Options(
     profile=config.get("profile", "smoke"),
@@ -49,4 +49,4 @@ for place, job in enumerate(JOBS.values()):
         priority: len(JOBS) - place
         threads: config.get("threads", 1)
         shell:
-            "exec {sys.executable:q} -P -m lib.run_notebook {params.arguments:q}"
+            "exec {sys.executable:q} -P -m lib.running.run_notebook {params.arguments:q}"

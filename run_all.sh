@@ -138,7 +138,7 @@ python_311() {
   return 1
 }
 
-# Options are looked at before anything is installed; their values are checked by lib/run_all.py.
+# Options are looked at before anything is installed; their values are checked by lib/running/run_all.py.
 SETUP_ONLY=
 ARGUMENTS=("$@")
 while (($#)); do
@@ -163,4 +163,4 @@ if [ -n "$SETUP_ONLY" ]; then
 fi
 # -P and PYTHONPATH: this clone's lib, whatever else is called lib here or in the environment
 export PYTHONPATH="$REPO${PYTHONPATH:+:$PYTHONPATH}"
-exec "$PYTHON" -P -m lib.run_all ${ARGUMENTS[@]+"${ARGUMENTS[@]}"}
+exec "$PYTHON" -P -m lib.running.run_all ${ARGUMENTS[@]+"${ARGUMENTS[@]}"}

@@ -16,7 +16,7 @@ from lib.paths import REPO
 
 # Tables of settings and names. What a run takes from them is in its configuration's hash, or is a
 # module that it imports itself, so that a new row does not make the results of all others stale.
-SETTINGS = frozenset({"lib/experiments.py", "lib/profiles.py", "lib/networks/__init__.py"})
+SETTINGS = frozenset({"lib/training/experiments.py", "lib/training/profiles.py", "lib/networks/__init__.py"})
 
 
 def module_closure(target: str | Path, root: Path = REPO) -> list[Path]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from lib.experiments import EXPERIMENTS, RunConfig, resolve, run_hash
+from lib.training.experiments import EXPERIMENTS, RunConfig, resolve, run_hash
 from lib.paths import data_root, run_folder
-from lib.pretrained import PretrainedUnavailable, source
-from lib.profiles import PROFILES
+from lib.networks.weights import PretrainedUnavailable, source
+from lib.training.profiles import PROFILES
 from lib.provenance import code_hash, git_commit, module_closure
 from lib.training import engine, record
 
@@ -41,7 +41,7 @@ def make_deterministic(seed: int) -> None:
 
 def code_files(recipe: str) -> list[Path]:
     """The files of lib/ that a run of this recipe can depend on."""
-    return sorted({*module_closure("lib.train"), *module_closure(f"lib.training.{recipe}")})
+    return sorted({*module_closure("lib.train"), *module_closure(f"lib.training.recipes.{recipe}")})
 
 
 def run(
@@ -64,7 +64,7 @@ def run(
     root, target = data_root(data), choose_device(device)
     folder = Path(out) if out else run_folder(profile, experiment, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    module = importlib.import_module(f"lib.training.{config.experiment.recipe}")
+    module = importlib.import_module(f"lib.training.recipes.{config.experiment.recipe}")
     dataset = module.describe(config, root)
     code = code_hash(code_files(config.experiment.recipe))
     identity = f"{run_hash(config)}-{code[:16]}-{dataset.fingerprint[-16:]}"

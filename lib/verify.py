@@ -3,7 +3,7 @@
     python -m lib.verify results/smoke [--data DIR] [--allow-stale]
 
 Computes every number of numbers.csv again from the metrics of single images: those of the runs
-(`test_images.csv`) or, where nothing is trained, those beside the tables (`lib.report.images`).
+(`test_images.csv`) or, where nothing is trained, those beside the tables (`lib.results.images`).
 Ends with 0 where all agree, else with 1 and one line a problem.
 """
 
@@ -18,17 +18,17 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from lib import reported
+from lib.papers import reported
 from lib.networks.markov_discriminator import MarkovDiscriminator
 from lib.networks.two_d_gan import TwoDGAN
 from lib.paths import results_dir
-from lib.report import complexity, numbers
-from lib.report.examples import example_number
-from lib.report.faces import image_numbers
-from lib.report.numbers import Number
-from lib.report.runs import summarise
-from lib.stored import SOURCE, Measured, NotStored, Stored, name_of
-from lib.verify_sources import Problem, RunUnreadable, Today, check_source
+from lib.results import complexity, numbers
+from lib.results.examples import example_number
+from lib.results.faces import image_numbers
+from lib.results.numbers import Number
+from lib.results.runs import summarise
+from lib.results.stored import SOURCE, Measured, NotStored, Stored, name_of
+from lib.results.sources import Problem, RunUnreadable, Today, check_source
 
 FIELDS = (*numbers.VALUES, "seeds", "n_images", "dataset")
 TIMES = "Inference time (ms)"  # measured once for a machine: nothing to compute it from

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lib import reported
-from lib.report import numbers
+from lib.papers import reported
+from lib.results import numbers
 
 
 @pytest.fixture(scope="session")

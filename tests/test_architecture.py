@@ -12,8 +12,8 @@ from torch import nn
 
 matplotlib.use("Agg")
 
-from lib.experiments import EXPERIMENTS  # noqa: E402
-from lib.figures.architecture import gan_figure, network_figure  # noqa: E402
+from lib.training.experiments import EXPERIMENTS
+from lib.figures.network_drawing import gan_figure, network_figure
 from lib.figures.attention import (  # noqa: E402
     attention_maps,
     attention_weights,
@@ -22,7 +22,7 @@ from lib.figures.attention import (  # noqa: E402
 from lib.figures.module_diagram import module_diagram  # noqa: E402
 from lib.figures.style import save  # noqa: E402
 from lib.networks import build  # noqa: E402
-from lib.networks.graph import (  # noqa: E402
+from lib.figures.network_graph import (
     count_parts,
     join_layers,
     main_path,
@@ -32,7 +32,7 @@ from lib.networks.graph import (  # noqa: E402
     trace_part,
 )
 from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig  # noqa: E402
-from lib.report.architecture import stated_and_built  # noqa: E402
+from lib.figures.stated_two_d_gan import stated_and_built
 
 IMAGE = (1, 128, 128)
 NARROW = {"widths": (4, 8, 16, 32)}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lib import audit, reported
-from lib.checks import WORDS, Relation, holds, relations
+from lib.papers import audit, reported
+from lib.papers.checks import WORDS, Relation, holds, relations
 
 FIELDS = {"id", "paper", "where", "statement", "check"}
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lib.experiments import resolve
+from lib.training.experiments import resolve
 from lib.losses import least_squares
 from lib.losses.funie import FUnIELosses
 from lib.networks.backbones import VGG16Features
@@ -19,9 +19,9 @@ from lib.networks.funie_gan import (
     FUnIEGenerator,
 )
 from lib.networks.tiecnn import TIECNN, TIECNNConfig
-from lib.pretrained import PretrainedUnavailable, resolve as resolve_weights
+from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
 from lib.train import make_deterministic
-from lib.training import funie_gan, tiecnn
+from lib.training.recipes import funie_gan, tiecnn
 
 NARROW = FUnIEGANConfig(widths=(4, 8, 8, 8, 8))
 NARROW_DISCRIMINATOR = FUnIEDiscriminatorConfig(widths=(4, 8, 8, 8))

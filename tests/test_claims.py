@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import claims, reported
-from lib.checks import relations
-from lib.report import numbers
-from lib.report.numbers import Number
-from lib.report.runs import Run
-from lib.stored import Measured
+from lib.papers import reported
+from lib.results import claims
+from lib.papers.checks import relations
+from lib.results import numbers
+from lib.results.numbers import Number
+from lib.results.runs import Run
+from lib.results.stored import Measured
 
 FACES = "synthetic thermal faces"
 BY_ID = {claim["id"]: claim for claim in claims.load()}
@@ -110,7 +111,7 @@ def test_single_images_are_compared_as_they_are(results):
 
 
 def by_image(columns, seeds=(0, 1)):
-    """Table 4 with all four metrics the same, and what `lib.stored` would find behind it.
+    """Table 4 with all four metrics the same, and what `lib.results.stored` would find behind it.
 
     `columns`: network -> (S, N) values; with S < len(seeds), of the first S seeds.
     """

@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import gaussian_filter, uniform_filter
 from skimage.exposure import equalize_hist
 
-from lib.classical import (
+from lib.evaluation.classical import (
     METHODS,
     clahe,
     enhance,

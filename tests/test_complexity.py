@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from lib import complexity
-from lib.complexity import inference_time, macs_thop, macs_torch
-from lib.complexity_search import (
+from lib.evaluation.enhancement import complexity
+from lib.evaluation.complexity import inference_time, macs_thop, macs_torch
+from lib.evaluation.complexity_search import (
     Counts,
     best_by_batch,
     count,
@@ -21,8 +21,8 @@ from lib.complexity_search import (
 from lib.networks.blocks import count_parameters
 from lib.networks.markov_discriminator import MarkovDiscriminator, MarkovDiscriminatorConfig
 from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig
-from lib.report.complexity import count_table, table2_numbers
-from lib.reported import cells
+from lib.results.complexity import count_table, table2_numbers
+from lib.papers.reported import cells
 
 ONE, EIGHT = (1, 1, 128, 128), (8, 1, 128, 128)
 

@@ -15,9 +15,9 @@ from lib.figures.module_diagram import module_diagram  # noqa: E402
 from lib.figures.style import save  # noqa: E402
 from lib.networks import build  # noqa: E402
 from lib.networks.gradient_normalisation import GradientNormalised  # noqa: E402
-from lib.networks.graph import collapse, join_layers, overview, shared, trace  # noqa: E402
+from lib.figures.network_graph import collapse, join_layers, overview, shared, trace
 from lib.networks.padding import ReflectionPad  # noqa: E402
-from lib.report.translation_networks import (  # noqa: E402
+from lib.figures.stated_gn_cyclegan import (
     Trained,
     networks_of,
     parameter_table,

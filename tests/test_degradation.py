@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lib.data import degradation, imagenet
-from lib.data.calibration import calibration_table, reported_inputs
+from lib.evaluation.calibration import calibration_table, reported_inputs
 from lib.data.degradation import DegradationRanges, degrade
 from lib.metrics import average_gradient
 from lib.paths import data_root

@@ -40,7 +40,7 @@ def test_ids_are_unique():
 
 def test_defaults_are_those_of_the_ledger():
     """The values that the ledger states are the ones in the code."""
-    from lib.experiments import Adam, LossWeights
+    from lib.training.experiments import Adam, LossWeights
     from lib.networks.two_d_gan import TwoDGANConfig
 
     stated = {entry["id"]: entry["ours"] for entry in LEDGER}

@@ -13,11 +13,11 @@ from lib.data.catalogue import describe  # noqa: E402
 from lib.data.degradation import degrade  # noqa: E402
 from lib.data.enhancement import SPLITS  # noqa: E402
 from lib.data.sober_drunk import SoberDrunkData  # noqa: E402
-from lib.experiments import resolve  # noqa: E402
+from lib.training.experiments import resolve
 from lib.figures.faces import augmentations, enhanced_faces, one_of_each_person  # noqa: E402
 from lib.metrics import evaluate  # noqa: E402
-from lib.report.faces import composition, image_numbers, selection  # noqa: E402
-from lib.training import two_d_gan_faces  # noqa: E402
+from lib.results.faces import composition, image_numbers, selection
+from lib.training.recipes import two_d_gan_faces
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 PERSONS = {"train": range(1, 8), "validation": (8, 9), "test": (10,)}

@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 
 from lib.figures.enhancement import image_pairs, most_detailed_square, side_by_side  # noqa: E402
 from lib.figures.style import save  # noqa: E402
-from lib.figures.training import loss_curves  # noqa: E402
+from lib.figures.curves import loss_curves
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
 

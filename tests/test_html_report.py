@@ -11,16 +11,16 @@ from bs4 import BeautifulSoup
 from browser import CHROMIUM, browser
 
 from lib.data.catalogue import describe
-from lib.experiments import resolve, run_hash
+from lib.training.experiments import resolve, run_hash
 from lib.metrics import METRICS
 from lib.paths import REPO
 from lib.provenance import code_hash
-from lib.report import html, tables
+from lib.report import html, page_tables as tables
 from lib.report.anchors import cell_anchor, made_anchor
 from lib.report.entries import notebook_of
-from lib.report.images import store_images
-from lib.report.ledger import read_ledger
-from lib.report.numbers import Number, collect, record
+from lib.results.images import store_images
+from lib.papers.ledger import read_ledger
+from lib.results.numbers import Number, collect, record
 from lib.report.thumbnails import embed
 from lib.train import code_files
 from lib.training.record import settings

@@ -5,9 +5,9 @@ import math
 import pandas as pd
 import pytest
 
-from lib import reported
-from lib.report import numbers
-from lib.report.numbers import Number
+from lib.papers import reported
+from lib.results import numbers
+from lib.results.numbers import Number
 
 FACES = "synthetic thermal faces"
 

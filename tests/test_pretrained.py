@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from skimage import data
 from skimage.transform import resize
 
-from lib import pretrained
+from lib.networks import weights as pretrained
 from lib.networks.backbones import use_same_padding
-from lib.pretrained import PretrainedUnavailable, Weights, resolve, source
+from lib.networks.weights import PretrainedUnavailable, Weights, resolve, source
 
 TINY = {"features.0.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
 TINY_SHA256 = pretrained._sha256(safetensors.numpy.save(TINY))

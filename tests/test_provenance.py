@@ -31,10 +31,10 @@ def tree(tmp_path):
         "lib/b.py": "def late():\n    from lib.pack import c, NAME\n",
         "lib/pack/__init__.py": "from lib.pack import base\n",
         "lib/pack/base.py": "import lib.a  # a circle is no trouble\n",
-        "lib/pack/c.py": "from lib.experiments import TABLE\n",
+        "lib/pack/c.py": "from lib.training.experiments import TABLE\n",
         "lib/pack/other.py": "",
-        "lib/experiments.py": "import lib.unused\n",
-        "lib/profiles.py": "",
+        "lib/training/experiments.py": "import lib.unused\n",
+        "lib/training/profiles.py": "",
         "lib/unused.py": "",
         "libra.py": "",
     })
@@ -48,7 +48,7 @@ def test_closure_follows_every_kind_of_import_and_circles(tree):
 
 
 def test_closure_leaves_out_settings_and_what_only_they_import(tree):
-    write(tree, {"lib/main.py": "import lib.experiments, lib.profiles\n"})
+    write(tree, {"lib/main.py": "import lib.training.experiments, lib.training.profiles\n"})
     assert names(tree, "lib.main") == ["lib/__init__.py", "lib/main.py"]
 
 

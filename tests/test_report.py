@@ -5,14 +5,15 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import reported, train
+from lib import train
+from lib.papers import reported
 from lib.data.enhancement import load
-from lib.evaluation import enhance, evaluate_enhancement
-from lib.experiments import EXPERIMENTS
+from lib.evaluation.enhancement import enhance, evaluate_enhancement
+from lib.training.experiments import EXPERIMENTS
 from lib.paths import results_dir
-from lib.report.examples import example_numbers, example_positions, mean_table
-from lib.report.runs import load_generator, load_run, printed_metrics, table_numbers
-from lib.report.statistics import bootstrap_interval
+from lib.results.examples import example_numbers, example_positions, mean_table
+from lib.results.runs import load_generator, load_run, printed_metrics, table_numbers
+from lib.evaluation.statistics import bootstrap_interval
 
 CPU = torch.device("cpu")
 

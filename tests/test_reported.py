@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from lib import reported
+from lib.papers import reported
 
 # (paper, item): count of the printed numbers, their sum, and their sum weighted by 1, 2, 3, ... in
 # reading order. Added up from the papers' text apart from the files under test: the sum shows a

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from lib import durations, workflow
+from lib.running import durations, workflow
 from lib.clock import clock
 from lib.paths import REPO
-from lib.run_all import only_one_run
+from lib.running.run_all import only_one_run
 
-OURS = ("Snakefile", "run_all.sh", "lib/__init__.py", "lib/clock.py", "lib/durations.py",
-        "lib/files.py", "lib/paths.py", "lib/provenance.py", "lib/run_all.py", "lib/run_notebook.py",
-        "lib/workflow.py")
+OURS = ("Snakefile", "run_all.sh", "lib/__init__.py", "lib/clock.py", "lib/running/durations.py",
+        "lib/files.py", "lib/paths.py", "lib/provenance.py", "lib/running/run_all.py", "lib/running/run_notebook.py",
+        "lib/running/workflow.py")
 TABLES = '''
 TABLES = (
     Notebook("10_plain", "reads nothing"),
@@ -42,7 +42,7 @@ def describe(key, root):
     return DataSet("real" if file.exists() else "embedded",
                    file.read_text() if file.exists() else "0")
 """,
-    "lib/experiments.py": """
+    "lib/training/experiments.py": """
 from dataclasses import dataclass
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ EXPERIMENTS = {"E1": Experiment("E1", "simple", "things", 1.0)}
 def config_hash(name, profile):
     return f"{EXPERIMENTS[name].rate}{profile}"
 """,
-    "lib/profiles.py": "PROFILES = dict.fromkeys(('smoke', 'laptop', 'paper', 'test'))",
+    "lib/training/profiles.py": "PROFILES = dict.fromkeys(('smoke', 'laptop', 'paper', 'test'))",
     "lib/training/__init__.py": "",
     "lib/training/simple.py": "import lib.network",
     "lib/network.py": "",
@@ -93,7 +93,7 @@ def build(root: Path) -> Path:
     for name in OURS:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPO / name, root / name)
-    table = root / "lib/workflow.py"
+    table = root / "lib/running/workflow.py"
     text, count = re.subn(r"\nTABLES = \(\n.*?\n\)\n", TABLES, table.read_text(), flags=re.DOTALL)
     assert count == 1
     table.write_text(text)
@@ -331,7 +331,7 @@ def test_changed_notebook_reruns_it_and_what_comes_after(tree):
 
 
 def test_changed_configuration_data_and_seeds_rerun_what_depends_on_them(tree):
-    table = tree / "lib/experiments.py"
+    table = tree / "lib/training/experiments.py"
     table.write_text(table.read_text().replace("1.0", "2.0"))
     after = {"20_table": "what it reads is new: 11_train E1 seed0",
              "90_summary": "what it reads is new: 20_table"}

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from lib.paths import run_folder
-from lib.report.ablation import ablation_tests, differences
-from lib.report.statistics import RESAMPLES, bootstrap_interval, holm, paired_test
+from lib.results.ablation import ablation_tests, differences
+from lib.evaluation.statistics import RESAMPLES, bootstrap_interval, holm, paired_test
 
 
 def test_one_seed_gives_the_interval_over_images():

@@ -5,12 +5,12 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import spearmanr
 
-from lib.data.radiometry import BAND_UM, band_radiance, grey_body, planck
-from lib.data.scenes.canvas import Camera, Canvas, box, floor
-from lib.data.scenes.materials import ASPHALT, draw_weather
-from lib.data.scenes.sensors import develop
-from lib.data.street_scenes import scene, scene_name
-from lib.data.thermal_faces import REGIONS, temperature_map, thermal_face
+from lib.data.synthetic.radiometry import BAND_UM, band_radiance, grey_body, planck
+from lib.data.synthetic.canvas import Camera, Canvas, box, floor
+from lib.data.synthetic.materials import ASPHALT, draw_weather
+from lib.data.synthetic.sensors import develop
+from lib.data.synthetic.streets import scene, scene_name
+from lib.data.synthetic.faces import REGIONS, temperature_map, thermal_face
 
 SMALL = (96, 128)
 

@@ -16,9 +16,10 @@ import pytest
 import torch
 from torch import nn
 
-from lib import bench, train
-from lib.experiments import EXPERIMENTS, resolve, run_hash
-from lib.pretrained import PretrainedUnavailable, resolve as resolve_weights
+from lib import train
+from lib.benchmarks import step as bench
+from lib.training.experiments import EXPERIMENTS, resolve, run_hash
+from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
 from lib.training import engine
 from lib.training.batch_norm import estimate_statistics
 from lib.training.sampling import batch_indices
@@ -114,7 +115,7 @@ def test_record_says_what_made_it(tmp_path, empty_root, weights):
 def tiny_recipe(root, name="C2", without_perceptual=True):
     config = resolve(name, "test", without_perceptual=without_perceptual)
     train.make_deterministic(0)
-    recipe = import_module(f"lib.training.{config.experiment.recipe}")
+    recipe = import_module(f"lib.training.recipes.{config.experiment.recipe}")
     return recipe.make_recipe(config, recipe.load_data(config, root), CPU)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib.data import translation
-from lib.data.street_scenes import scene, scene_name
-from lib.data.translation import LLVIP, MSRS, OSU, ROADSCENE, Layout, load_pairs
+from lib.data import pairs as translation
+from lib.data.synthetic.streets import scene, scene_name
+from lib.data.pairs import LLVIP, MSRS, OSU, ROADSCENE, Layout, load_pairs
 
 SOME = Layout("some", "Some", "a", "b", {"x": 10})
 

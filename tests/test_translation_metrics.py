@@ -11,9 +11,9 @@ from skimage import data
 
 matplotlib.use("Agg")
 
-from lib import pretrained  # noqa: E402
+from lib.networks import weights as pretrained
 from lib.data import alignment  # noqa: E402
-from lib.data.translation import load_pairs  # noqa: E402
+from lib.data.pairs import load_pairs
 from lib.figures import translation as figures  # noqa: E402
 from lib.figures.style import save  # noqa: E402
 from lib.metrics import feature_distance  # noqa: E402
@@ -21,8 +21,8 @@ from lib.metrics import lpips as lpips_module  # noqa: E402
 from lib.metrics.feature_distance import frechet_distance, kernel_distance  # noqa: E402
 from lib.metrics.byte_images import batches  # noqa: E402
 from lib.metrics.lpips import lpips  # noqa: E402
-from lib.pretrained import PretrainedUnavailable  # noqa: E402
-from lib.report import pairs  # noqa: E402
+from lib.networks.weights import PretrainedUnavailable
+from lib.data import composition as pairs
 
 RANDOM = np.random.default_rng(0)
 

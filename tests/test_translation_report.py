@@ -6,9 +6,9 @@ import pytest
 
 from lib import train
 from lib.paths import results_dir
-from lib.pretrained import PretrainedUnavailable
-from lib.report import translation
-from lib.report.runs import load_run
+from lib.networks.weights import PretrainedUnavailable
+from lib.results import translation
+from lib.results.runs import load_run
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lib import bench
-from lib.experiments import EXPERIMENTS, resolve
+from lib.benchmarks import step as bench
+from lib.training.experiments import EXPERIMENTS, resolve
 from lib.losses.cycle_gan import CycleGANLosses, discriminator_loss, generator_loss
 from lib.losses.patch_nce import TEMPERATURE, patch_nce
 from lib.train import make_deterministic
@@ -22,7 +22,7 @@ NAMES = [name for name, one in EXPERIMENTS.items() if one.paper == "gn_cyclegan"
 
 
 def recipe_of(config, root):
-    module = import_module(f"lib.training.{config.experiment.recipe}")
+    module = import_module(f"lib.training.recipes.{config.experiment.recipe}")
     make_deterministic(config.seed)
     return module.make_recipe(config, module.load_data(config, root), CPU)
 

@@ -7,18 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import verify, verify_sources
+from lib import verify
+from lib.results import sources as verify_sources
 from lib.data.catalogue import describe
-from lib.experiments import resolve, run_hash
+from lib.training.experiments import resolve, run_hash
 from lib.metrics import METRICS
 from lib.paths import run_folder
 from lib.provenance import code_hash
-from lib.report import images, numbers, translation
-from lib.report.complexity import DATASET
-from lib.report.examples import example_numbers
-from lib.report.images import store_images
-from lib.report.numbers import Number
-from lib.report.runs import image_metrics, load_run, table_numbers
+from lib.results import images, numbers, translation
+from lib.results.complexity import DATASET
+from lib.results.examples import example_numbers
+from lib.results.images import store_images
+from lib.results.numbers import Number
+from lib.results.runs import image_metrics, load_run, table_numbers
 from lib.train import code_files
 from lib.training.record import settings
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lib.data import enhancement, sober_drunk, translation
+from lib.data import enhancement, sober_drunk, pairs as translation
 from lib.data.fingerprint import DataSet
 
 KEYS = ("enhancement", "sober_drunk", "sober_drunk_by_frame", *translation.KEYS)

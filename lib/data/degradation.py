@@ -13,7 +13,7 @@ The ranges were chosen on training images of ImageNet-5504 so that the degraded 
 paper's own inputs (column OG of Table 3) in PSNR, SSIM, AG and IE, and that PSNR of about 27 dB and
 SSIM of 0.86 can be reached from them, near what the paper reports for 2D-GAN: an image tells its
 own c and b only within their ranges, so wider ones would put these figures out of reach.
-`lib.data.calibration` compares.
+`lib.evaluation.calibration` compares.
 """
 
 import zlib

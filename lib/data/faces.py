@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from lib.classical import clahe
+from lib.evaluation.classical import clahe
 from lib.data import sober_drunk
 from lib.data.degradation import DegradationRanges, degrade
 from lib.data.enhancement import SPLITS, EnhancementData, Pairs
@@ -304,7 +304,7 @@ def stretched_reference(pairs: Pairs) -> Pairs:
     """The other reading of Table 7: the recorded image is the original, not the reference.
 
     The reference is then the recorded image by CLAHE with clip limit 1, the mildest, since of the
-    methods of `lib.classical` it gives the original the PSNR and SSIM nearest to Table 7's.
+    methods of `lib.evaluation.classical` it gives the original the PSNR and SSIM nearest to Table 7's.
     """
     reference = np.stack([clahe(image, clip_limit=1.0) for image in pairs.reference])
     return Pairs(reference, pairs.reference, pairs.names)

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from lib.data import thermal_faces
+from lib.data.synthetic import faces as thermal_faces
 from lib.data.fingerprint import DataSet, fingerprint
 from lib.files import write_atomically
 from lib.paths import REPO, cache_dir
@@ -54,7 +54,7 @@ def describe(root: Path) -> DataSet:
     """Name and fingerprint of what `load` takes. Raises ValueError for a broken layout."""
     folder = Path(root) / "sober_drunk"
     if not folder.is_dir():
-        code = code_hash([*module_closure("lib.data.thermal_faces"), Path(__file__).resolve()])
+        code = code_hash([*module_closure("lib.data.synthetic.faces"), Path(__file__).resolve()])
         return DataSet("sober_drunk", SYNTHETIC, code, None)
     files = list_files(folder).values()
     name = "Sober-Drunk (front faces)"

@@ -13,7 +13,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
 from lib.figures.style import TEXT_WIDTH
-from lib.networks.graph import ATTENTION, EXTERNAL, INTERNAL, MAIN, Graph, Node, Shape
+from lib.figures.network_graph import ATTENTION, EXTERNAL, INTERNAL, MAIN, Graph, Node, Shape
 
 # Okabe and Ito's colours, told apart by the colour-blind; the dashes tell them apart in grey
 LINES = {

@@ -1,4 +1,4 @@
-"""The candidates of `lib.complexity_search` around what the paper prints."""
+"""The candidates of `lib.evaluation.complexity_search` around what the paper prints."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lib.complexity_search import BATCHES
+from lib.evaluation.complexity_search import BATCHES
 from lib.figures.style import TEXT_WIDTH
 
 REACH = 12.5  # percent from the paper's numbers that the figure shows

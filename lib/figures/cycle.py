@@ -1,7 +1,7 @@
 """CycleGAN's two generators and two discriminators, both directions: GN_CycleGAN's Figs. 1 and 3.
 
 Names, parts and shapes come from the graphs; what is drawn by hand is how the four networks are
-trained, `lib.training.cycle_gan`.
+trained, `lib.training.recipes.cycle_gan`.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from lib.figures.canvas import (
     shape_text,
 )
 from lib.figures.style import TEXT_WIDTH
-from lib.networks.graph import EXTERNAL, INTERNAL, MAIN, Graph, Shape, readable, skip_roles
+from lib.figures.network_graph import EXTERNAL, INTERNAL, MAIN, Graph, Shape, readable, skip_roles
 
 VISIBLE_FILL, INFRARED_FILL = "#fdf6d8", "#f2c6bd"
 PANEL = 2.75  # height of one direction, inches
@@ -59,7 +59,7 @@ def _ends(graph: Graph) -> tuple[Shape, Shape]:
 
 
 def cycle_figure(generator: Graph, discriminator: Graph, title: str) -> Figure:
-    """Both directions of the cycle, from `lib.networks.graph.overview` of the two networks.
+    """Both directions of the cycle, from `lib.figures.network_graph.overview` of the two networks.
 
     x is visible, y infrared; G_A makes infrared images, G_B visible ones; D_X judges visible, D_Y
     infrared images (GN_CycleGAN, Eqs. 4 to 7). Raises ValueError where an image does not pass from

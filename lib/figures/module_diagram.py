@@ -23,7 +23,7 @@ from lib.figures.canvas import (
     shape_text,
 )
 from lib.figures.style import TEXT_WIDTH
-from lib.networks.graph import Graph, Node, shared
+from lib.figures.network_graph import Graph, Node, shared
 
 TURN = 0.1  # from a column back to where lines into it turn
 BETWEEN_TURNS = 0.05
@@ -286,7 +286,7 @@ def _ports(flow: Flow) -> dict[tuple[str, str], float]:
 def module_diagram(graph: Graph, title: str, names: Mapping[str, str] = {}) -> Figure:
     """Figs. 3 and 4: every operation of a module, kernels and strides in boxes, shapes on arrows.
 
-    `graph` is that of `lib.networks.graph.join_layers(trace(...))`; `names` replaces the names of
+    `graph` is that of `lib.figures.network_graph.join_layers(trace(...))`; `names` replaces the names of
     inputs and output by the paper's. Runs from left to right where the width allows it, else from
     top to bottom.
     """

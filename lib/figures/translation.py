@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from lib.data.alignment import edges
 from lib.figures.enhancement import ZOOM_COLOUR, most_detailed_square
 from lib.figures.style import TEXT_WIDTH, show_grey
-from lib.report.translation import Translations
+from lib.results.translation import Translations
 
 MAX_IMAGE = 1.3  # inches; few columns would make a page too long
 SMOOTH = 11  # rows of a history in the running mean, of about 100
@@ -93,7 +93,7 @@ def cycle_losses(
 ) -> Figure:
     """Figs. 6 and 7: the cycle loss of one generator against the step, a colour a method.
 
-    `histories`: method -> history.csv indexed by step (`lib.figures.training.read_history`). Thin:
+    `histories`: method -> history.csv indexed by step (`lib.figures.curves.read_history`). Thin:
     as recorded; thick: its centred running mean over 11 rows.
     """
     figure, axes = plt.subplots(figsize=(TEXT_WIDTH, 3.2))

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lib.metrics.byte_images import batches, check_bytes
-from lib.pretrained import resolve
+from lib.networks.weights import resolve
 
 # indices of the five ReLUs in torchvision's `features` whose outputs are compared
 TAPS = {"alexnet": (1, 4, 7, 9, 11), "vgg16": (3, 8, 15, 22, 29)}

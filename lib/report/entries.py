@@ -12,8 +12,8 @@ import pandas as pd
 from lib.paths import NOTEBOOKS
 from lib.provenance import python_source
 from lib.report.anchors import made_anchor, natural, run_anchor, slug, title
-from lib.report.images import read_record
-from lib.verify_sources import Today, check_source
+from lib.results.images import read_record
+from lib.results.sources import Today, check_source
 
 FILES = ("run.json", "history.csv", "test_images.csv", "samples.png")
 

@@ -21,25 +21,25 @@ import markupsafe
 import pandas as pd
 import yaml
 
-from lib import reported
-from lib.audit import audit_table
+from lib.papers import reported
+from lib.papers.audit import audit_table
 from lib.files import write_text
 from lib.paths import NOTEBOOKS, REPO, results_dir
-from lib.profiles import profile as profile_named
+from lib.training.profiles import profile as profile_named
 from lib.provenance import git_commit
 from lib.report.anchors import TITLES, natural, slug
 from lib.report.entries import data_sets, machines, read_made, read_runs
-from lib.report.ledger import read_ledger
-from lib.report.tables import make_tables
+from lib.papers.ledger import read_ledger
+from lib.report.page_tables import make_tables
 from lib.report.thumbnails import embed
-from lib.stored import Stored
+from lib.results.stored import Stored
 from lib.verify import verify
-from lib.verify_sources import Today
-from lib.workflow import NOTEBOOKS as WORKFLOW, TRAIN
+from lib.results.sources import Today
+from lib.running.workflow import NOTEBOOKS as WORKFLOW, TRAIN
 
 PAGE = Path(__file__).parent / "page"
 MAX_BYTES = 2_000_000
-VERDICTS = {  # first word of a verdict of lib.claims or lib.audit: (sign, class of style.css)
+VERDICTS = {  # first word of a verdict of lib.results.claims or lib.papers.audit: (sign, class of style.css)
     "reproduced": ("✓", "good"), "holds": ("✓", "good"), "consistent": ("✓", "good"),
     "contradicted": ("✗", "bad"), "inconsistent": ("✗", "bad"), "fails": ("✗", "bad"),
     "undecided": ("~", "open"), "not": ("–", "none"),

@@ -1,6 +1,6 @@
 """The one training loop of the kit: steps, progress, history, checkpoints, resume.
 
-What a step *is* belongs to a recipe (lib/training/two_d_gan.py, ...); the engine only counts. A run
+What a step *is* belongs to a recipe (lib/training/recipes/two_d_gan.py, ...); the engine only counts. A run
 killed at any moment and started again ends with the same bytes as one that was never killed.
 """
 
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from lib.clock import clock
-from lib.evaluation import Evaluation
+from lib.evaluation.enhancement import Evaluation
 from lib.files import write_text
 from lib.training import checkpoint
 

@@ -10,8 +10,8 @@ from lib.data import enhancement
 from lib.data.enhancement import EnhancementData, Pairs, crops, load
 from lib.data.fingerprint import DataSet
 from lib.data.tensors import to_device, to_unit
-from lib.evaluation import Evaluation, evaluate_enhancement
-from lib.experiments import Adam, RunConfig
+from lib.evaluation.enhancement import Evaluation, evaluate_enhancement
+from lib.training.experiments import Adam, RunConfig
 from lib.losses.perceptual import feature_distance, target_features
 from lib.networks.backbones import FrozenFeatures
 from lib.paths import cache_dir

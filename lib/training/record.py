@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from lib.evaluation import Evaluation
+from lib.evaluation.enhancement import Evaluation
 from lib.files import write_atomically, write_text
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-image", "opencv-contrib-python-headless")

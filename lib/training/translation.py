@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lib.data import translation
+from lib.data import pairs as translation
 from lib.data.fingerprint import DataSet
 from lib.data.tensors import to_unit
-from lib.data.translation import TranslationData, load_pairs
-from lib.evaluation import Evaluation
-from lib.experiments import Adam, RunConfig
+from lib.data.pairs import TranslationData, load_pairs
+from lib.evaluation.enhancement import Evaluation
+from lib.training.experiments import Adam, RunConfig
 from lib.networks.unet_generator import UnetGeneratorConfig
 from lib.training.batch_norm import estimate_statistics
 from lib.training.sampling import batch_indices
-from lib.translation import evaluate_translation, rgb_tensor
+from lib.evaluation.translation import evaluate_translation, rgb_tensor
 
 INFRARED_STREAM = 1_000_003  # added to the seed, so that the infrared order is another one
 

@@ -1,0 +1,111 @@
+"""How steadily a network trained, in numbers, from its history.csv (GN_CycleGAN, Section 4.2).
+
+The paper judges stability by eye, on the cycle loss of one run each (Figs. 6 and 7). These are
+definitions for what it says there: the loss is "high and low", "converges faster", "collapses".
+
+A history is a frame indexed by step (`lib.figures.curves.read_history`); a row holds the means
+since the row before, about a hundred rows a run. Averaging smooths, so that only runs with the
+same number of steps a row, that is of one profile, can be compared.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+WARM_UP = 0.1  # share of the steps that are left out: at first every loss falls steeply
+
+
+def after_warm_up(loss: pd.Series) -> pd.Series:
+    """The rows past the first tenth of the steps, without those that recorded nothing.
+
+    Raises ValueError where fewer than two are left.
+    """
+    loss = loss.dropna()
+    kept = loss[loss.index > WARM_UP * loss.index.max()]
+    if len(kept) < 2:
+        raise ValueError(f"{len(loss)} rows are too few to judge stability: train for longer")
+    return kept
+
+
+def relative_variance(loss: pd.Series) -> float:
+    """Variance of a loss about its trend, over its squared mean, after warm-up.
+
+    By von Neumann's successive differences, mean of (x_{k+1} - x_k)^2 / 2, which equals the
+    variance for independent rows and hardly sees a slow trend of whatever shape. A straight line
+    or an exponential would have to fit the decay first. Slow waves, over many rows, it misses.
+    """
+    x = after_warm_up(loss)
+    return float(x.diff().pow(2).mean() / 2 / x.mean() ** 2)
+
+
+def largest_jump(loss: pd.Series) -> float:
+    """Largest rise of a loss from one row to the next, over its mean, after warm-up.
+
+    0 where it never rises. Falls do not count: they are what training is for.
+    """
+    x = after_warm_up(loss)
+    return float(max(x.diff().max(), 0) / x.mean())
+
+
+def steps_to_reach(loss: pd.Series, level: float) -> float:
+    """First recorded step at which a loss is at or below `level`; NaN where it never is."""
+    reached = loss.index[loss <= level]
+    return float(reached[0]) if len(reached) else float("nan")
+
+
+def common_level(losses: Sequence[pd.Series]) -> float:
+    """The lowest level that every one of these losses reaches: the largest of their minima."""
+    return float(max(loss.min() for loss in losses))
+
+
+def mean_gradient_norm(history: pd.DataFrame, prefix: str = "discriminator_gradient") -> float:
+    """Mean norm of the gradient of the discriminators' weights, after warm-up.
+
+    Over all columns whose names begin with `prefix`, one a discriminator; NaN where none does.
+    """
+    columns = [name for name in history.columns if name.startswith(prefix)]
+    means = [after_warm_up(history[name]).mean() for name in columns]
+    return float(np.mean(means)) if means else float("nan")
+
+
+def diverged(history: pd.DataFrame, column: str, steps: int) -> bool:
+    """Whether a run that nobody stopped ended before `steps`, or holds a loss that is not finite.
+
+    `lib.training.engine` stops a run at its first loss that is not finite, and the rows end there.
+    """
+    recorded = history[column].dropna()
+    return bool(history.index.max() < steps or not np.isfinite(recorded).all())
+
+
+def stability_table(
+    histories: Mapping[str, Sequence[pd.DataFrame]], column: str, steps: int
+) -> pd.DataFrame:
+    """One row a method, from the histories of its runs, one a seed.
+
+    `column` is the loss that is judged, such as the cycle loss of generator A; `steps` the length
+    of a whole run. The means are over the runs that did not diverge, NaN where all did. The level
+    to reach is the lowest that all of these runs reach.
+    """
+    good = {
+        method: [run for run in runs if not diverged(run, column, steps)]
+        for method, runs in histories.items()
+    }
+    losses = [run[column] for runs in good.values() for run in runs]
+    level = common_level(losses) if losses else float("nan")
+
+    def mean(values: list[float]) -> float:
+        return float(np.mean(values)) if values else float("nan")
+
+    rows = {
+        method: {
+            "relative variance": mean([relative_variance(run[column]) for run in good[method]]),
+            "largest jump": mean([largest_jump(run[column]) for run in good[method]]),
+            f"steps to {level:.3g}": mean([steps_to_reach(r[column], level) for r in good[method]]),
+            "gradient norm": mean([mean_gradient_norm(run) for run in good[method]]),
+            "runs": len(runs),
+            "diverged": len(runs) - len(good[method]),
+        }
+        for method, runs in histories.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")

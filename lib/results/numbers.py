@@ -1,0 +1,233 @@
+"""Every reported number beside the reproduced one: results/<profile>/numbers.csv.
+
+A table notebook calls `record` for the numbers it measured, which writes one part,
+`tables/<paper>_<item>.csv`. The summary calls `collect`, which merges the parts, derives the
+percentages of the prose and says of each number still missing why it is.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lib.papers import reported
+from lib.files import write_text
+from lib.paths import results_dir
+
+COLUMNS = [
+    "paper", "item", "row", "column", "reported", "reproduced", "sd", "ci_low", "ci_high",
+    "seeds", "n_images", "dataset", "source", "why",
+]  # fmt: skip
+VALUES = ["reproduced", "sd", "ci_low", "ci_high"]
+NOT_FILLED = "the notebook of this table was not run in this profile"
+
+
+@dataclass(frozen=True)
+class Number:
+    """What we measured for one printed number, or why we could not.
+
+    `row` and `column` are those of `lib.papers.reported.table`; values are in the unit of the printed
+    column, `sd` and the confidence interval their spread over seeds or images; `seeds` lists the
+    seeds ("0 1 2"); `source` is the run's record, relative to the profile's results
+    (`runs/C5/seed0/run.json`). `why` must explain a missing value and may comment on any other.
+    """
+
+    row: str
+    column: str
+    reproduced: float | None
+    sd: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    seeds: str = ""
+    n_images: int | None = None
+    dataset: str = ""
+    source: str = ""
+    why: str = ""
+
+
+def record(profile: str, paper: str, item: str, rows: Iterable[Number]) -> Path:
+    """Write the numbers reproduced for one table, in printed order, and return the file.
+
+    Values are kept to 6 significant digits, so equal inputs give equal bytes. Raises ValueError
+    for a cell the paper does not print or that is given twice, for NaN or infinity, for a missing
+    value without a `why`, for an absolute `source`, and for `prose`, which `collect` derives.
+    """
+    if item == "prose":
+        raise ValueError("percentages of the prose are not recorded: `collect` derives them")
+    cells = reported.cells(paper, item)
+    order = list(zip(cells["row"], cells["column"], strict=True))
+    given: dict[tuple[str, str], Number] = {}
+    for number in rows:
+        cell = (number.row, number.column)
+        _check(number, f"{paper} {item} {cell}")
+        if cell not in order:
+            raise ValueError(f"{paper} {item} prints no {cell}; see lib.papers.reported.table")
+        if cell in given:
+            raise ValueError(f"{paper} {item} {cell} is given twice; give each cell once")
+        given[cell] = number
+
+    lines = [
+        {"paper": paper, "item": item, "reported": printed, **as_text(given[cell])}
+        for cell, printed in zip(order, cells["printed"], strict=True)
+        if cell in given
+    ]
+    return _write(pd.DataFrame(lines, columns=COLUMNS), _part(profile, paper, item))
+
+
+def collect(profile: str) -> pd.DataFrame:
+    """One row for each of the 217 reported numbers; also written to numbers.csv.
+
+    Columns are COLUMNS: values float, `n_images` Int64, the rest text. A percentage of the prose
+    is 100 * (new / old - 1) of the two reproduced cells. ValueError for a part not in our format.
+    """
+    frame = merge(profile)
+    _write(frame, results_dir(profile) / "numbers.csv")
+    return _typed(frame)
+
+
+def comparison(profile: str, paper: str, item: str) -> pd.DataFrame:
+    """One table as printed, each column split in paper, ours and difference (ours - paper).
+
+    `attrs` holds `name` (paper and item) and `dataset` (what ours was measured on), for `style`.
+    """
+    chosen = reported.cells(paper, item)
+    part = _typed(merge(profile).loc[chosen.index])
+    part["difference"] = part["reproduced"] - part["reported"]
+    part = part.rename(columns={"reported": "paper", "paper": "of", "reproduced": "ours"})
+    kinds = ["paper", "ours", "difference"]
+    wide = part.pivot(index="row", columns="column", values=kinds).swaplevel(axis="columns")
+    columns = pd.MultiIndex.from_product([part["column"].unique(), kinds])
+    wide = wide.reindex(index=part["row"].unique(), columns=columns)
+    measured_on = part.loc[part["dataset"] != "", "dataset"].unique()
+    wide.attrs = {"name": f"{paper}_{item}", "dataset": ", ".join(measured_on) or "nothing yet"}
+    return wide
+
+
+def spreads(profile: str, paper: str, item: str) -> pd.DataFrame:
+    """What one table's notebook measured, as text to show: mean, spread and how many, a row each.
+
+    The standard deviation is over images (each by its mean over the seeds), the interval over
+    images and seeds (`lib.evaluation.statistics`); of a single image the deviation is over seeds.
+    """
+    part = merge(profile).loc[reported.cells(paper, item).index]
+    part = part[part["reproduced"] != ""].set_index(["row", "column"])
+    interval = (part["ci_low"] + " to " + part["ci_high"]).where(part["ci_low"] != "", "")
+    return pd.DataFrame({
+        "mean": part["reproduced"], "sd": part["sd"], "95 % interval": interval,
+        "images": part["n_images"], "seeds": part["seeds"], "dataset": part["dataset"],
+    })  # fmt: skip
+
+
+def style(frame: pd.DataFrame):
+    """A `comparison` for display: 4 decimals, differences above 0 blue and below 0 red."""
+    differences = [column for column in frame.columns if column[1] == "difference"]
+
+    def colour(value: float) -> str:
+        return "" if math.isnan(value) or value == 0 else f"color: {'blue' if value > 0 else 'red'}"
+
+    styler = frame.style.format(precision=4, na_rep="–").map(colour, subset=differences)
+    # pandas draws a random id otherwise, and the notebook would differ from run to run
+    caption = f"Ours measured on: {frame.attrs['dataset']}"
+    return styler.set_uuid(frame.attrs["name"]).set_caption(caption)
+
+
+def coverage(numbers: pd.DataFrame) -> pd.DataFrame:
+    """How many numbers of each paper's item are reported, reproduced and missing.
+
+    `numbers` is the frame that `collect` returns.
+    """
+    groups = numbers.groupby(["paper", "item"], sort=False)["reproduced"]
+    counts = groups.agg(reported="size", reproduced="count")
+    return counts.assign(missing=counts["reported"] - counts["reproduced"]).reset_index()
+
+
+def _check(number: Number, name: str) -> None:
+    for field in VALUES:
+        value = getattr(number, field)
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"{name}: {field} is {value}; give None and say why it is missing")
+    if number.reproduced is None and not number.why:
+        raise ValueError(f"{name} has no value; say why it is missing in `why`")
+    if Path(number.source).is_absolute():
+        raise ValueError(f"{name}: give source {number.source} relative to the profile's results")
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def as_text(number: Number) -> dict[str, str]:
+    """The fields of a number as they stand in a part, values to 6 significant digits."""
+    values = {name: _digits(getattr(number, name)) for name in VALUES}
+    n_images = "" if number.n_images is None else f"{number.n_images:d}"
+    return {**vars(number), **values, "n_images": n_images}
+
+
+def _part(profile: str, paper: str, item: str) -> Path:
+    return results_dir(profile) / "tables" / f"{paper}_{item}.csv"
+
+
+def _write(frame: pd.DataFrame, path: Path) -> Path:
+    return write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _read_part(path: Path, cells: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """One part as {"row/column": line}; empty where it was not written yet."""
+    if not path.exists():
+        return {}
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if list(frame.columns) != COLUMNS:
+        raise ValueError(f"{path} does not have the columns of numbers.csv; run its notebook again")
+    part = {_name(line): line for line in frame.to_dict("records")}
+    if unknown := part.keys() - set(map(_name, cells.to_dict("records"))):
+        raise ValueError(f"{path} fills {unknown}, which is not printed; run its notebook again")
+    return part
+
+
+def _name(line: dict[str, str]) -> str:
+    return f"{line['row']}/{line['column']}"
+
+
+def merge(profile: str) -> pd.DataFrame:
+    """All reported numbers in printed order with what the parts say of them, everything as text."""
+    merged: dict[tuple[str, str], dict[str, str]] = {}
+    for (paper, item), cells in reported.load().groupby(["paper", "item"], sort=False):
+        # the prose comes last in each paper, when the cells it compares are in place
+        part = {} if item == "prose" else _read_part(_part(profile, paper, item), cells)
+        for cell in cells.to_dict("records"):
+            line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | part.get(_name(cell), {})
+            if item == "prose":
+                line |= percentage(cell["new"], cell["old"], merged, paper)
+            line |= {key: cell[key] for key in ("paper", "item", "row", "column")}
+            merged[paper, f"{item}/{_name(cell)}"] = line | {"reported": cell["printed"]}
+    return pd.DataFrame(merged.values(), columns=COLUMNS)
+
+
+def percentage(new: str, old: str, merged: dict, paper: str) -> dict[str, str]:
+    """By how many percent the reproduced cell `new` exceeds `old`, or why that cannot be said."""
+    pair = {cell: merged[paper, cell] for cell in (new, old)}
+    lacking = [f"{cell}: {line['why']}" for cell, line in pair.items() if not line["reproduced"]]
+    if lacking:
+        return {"why": "missing " + "; ".join(lacking)}
+    for field in ("dataset", "n_images"):
+        if pair[new][field] != pair[old][field]:
+            return {"why": f"{new} and {old} differ in {field}, so they are not compared"}
+    over = float(pair[old]["reproduced"])
+    if over <= 0:
+        return {"why": f"{old} is not above 0, so no percentage of it can be given"}
+    seeds = dict.fromkeys((pair[new]["seeds"], pair[old]["seeds"]))
+    return {
+        "reproduced": _digits(100 * (float(pair[new]["reproduced"]) / over - 1)),
+        "seeds": " / ".join(seeds),
+        "n_images": pair[new]["n_images"],
+        "dataset": pair[new]["dataset"],
+        "source": f"{new}, {old}",
+        "why": "",
+    }
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    floats = {name: pd.to_numeric(frame[name]).astype(float) for name in ["reported", *VALUES]}
+    return frame.assign(**floats, n_images=pd.to_numeric(frame["n_images"]).astype("Int64"))

@@ -1,0 +1,265 @@
+"""Every training run of the papers as one table, and what a profile makes of each.
+
+An `Experiment` says what a paper's row says: which parts the network has, which losses. `resolve`
+adds the sizes of a profile and a seed; its result, a `RunConfig`, is all that a run depends on
+besides code and data, and is stored in the run's record.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+
+from lib.losses.cycle_gan import CycleGANLosses
+from lib.losses.funie import FUnIELosses
+from lib.losses.patch_nce import CUTLosses
+from lib.networks.funie_gan import FUnIEDiscriminatorConfig, FUnIEGANConfig
+from lib.networks.markov_discriminator import MarkovDiscriminatorConfig
+from lib.networks.patchgan import PatchGANConfig
+from lib.networks.resnet_generator import ResnetGeneratorConfig
+from lib.networks.tiecnn import TIECNNConfig
+from lib.networks.two_d_gan import TwoDGANConfig
+from lib.networks.unet_generator import UnetGeneratorConfig
+from lib.training.profiles import EnhancementScale, TranslationScale, profile
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Loss = L_G + lambda1 L_MSE + lambda2 L_VGG + lambda3 L_Eff (2D-GAN Eq. 8), lambda of Eq. 4.
+
+    The paper gives no values; the ledger of deviations says where these come from. A weight of 0
+    leaves the loss out altogether.
+    """
+
+    adversarial: float = 1.0
+    adversarial_form: str = "wgan_gp"  # Eq. 4; "gan" is Eq. 1
+    mse: float = 50.0
+    vgg: float = 3.0
+    efficientnet: float = 2.0
+    gradient_penalty: float = 10.0
+    perceptual_norm: str = "l1"  # Eqs. 6 and 7 to the letter; "l2" is the mean square
+
+
+@dataclass(frozen=True)
+class Adam:
+    """2D-GAN: learning rate 3e-4, section "Environment and parameter settings"; betas FUnIE's."""
+
+    learning_rate: float = 3e-4
+    beta1: float = 0.5
+    beta2: float = 0.99
+
+
+CYCLE_GAN_ADAM = Adam(learning_rate=2e-4, beta1=0.5, beta2=0.999)  # GN_CycleGAN, section 4.1
+CBAM = ResnetGeneratorConfig(blocks=9, cbam=True)  # the generator of GN_CycleGAN
+GN = CycleGANLosses(adversarial="wasserstein", normalisation="eq2")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One trained model of a paper.
+
+    `item` and `column` say where the paper prints it, `recipe` names the module
+    `lib.training.<recipe>`, which says what network, discriminator and losses have to be.
+    """
+
+    name: str
+    paper: str
+    item: str
+    column: str
+    title: str
+    network: (
+        TwoDGANConfig | FUnIEGANConfig | TIECNNConfig | ResnetGeneratorConfig | UnetGeneratorConfig
+    )
+    recipe: str = "two_d_gan"
+    data: str = "enhancement"
+    discriminator: (
+        MarkovDiscriminatorConfig | FUnIEDiscriminatorConfig | PatchGANConfig | None
+    ) = MarkovDiscriminatorConfig()
+    losses: LossWeights | FUnIELosses | CycleGANLosses | CUTLosses | None = LossWeights()
+    optimiser: Adam = Adam()
+    batch_norm_images: int = 200  # give its statistics for evaluation; 0: its running averages
+
+
+def _component_ablation() -> list[Experiment]:
+    """2D-GAN, Table 4: the parts of the generator, one more with each row (C4 swaps one)."""
+    parts = {
+        "C1": ("single encoder-decoder",
+               TwoDGANConfig(dual=False, internal_skips=False, external_skips=False,
+                             attention="none")),
+        "C2": ("C1 and internal skips",
+               TwoDGANConfig(dual=False, external_skips=False, attention="none")),
+        "C3": ("dual decoding, internal and external skips", TwoDGANConfig(attention="none")),
+        "C4": ("dual decoding, internal skips, attention", TwoDGANConfig(external_skips=False)),
+        "C5": ("the complete 2D-GAN", TwoDGANConfig()),
+    }  # fmt: skip
+    return [Experiment(name, "2dgan", "table4", name, *row) for name, row in parts.items()]
+
+
+def _attention_ablation() -> list[Experiment]:
+    """2D-GAN, Table 5, beside the cross-level attention of C5."""
+    return [
+        Experiment("pixel_attention", "2dgan", "table5", "Pixel attention",
+                   "C5 with pixel attention", TwoDGANConfig(attention="pixel")),
+        Experiment("multi_head_attention", "2dgan", "table5", "Multi-head attention",
+                   "C5 with multi-head attention", TwoDGANConfig(attention="multi_head")),
+    ]  # fmt: skip
+
+
+def _loss_ablation() -> list[Experiment]:
+    """2D-GAN, Table 6. Its ticks add one loss a column; its prose uses one loss a column.
+
+    L1 has no tick; the prose calls it "a simple adversarial loss", so it is the GAN of Eq. 1. Only
+    L2 to L4 differ between the two readings.
+    """
+    only = LossWeights(adversarial=0.0, mse=0.0, vgg=0.0, efficientnet=0.0)
+    default = LossWeights()
+    losses = {
+        "L1": ("GAN of Eq. 1", replace(only, adversarial=1.0, adversarial_form="gan")),
+        "L2": ("WGAN-GP", replace(only, adversarial=1.0)),
+        "L3": ("WGAN-GP and MSE", replace(only, adversarial=1.0, mse=default.mse)),
+        "L4": ("WGAN-GP, MSE and VGG", replace(default, efficientnet=0.0)),
+        "L5": ("all losses, the same as C5", default),
+        "L2-prose": ("MSE only", replace(only, mse=default.mse)),
+        "L3-prose": ("VGG only", replace(only, vgg=default.vgg)),
+        "L4-prose": ("EfficientNet only", replace(only, efficientnet=default.efficientnet)),
+    }
+    return [
+        Experiment(name, "2dgan", "table6", name[:2], title, TwoDGANConfig(), losses=weights)
+        for name, (title, weights) in losses.items()
+    ]
+
+
+def _baselines() -> list[Experiment]:
+    """2D-GAN, Table 3: the networks that it is compared with, on the same pairs."""
+    return [
+        Experiment("TIECNN", "2dgan", "table3", "TIECNN",
+                   "TIECNN, re-implemented from its description", TIECNNConfig(),
+                   "tiecnn", discriminator=None, losses=None),
+        Experiment("FUnIE-GAN", "2dgan", "table3", "FUnIE", "FUnIE-GAN, its own losses",
+                   FUnIEGANConfig(), "funie_gan", discriminator=FUnIEDiscriminatorConfig(),
+                   losses=FUnIELosses()),
+    ]  # fmt: skip
+
+
+def _sober_drunk() -> list[Experiment]:
+    """2D-GAN, Table 7: thermal faces. The second shows what frames of all persons flatter."""
+    return [
+        Experiment("Sober-Drunk", "2dgan", "table7", "After enhancement",
+                   "2D-GAN trained on thermal faces, split by person", TwoDGANConfig(),
+                   "two_d_gan_faces", data="sober_drunk"),
+        Experiment("Sober-Drunk-by-frame", "2dgan", "table7", "After enhancement",
+                   "2D-GAN trained on thermal faces, split by frame", TwoDGANConfig(),
+                   "two_d_gan_faces", data="sober_drunk_by_frame"),
+    ]  # fmt: skip
+
+
+def _translation() -> list[Experiment]:
+    """GN_CycleGAN, Table 2: six methods on two data sets; Table 3: one more, on FLIR."""
+    generators = {
+        "unet_128": UnetGeneratorConfig(widths=(64, 128, 256, 512, 512, 512, 512)),
+        "unet_256": UnetGeneratorConfig(widths=(64, 128, 256, 512, 512, 512, 512, 512)),
+        "resnet_6blocks": ResnetGeneratorConfig(blocks=6),
+        "resnet_9blocks": ResnetGeneratorConfig(blocks=9),
+    }
+    made = []
+    for data in ("OSU", "FLIR"):
+        made += [_cycle_gan(f"{name}-{data}", f"CycleGAN+{name}", network)
+                 for name, network in generators.items()]
+        made.append(Experiment(
+            f"CUT-{data}", "gn_cyclegan", "table2", "CUT", "CUT, its own losses",
+            ResnetGeneratorConfig(blocks=9, antialias=True), "cut", data.lower(),
+            PatchGANConfig(antialias=True), CUTLosses(), CYCLE_GAN_ADAM))
+        made.append(_cycle_gan(f"GN_CycleGAN-{data}", "Ours(GN_CycleGAN)", CBAM, GN))
+    made.append(_cycle_gan("CBAM_CycleGAN-FLIR", "CycleGAN+ResNet+CBAM", CBAM, item="table3"))
+    return made
+
+
+def _normalisation_readings() -> list[Experiment]:
+    """Our own ablation: the other readings of GN_CycleGAN's losses (Eqs. 2 to 5), on FLIR."""
+    readings = {
+        "GN_CycleGAN-lsgan-FLIR": ("Eq. 2, least squares", replace(GN, adversarial="lsgan")),
+        "GN_CycleGAN-eq3-lsgan-FLIR": (
+            "Eq. 3, least squares", replace(GN, normalisation="eq3", adversarial="lsgan")),
+        "GN_CycleGAN-eq3-log10-FLIR": (
+            "Eq. 3 as the probability of Eqs. 4 and 5",
+            replace(GN, normalisation="eq3", adversarial="log10")),
+        "CBAM_CycleGAN-log10-FLIR": (
+            "no normalisation, Eqs. 4 and 5", CycleGANLosses(adversarial="log10")),
+    }
+    return [_cycle_gan(name, title, CBAM, losses, item="readings")
+            for name, (title, losses) in readings.items()]
+
+
+def _stress() -> list[Experiment]:
+    """Our own stress test of stability: ten times the learning rate and no image pool, on FLIR."""
+    hard = replace(CYCLE_GAN_ADAM, learning_rate=10 * CYCLE_GAN_ADAM.learning_rate)
+    methods = {"CBAM_CycleGAN": CycleGANLosses(), "GN_CycleGAN": GN}
+    return [_cycle_gan(f"{name}-stress-FLIR", name, CBAM, replace(losses, pool=0), "stress", hard)
+            for name, losses in methods.items()]
+
+
+def _cycle_gan(
+    name: str, column: str, network, losses=CycleGANLosses(), item="table2",
+    optimiser: Adam = CYCLE_GAN_ADAM,
+) -> Experiment:
+    """One CycleGAN; the data set is the last part of its name."""
+    return Experiment(name, "gn_cyclegan", item, column, column, network, "cycle_gan",
+                      name.rsplit("-", 1)[1].lower(), PatchGANConfig(), losses, optimiser)
+
+
+EXPERIMENTS = {
+    experiment.name: experiment
+    for experiment in (
+        *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines(),
+        *_sober_drunk(), *_translation(), *_normalisation_readings(), *_stress(),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything a run's numbers depend on, besides code and data."""
+
+    experiment: Experiment
+    profile: str
+    seed: int
+    scale: EnhancementScale | TranslationScale
+    without_perceptual: bool = False  # asked for by name where weights are missing
+
+
+def resolve(
+    name: str, profile_name: str, seed: int = 0, without_perceptual: bool = False
+) -> RunConfig:
+    """The experiment at the size of a profile.
+
+    Raises ValueError for an unknown name or profile, and where no loss would be left.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"unknown experiment {name!r}; there are {', '.join(EXPERIMENTS)}")
+    experiment, sizes = EXPERIMENTS[name], profile(profile_name)
+    scale = sizes.translation if experiment.paper == "gn_cyclegan" else sizes.enhancement
+    for part in ("network", "discriminator"):
+        network = getattr(experiment, part)
+        if network is not None:
+            experiment = replace(experiment, **{part: _narrower(network, scale.width_divisor)})
+    if without_perceptual and is_dataclass(experiment.losses):
+        weights = {"vgg", "efficientnet"} & {field.name for field in fields(experiment.losses)}
+        losses = replace(experiment.losses, **dict.fromkeys(weights, 0.0))
+        if not any(getattr(losses, loss, 0.0) for loss in ("adversarial", "mse", "l1")):
+            raise ValueError(f"{name} has no loss left without its perceptual loss")
+        experiment = replace(experiment, losses=losses)
+    return RunConfig(experiment, profile_name, seed, scale, without_perceptual)
+
+
+def _narrower(network, divisor: int):
+    return replace(network, widths=tuple(width // divisor for width in network.widths))
+
+
+def run_hash(config: RunConfig) -> str:
+    """The identity of a configuration: sha256 over its fields, 16 hex digits."""
+    text = json.dumps(asdict(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def config_hash(name: str, profile_name: str) -> str:
+    """`run_hash` of an experiment under a profile, seed 0: changes when its settings do."""
+    return run_hash(resolve(name, profile_name))

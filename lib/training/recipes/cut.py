@@ -1,0 +1,75 @@
+"""Training step of CUT (Park et al., 2020), visible to infrared: least-squares GAN and PatchNCE.
+
+The features of the input image, the keys of PatchNCE, are those of the pass that generates: the
+encoder runs once an image, and once more on what was generated.
+"""
+
+import torch
+from torch import Tensor
+
+from lib.training.experiments import RunConfig
+from lib.losses import least_squares
+from lib.losses.patch_nce import patch_nce
+from lib.networks.patchgan import PatchGAN
+from lib.networks.projection_head import ProjectionHead, ProjectionHeadConfig, draw_positions
+from lib.networks.resnet_generator import ResnetGenerator
+from lib.training.translation import TranslationRecipe, adam, describe, gradient_norm, load_data
+
+# what lib.train and lib.results.runs ask of a recipe's module
+__all__ = ["describe", "load_data", "make_generator", "make_recipe"]
+
+
+class CUTRecipe(TranslationRecipe):
+    """See `lib.training.engine.Recipe`. The experiment's `losses` are `CUTLosses`."""
+
+    def __init__(self, config: RunConfig, data, device: torch.device):
+        super().__init__(config, data, device)
+        experiment = config.experiment
+        self.losses = experiment.losses
+        self.generator = ResnetGenerator(experiment.network).to(device)
+        self.discriminator = PatchGAN(experiment.discriminator).to(device)
+        channels = self.generator.feature_channels
+        self.head = ProjectionHead(ProjectionHeadConfig(channels)).to(device)
+        self.modules = {
+            "generator": self.generator, "discriminator": self.discriminator, "head": self.head,
+        }  # fmt: skip
+        self.optimisers = {
+            name: adam(experiment.optimiser, module) for name, module in self.modules.items()
+        }
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        self.set_learning_rate(step)
+        visible, infrared = self.batch(step)
+        inputs = torch.cat([visible, infrared]) if self.losses.identity else visible
+        outputs, keys = self.generator.forward_with_features(inputs)  # the only pass of the step
+        losses = self.train_discriminator(outputs[:1].detach(), infrared)
+        return losses | self.train_generator(outputs, keys)
+
+    def train_discriminator(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        fake_scores, real_scores = self.discriminator(torch.cat([fake, real])).split(1)
+        loss = least_squares.discriminator_loss(fake_scores, real_scores)
+        self.optimisers["discriminator"].zero_grad()
+        loss.backward()
+        gradient = gradient_norm(self.discriminator)
+        self.optimisers["discriminator"].step()
+        return {"discriminator": loss, "discriminator_gradient": gradient}
+
+    def train_generator(self, outputs: Tensor, keys: list[Tensor]) -> dict[str, Tensor]:
+        """L_GAN + L_NCE(X), or its mean with the identity L_NCE(Y) where that is on."""
+        self.discriminator.requires_grad_(False)  # its weights need no gradient here
+        losses = {"adversarial": least_squares.generator_loss(self.discriminator(outputs[:1]))}
+        self.discriminator.requires_grad_(True)
+        queries = self.generator.features(outputs)
+        places = draw_positions(queries, self.losses.patches)
+        queries, keys = self.head(queries, places), self.head(keys, places)
+        losses["nce"] = sum(map(patch_nce, queries, keys)) / len(keys)
+        total = self.losses.adversarial * losses["adversarial"] + self.losses.nce * losses["nce"]
+        for name in ("generator", "head"):
+            self.optimisers[name].zero_grad()
+        total.backward()
+        for name in ("generator", "head"):
+            self.optimisers[name].step()
+        return losses | {"total": total}
+
+
+make_recipe, make_generator = CUTRecipe, ResnetGenerator

@@ -1,0 +1,34 @@
+"""Training step of TIECNN: mean squared error between enhanced and reference images, no more."""
+
+import torch
+from torch import Tensor
+
+from lib.data.enhancement import EnhancementData
+from lib.training.experiments import RunConfig
+from lib.losses.pixel import mse
+from lib.networks.tiecnn import TIECNN
+from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe, adam, describe, load_data
+
+# what lib.train and lib.results.runs ask of a recipe's module
+__all__ = ["describe", "load_data", "make_generator", "make_recipe"]
+
+
+class TIECNNRecipe(EnhancementRecipe):
+    """See `lib.training.engine.Recipe`."""
+
+    def __init__(self, config: RunConfig, data: EnhancementData, device: torch.device):
+        super().__init__(config, data, device)
+        self.generator = TIECNN(config.experiment.network).to(device, **CHANNELS_LAST)
+        self.modules = {"generator": self.generator}
+        self.optimisers = {"generator": adam(self.generator, config.experiment.optimiser)}
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        _, degraded, reference = self.batch(step)
+        loss = mse(self.generator(degraded), reference)
+        self.optimisers["generator"].zero_grad()
+        loss.backward()
+        self.optimisers["generator"].step()
+        return {"mse": loss}
+
+
+make_recipe, make_generator = TIECNNRecipe, TIECNN
