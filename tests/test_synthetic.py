@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
 from scipy.stats import spearmanr
 
-from lib.data.synthetic.radiometry import BAND_UM, band_radiance, grey_body, planck
-from lib.data.synthetic.canvas import Camera, Canvas, box, floor
-from lib.data.synthetic.materials import ASPHALT, draw_weather
-from lib.data.synthetic.sensors import develop
-from lib.data.synthetic.streets import scene, scene_name
+from lib.data import alignment
 from lib.data.synthetic.faces import REGIONS, temperature_map, thermal_face
+from lib.data.synthetic.rendering import Canvas, Material, Weather, render
+from lib.data.synthetic.streets import ASPHALT, GRASS, floor, scene, scene_name, upright
 
 SMALL = (96, 128)
 
@@ -22,36 +19,6 @@ def mutual_information(a: np.ndarray, b: np.ndarray) -> float:
     independent = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
     some = joint > 0
     return float((joint[some] * np.log(joint[some] / independent[some])).sum())
-
-
-# radiometry
-
-
-@pytest.mark.parametrize("celsius", [-40.0, 0.0, 22.3, 34.25, 120.0])
-def test_band_radiance_is_the_integral_of_planck(celsius):
-    integral, _ = quad(lambda um: float(planck(um, celsius + 273.15)), *BAND_UM)
-    assert band_radiance(np.array([celsius]))[0] == pytest.approx(integral, rel=2e-5)
-
-
-def test_planck_integrates_to_stefan_boltzmann():
-    integral, _ = quad(lambda um: float(planck(um, 300.0)), 0.5, 2000, limit=500)
-    assert np.pi * integral == pytest.approx(5.670374419e-8 * 300.0**4, rel=1e-4)
-
-
-def test_planck_peaks_where_wien_says():
-    um = np.linspace(5, 20, 30001)
-    assert um[np.argmax(planck(um, 300.0))] == pytest.approx(2897.771955 / 300.0, abs=1e-3)
-
-
-def test_band_radiance_rises_with_temperature():
-    assert (np.diff(band_radiance(np.arange(-100.0, 290.0, 0.3))) > 0).all()
-
-
-def test_grey_body_mixes_own_and_reflected_radiance():
-    own, other = band_radiance(np.array([35.0, 20.0]))
-    assert grey_body(np.array([35.0]), 1.0, 20.0)[0] == pytest.approx(own)
-    assert grey_body(np.array([35.0]), 0.0, 20.0)[0] == pytest.approx(other)
-    assert grey_body(np.array([35.0]), 0.98, 20.0)[0] == pytest.approx(0.98 * own + 0.02 * other)
 
 
 # faces
@@ -86,12 +53,12 @@ def test_frames_of_a_sequence_are_alike_and_persons_are_not():
 
 
 def region_means(person: int, state: str) -> dict[str, float]:
-    celsius, _, region = temperature_map(person, state, 0)
+    celsius, region = temperature_map(person, state, 0)
     present = (name for name in REGIONS if (region == REGIONS.index(name)).sum() > 20)
     return {name: celsius[region == REGIONS.index(name)].mean() for name in present}
 
 
-def test_drinking_warms_nose_and_forehead_but_not_the_neck():
+def test_drinking_warms_nose_forehead_and_eyes_but_not_the_neck():
     sober = [region_means(person, "sober") for person in range(30)]
     drunk = [region_means(person, "drunk") for person in range(30)]
 
@@ -103,18 +70,19 @@ def test_drinking_warms_nose_and_forehead_but_not_the_neck():
 
     assert 0.4 < warming("nose") < 1.0
     assert 0.1 < warming("forehead") < 0.8
+    assert 0.1 < warming("eyes") < 0.8
     assert abs(warming("neck")) < 0.1
 
 
 def test_temperatures_are_those_of_people():
     for person in range(10):
-        celsius, emissivity, region = temperature_map(person, "sober", 0)
+        celsius, region = temperature_map(person, "sober", 0)
         means = region_means(person, "sober")
-        skin = np.isin(region, [REGIONS.index(n) for n in ("face", "forehead", "cheeks", "nose")])
+        skin = region >= REGIONS.index("face")
         assert 20 < means["background"] < 25 < means["neck"] < 36
         assert means["nose"] < np.percentile(celsius[skin], 60)
+        assert means["eyes"] > means["face"]
         assert 34.5 < np.percentile(celsius[skin], 99) < 38  # eye canthi
-        assert emissivity[skin].min() == pytest.approx(0.98)
 
 
 def test_unknown_state_is_an_error():
@@ -167,6 +135,9 @@ def test_pairs_are_aligned(kind, request):
     )
     assert own > 1.3 * others
     assert own > 1.1 * moved
+    shifts = alignment.shifts(*(np.stack(half) for half in zip(*pairs, strict=True)), range(24))
+    assert (shifts[["dx", "dy"]].abs().max(axis=1) <= 1).mean() > 0.9
+    assert shifts[["dx", "dy"]].median().tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("kind", ["streets", "parks"])
@@ -198,37 +169,86 @@ def test_every_street_is_a_scene_of_its_own():
     assert scene_name("street", 12) == "street 00012" != scene_name("street", 13)
 
 
+# rendering
+
+
+def weather(night: bool = False, seed: int = 0) -> Weather:
+    """A clear day or night."""
+    return Weather(np.random.default_rng(seed), (0, 0, 1) if night else (1, 0, 0))
+
+
+def shoot(canvas: Canvas) -> tuple[np.ndarray, np.ndarray]:
+    """Grey level of the visible, and the infrared image, (H, W) each."""
+    visible, infrared = render(canvas, np.random.default_rng(1), np.random.default_rng(2))
+    return visible.mean(2), infrared.astype(float)
+
+
 def test_projection_by_hand():
-    camera = Camera(size=(100, 200), height=1.5, pitch=0.0, focal=1.0)
+    canvas = Canvas((100, 200), weather(), height=1.5, pitch=0.0, focal=1.0)
     points = np.array([(0, 1.5, 10), (1, 0.5, 10), (-2, 0.0, 15)], float)
-    pixels, depth = camera.project(points)
-    assert pixels == pytest.approx(np.array([(100, 50), (110, 60), (100 - 200 / 15, 60)]))
-    assert depth == pytest.approx([10, 10, 15])
+    expected = np.array([(100, 50), (110, 60), (100 - 200 / 15, 60)])
+    assert canvas.project(points) == pytest.approx(expected)
 
 
 def test_rays_invert_the_projection():
-    camera = Camera(size=(40, 60), height=7.0, pitch=0.45, focal=1.3)
-    right, forward, rise = camera.rays()
+    canvas = Canvas((40, 60), weather(), height=7.0, pitch=0.45, focal=1.3)
     row, column = 31, 12
-    ground = np.array([(right[row, column], 0.0, forward[row, column])])
-    assert camera.project(ground)[0][0] == pytest.approx((column + 0.5, row + 0.5), abs=1e-3)
-    assert rise[row] < 0
+    ray = canvas.rays()[:, row, column]
+    ground = canvas.eye - ray * 7.0 / ray[1]
+    assert ray[1] < 0 and ground[1] == pytest.approx(0)
+    assert canvas.project(ground[None])[0] == pytest.approx((column + 0.5, row + 0.5), abs=1e-3)
 
 
 def test_standing_things_cool_the_ground_and_moving_ones_only_darken_it():
-    rng = np.random.default_rng(0)
-    while (weather := draw_weather(rng, "street")).sun < 0.8:
-        pass
-    camera = Camera(size=(80, 80), height=8.0, pitch=0.6, focal=1.0)
-    block = box(-1, 1, 1.0, 9, 11)
-    results = {}
-    for moving in (False, True):
-        canvas = Canvas(camera, weather)
+    light, heat = {}, {}
+    for shadow in ("none", "standing", "moving"):
+        canvas = Canvas((80, 80), weather(), height=8.0, pitch=0.6, focal=1.0)
         canvas.paint(floor(-50, 50, 1, 90), ASPHALT)
-        canvas.shadow(block, moving=moving)
-        results[moving] = develop(canvas, np.random.default_rng(0))
-    assert results[False].sunlit.min() < 0.1 and results[False].sun_warmed.min() < 0.1
-    assert results[True].sunlit.min() < 0.1 and results[True].sun_warmed.min() == 1.0
+        canvas.paint(floor(2, 4, 1, 90), GRASS)  # something else, or gain control has no range
+        if shadow != "none":
+            box = [*floor(-1, 1, 9, 11), *floor(-1, 1, 9, 11, y=1)]
+            canvas.shadow(box, moving=shadow == "moving")
+        light[shadow], heat[shadow] = shoot(canvas)
+    shaded = light["none"] - light["standing"] > 20
+    assert shaded.sum() > 30
+    assert (light["none"] - light["moving"] > 20)[shaded].mean() > 0.95
+    assert (heat["none"] - heat["standing"])[shaded].mean() > 40
+    assert np.array_equal(heat["none"], heat["moving"])
+
+
+def test_infrared_follows_heat_and_emissivity_whatever_the_colour():
+    """Four panels before a wall, (albedo, emissivity, own heat): the infrared tells the last two
+    apart, and by night not the first."""
+    panels = {"light": (0.6, 0.95, 0), "dark": (0.05, 0.95, 0), "warm": (0.05, 0.95, 9),
+              "shiny": (0.05, 0.5, 0)}  # fmt: skip
+    canvas = Canvas((80, 80), weather(night=True), height=1.5, pitch=0.0, focal=1.0)
+    canvas.paint(upright(-20, 20, 0, 9, 20), Material((0.2, 0.2, 0.2), inside=4))
+    for number, (albedo, emissivity, inside) in enumerate(panels.values()):
+        panel, x = Material((albedo,) * 3, emissivity, inside=inside), 2.0 * number - 4
+        canvas.paint(upright(x, x + 1.5, 0.5, 2.5, 10), panel)
+    canvas.lamps.append((0, 5, 8, 1.0))
+    light, heat = (
+        {name: image[35:44, 10 + 16 * n : 17 + 16 * n].mean() for n, name in enumerate(panels)}
+        for image in shoot(canvas)
+    )
+    assert light["light"] > light["dark"] + 50 and abs(light["dark"] - light["warm"]) < 10
+    assert heat["warm"] > heat["dark"] + 50 and abs(heat["dark"] - heat["light"]) < 10
+    assert heat["shiny"] < heat["dark"] - 10  # it shows the cold sky
+
+
+def test_sun_warms_what_faces_it_and_dark_more_than_light():
+    by_seed = [weather(seed=seed) for seed in range(20)]
+    ahead = next(w for w in by_seed if w.to_sun[2] < -0.5)
+    behind = next(w for w in by_seed if w.to_sun[2] > 0.5)
+    contrast = {}
+    for name, conditions in (("ahead", ahead), ("behind", behind)):
+        canvas = Canvas((80, 80), conditions, height=1.5, pitch=0.0, focal=1.0)
+        canvas.paint(upright(-20, 20, -5, 9, 20), Material((0.3, 0.3, 0.3), inside=20))
+        for albedo, x in ((0.7, -3), (0.05, 0.5)):
+            canvas.paint(upright(x, x + 2.5, 0.5, 2.5, 10), Material((albedo,) * 3))
+        _, heat = shoot(canvas)
+        contrast[name] = heat[36:43, 46:60].mean() - heat[36:43, 20:34].mean()
+    assert contrast["ahead"] > 25 and contrast["ahead"] > contrast["behind"] + 10
 
 
 def test_unknown_kind_is_an_error():
