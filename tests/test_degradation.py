@@ -105,7 +105,7 @@ def test_calibration_table_by_hand():
 def test_degraded_training_images_resemble_those_of_the_paper():
     files = imagenet.list_files(REAL)
     names = [name for name in files if name.startswith("train/")][:200]
-    reference = imagenet.read_stack([files[name] for name in names], 128)
+    reference = np.stack([imagenet.read_grey(files[name], 128) for name in names])
     degraded = np.stack([
         degradation.degrade(image, name) for image, name in zip(reference, names, strict=True)
     ])  # fmt: skip

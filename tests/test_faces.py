@@ -1,4 +1,4 @@
-"""Thermal faces: selection, augmentation, division, pairs; figures and tables of Table 7."""
+"""Thermal faces: selection, augmentation, division, pairs; the figures of Table 7."""
 
 from collections import Counter
 
@@ -9,19 +9,20 @@ import pytest
 matplotlib.use("Agg")
 
 from lib.data import faces, sober_drunk  # noqa: E402
-from lib.data.catalogue import describe  # noqa: E402
+from lib.data.catalogue import describe, load  # noqa: E402
+from lib.data.composition import face_parts, selection  # noqa: E402
 from lib.data.degradation import degrade  # noqa: E402
-from lib.data.enhancement import SPLITS  # noqa: E402
 from lib.data.sober_drunk import SoberDrunkData  # noqa: E402
-from lib.training.experiments import resolve
-from lib.figures.faces import augmentations, enhanced_faces, one_of_each_person  # noqa: E402
+from lib.data.splits import SPLITS  # noqa: E402
+from lib.evaluation.classical import clahe  # noqa: E402
+from lib.evaluation.examples import one_of_each_person  # noqa: E402
+from lib.figures.images import augmentations, enhanced_faces  # noqa: E402
 from lib.metrics import evaluate  # noqa: E402
-from lib.results.faces import composition, image_numbers, selection
-from lib.training.recipes import two_d_gan_faces
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 PERSONS = {"train": range(1, 8), "validation": (8, 9), "test": (10,)}
 FRAMES = 6  # of each sequence
+KEYS = ("sober_drunk", "sober_drunk_by_frame")  # by person, by frame
 
 
 def recorded() -> SoberDrunkData:
@@ -43,7 +44,7 @@ def recorded() -> SoberDrunkData:
 
 @pytest.fixture
 def made(monkeypatch):
-    """`load_faces` on the made frames."""
+    """The loaders take the made frames."""
     monkeypatch.setattr(sober_drunk, "load", lambda root: recorded())
     return recorded()
 
@@ -126,9 +127,9 @@ def test_copies_of_a_frame_differ_in_their_operations():
 # Division
 
 
-def test_counts_are_those_of_the_paper(made):
-    data = faces.load_faces("", 16)
-    table = composition(data)
+def test_counts_are_those_of_the_paper(made, tmp_path):
+    data = load("sober_drunk", tmp_path, 16)
+    table = face_parts(data)
     assert table["images"].tolist() == [784, 224, 112]
     assert table["drunk"].tolist() == [448, 128, 64]
     assert table["sober"].tolist() == [336, 96, 48]
@@ -137,34 +138,31 @@ def test_counts_are_those_of_the_paper(made):
     assert len(set(names)) == 1120
 
 
-def test_no_person_is_in_two_parts_but_by_frame_all_are(made, few):
-    by_person, by_frame = (faces.load_faces("", 16, division) for division in faces.DIVISIONS)
+def test_no_person_is_in_two_parts_but_by_frame_all_are(made, few, tmp_path):
+    by_person, by_frame = (load(key, tmp_path, 16) for key in KEYS)
     for split in SPLITS:
         found = {face.person for face in parsed(getattr(by_person, split))}
         assert found == set(PERSONS[split])
-    assert composition(by_person)["of them in another part"].tolist() == [0, 0, 0]
+    assert face_parts(by_person)["of them in another part"].tolist() == [0, 0, 0]
 
     persons = [{face.person for face in parsed(getattr(by_frame, split))} for split in SPLITS]
     assert persons[0] & persons[1] and persons[0] & persons[2]  # what makes it flatter
-    assert composition(by_frame)["of them in another part"].min() > 0
+    assert face_parts(by_frame)["of them in another part"].min() > 0
     frames = [{face[:3] for face in parsed(getattr(by_frame, split))} for split in SPLITS]
     assert sum(map(len, frames)) == len(set.union(*frames)) == 80  # a frame's copies stay together
     assert [len(part) for part in frames] == [56, 16, 8]
     assert by_frame.name == f"{by_person.name}, split by frame"
-    with pytest.raises(ValueError, match="unknown division 'image'"):
-        faces.load_faces("", 16, "image")
 
 
-def test_fewer_are_a_subset_of_more_and_mixed(made, few):
-    small, large = faces.load_faces("", 16, "person", 12, 4, 4), faces.load_faces("", 16)
+def test_fewer_are_a_subset_of_more_and_mixed(made, few, tmp_path):
+    large = load("sober_drunk", tmp_path, 16)
+    small = load("sober_drunk", tmp_path, 16, {"train": 12, "validation": 4, "test": 4})
     for split, n in zip(SPLITS, (12, 4, 4), strict=True):
         some, more = getattr(small, split), getattr(large, split)
         assert some.names == more.names[:n]
         assert np.array_equal(some.degraded, more.degraded[:n])
         assert {face.state for face in parsed(some)} == {"drunk", "sober"}
     assert len({face.person for face in parsed(small.train)}) >= 6
-    with pytest.raises(ValueError, match="n_test is 0"):
-        faces.load_faces("", 16, n_test=0)
 
 
 def test_a_part_without_a_state_is_an_error(made):
@@ -176,9 +174,8 @@ def test_a_part_without_a_state_is_an_error(made):
 # Pairs
 
 
-def test_pairs_are_the_frames_and_their_degraded_copies(made, few):
-    data = faces.load_faces("", 32)
-    pairs = data.test
+def test_pairs_are_the_frames_and_their_degraded_copies(made, few, tmp_path):
+    pairs = load("sober_drunk", tmp_path, 32).test
     for i, face in enumerate(parsed(pairs)):
         position = np.flatnonzero(
             (made.person == face.person) & (made.state == face.state) & (made.frame == face.frame)
@@ -189,18 +186,22 @@ def test_pairs_are_the_frames_and_their_degraded_copies(made, few):
         assert np.array_equal(pairs.reference[i], image)
         assert np.array_equal(pairs.degraded[i], degrade(image, face.name, 0, faces.FACE_RANGES))
         assert not np.array_equal(pairs.degraded[i], image)
-    other = faces.stretched_reference(pairs)
-    assert np.array_equal(other.degraded, pairs.reference) and other.names == pairs.names
+
+
+def test_the_other_reading_takes_the_recorded_image_as_the_original(made, few, tmp_path):
+    one, other = (load(key, tmp_path, 32).test for key in ("sober_drunk", "sober_drunk_recorded"))
+    assert np.array_equal(other.degraded, one.reference) and other.names == one.names
     assert (other.reference != other.degraded).any(axis=(1, 2)).all()
+    assert np.array_equal(other.reference[3], clahe(one.reference[3], clip_limit=1.0))
 
 
 def test_same_bytes_twice_and_the_pack_is_reused(made, few, monkeypatch, tmp_path):
-    first = faces.load_faces("", 16)
+    first = load("sober_drunk", tmp_path, 16)
     with monkeypatch.context() as patch:
         patch.setattr(sober_drunk, "load", lambda root: pytest.fail("read again"))
-        again = faces.load_faces("", 16)
+        again = load("sober_drunk", tmp_path, 16)
     monkeypatch.setenv("IR_CACHE", str(tmp_path / "another"))
-    remade = faces.load_faces("", 16)
+    remade = load("sober_drunk", tmp_path, 16)
     for other in (again, remade):
         for split in SPLITS:
             a, b = getattr(first, split), getattr(other, split)
@@ -211,32 +212,23 @@ def test_same_bytes_twice_and_the_pack_is_reused(made, few, monkeypatch, tmp_pat
 
 def test_synthetic_faces_where_the_database_is_absent(tmp_path, monkeypatch):
     monkeypatch.setattr(sober_drunk, "SYNTHETIC_FRAMES", range(1))
-    data = faces.load_faces(tmp_path, 128, "person", 8, 4, 4)
+    data = load("sober_drunk", tmp_path, 128, {"train": 8, "validation": 4, "test": 4})
     assert data.name == "synthetic thermal faces"
     assert data.train.reference.shape == (8, 128, 128)
     psnr = evaluate(data.train.degraded, data.train.reference)["PSNR"]
     assert 10 < psnr.mean() < 30
 
 
-def test_recipe_takes_the_division_of_its_experiment(made, few, tmp_path):
-    for experiment, end in (("Sober-Drunk", "faces"), ("Sober-Drunk-by-frame", "split by frame")):
-        config = resolve(experiment, "test")
-        data = two_d_gan_faces.load_data(config, tmp_path)
-        assert data.name == two_d_gan_faces.describe(config, tmp_path).name
-        assert data.name.endswith(end)
-        assert len(data.test.names) == config.scale.n_test
-        fingerprint = describe(config.experiment.data, tmp_path).fingerprint
-        assert data.fingerprint == fingerprint
+def test_each_division_is_a_data_set_of_its_own(made, few, tmp_path):
+    ends = ("faces", "split by frame", "recorded as the original")
+    for key, end in zip((*KEYS, "sober_drunk_recorded"), ends, strict=True):
+        data, described = load(key, tmp_path, 16, {"test": 5}), describe(key, tmp_path)
+        assert (described.key, described.name) == (key, data.name)
+        assert data.name.endswith(end) and data.fingerprint == described.fingerprint
+        assert len(data.test.names) == 5
 
 
-# Report and figures
-
-
-def test_image_numbers_are_means_with_intervals():
-    (number,) = image_numbers("Original image", {"PSNR": np.array([10.0, 20.0, 30.0])}, "made")
-    assert (number.row, number.column, number.reproduced) == ("PSNR", "Original image", 20)
-    assert number.sd == pytest.approx(10) and number.ci_low < 20 < number.ci_high
-    assert (number.n_images, number.dataset) == (3, "made")
+# Figures
 
 
 def test_one_image_of_each_person_in_alternating_states():
@@ -253,7 +245,7 @@ def test_figures_show_what_they_label():
 
     stack = np.stack([image, image[::-1]])
     rows = {"original": stack // 2, "enhanced": stack // 3, "reference": stack}
-    figure = enhanced_faces(rows, ["10_sober_00_00", "09_drunk_00_00"], "Fig. 12", zoom=16)
+    figure = enhanced_faces(rows, ["10_sober_00_00", "09_drunk_00_00"], "Fig. 12")
     assert len(figure.axes) == 3 * 4
     assert figure.axes[2].get_title() == "person 9, drunk"
     assert [figure.axes[4 * k].get_ylabel() for k in range(3)] == list(rows)

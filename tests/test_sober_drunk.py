@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from lib.data import sober_drunk
+from lib.data import sober_drunk, splits
 from lib.data.catalogue import describe
 from lib.paths import data_root
 
@@ -73,8 +73,8 @@ def test_load(root):
     assert data.person.tolist() == [2] * 6 + [9, 11, 11]
     assert data.state.tolist() == ["sober"] * 3 + ["drunk"] * 4 + ["sober"] * 2
     assert data.frame.tolist() == [0, 1, 2, 0, 1, 2, 0, 0, 1]
-    splits = sober_drunk.read_splits()
-    assert data.split.tolist() == [splits[person] for person in data.person.tolist()]
+    split_of = sober_drunk.read_split()
+    assert data.split.tolist() == [split_of[person] for person in data.person.tolist()]
     assert np.array_equal(data.frames[3:6], grey_levels()[:, :16])
 
 
@@ -122,15 +122,36 @@ def test_a_black_file_is_named(root):
 
 
 def test_persons_are_divided_seven_two_one():
-    splits = sober_drunk.read_splits()
-    assert sorted(splits) == list(range(1, 42))
-    counts = [list(splits.values()).count(s) for s in ("train", "validation", "test")]
+    split_of = sober_drunk.read_split()
+    assert sorted(split_of) == list(range(1, 42))
+    counts = [list(split_of.values()).count(s) for s in splits.SPLITS]
     assert counts == [29, 8, 4]
 
 
-def test_stored_split_obeys_its_rule(tmp_path):
-    sober_drunk.make_splits(tmp_path / "made.csv")
-    assert (tmp_path / "made.csv").read_text() == sober_drunk.SPLITS_CSV.read_text()
+def test_stored_split_obeys_its_rule(tmp_path, monkeypatch):
+    stored = (splits.FOLDER / "sober_drunk.csv").read_bytes()
+    monkeypatch.setattr(splits, "FOLDER", tmp_path)
+    splits.main(["--make", "sober_drunk", "--data", str(tmp_path)])
+    assert (tmp_path / "sober_drunk.csv").read_bytes() == stored
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_another_split_is_other_data(root, tmp_path, tmp_path_factory, monkeypatch, empty):
+    place = tmp_path_factory.mktemp("empty") if empty else root
+    keys = ("sober_drunk", "sober_drunk_by_frame")
+    before = [describe(key, place).fingerprint for key in keys]
+    assert len({*before}) == 2 and all(len(one) == 64 for one in before)
+
+    def divided(changed):
+        rows = {**sober_drunk.read_split(), **changed}
+        monkeypatch.setattr(splits, "FOLDER", tmp_path / "splits")
+        splits.write("sober_drunk", ("person", "split", "rule"),
+                     [(person, split, "another") for person, split in rows.items()])  # fmt: skip
+        return [describe(key, place).fingerprint for key in keys]
+
+    assert divided({}) == before
+    now = "test" if sober_drunk.read_split()[2] == "train" else "train"
+    assert not {*divided({2: now})} & {*before}
 
 
 def test_synthetic_faces_take_its_place(tmp_path, monkeypatch):

@@ -1,0 +1,12 @@
+"""The data sets. `catalogue` is the door: `describe(key, root)` and `load(key, root, size, limits)`.
+
+    enhancement     grey images and their degraded copies (degradation), of imagenet or natural
+    faces           the same of recorded faces (sober_drunk)
+    pairs           visible and infrared pairs
+    splits          how all of them are divided; `python -m lib.data.splits` does it anew
+    synthetic/      faces and pairs where there are none
+    fingerprint     which data a number comes from
+    packs           arrays that take seconds to make, kept
+    composition     what data sets consist of, alignment: do the halves of pairs lie on each other
+    tensors         between bytes and what networks see
+"""

@@ -1,27 +1,79 @@
-"""The data sets of both papers by key, and what stands for each under a data root."""
+"""The data sets of both papers by key: the only door for training, evaluation and notebooks.
 
+A new data set takes a module that describes and loads it, a row in DATA_SETS, and a split.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from lib.data import enhancement, sober_drunk, pairs as translation
+from lib.data import enhancement, faces, pairs, sober_drunk
+from lib.data.enhancement import EnhancementData
 from lib.data.fingerprint import DataSet
+from lib.data.pairs import TranslationData
+from lib.data.splits import SPLITS, Limits
+from lib.paths import data_root
 
-KEYS = ("enhancement", "sober_drunk", "sober_drunk_by_frame", *translation.KEYS)
+Data = EnhancementData | TranslationData
 
 
-def describe(key: str, root: Path) -> DataSet:
-    """The data set that `key` stands for under data root `root`, or its embedded default.
+@dataclass(frozen=True)
+class Source:
+    """Two functions that take the data root, see `describe` and `load`.
+
+    `load` is a function of its own for each key, so that `lib.provenance.definitions` of it covers
+    what this data set runs on and no other.
+    """
+
+    describe: Callable[[Path], DataSet]
+    load: Callable[[Path, int, Limits], Data]
+
+
+DATA_SETS = {
+    # ImageNet, or embedded natural images
+    "enhancement": Source(enhancement.describe, enhancement.load),
+    # thermal faces, divided by person, and by frame to see whether that flatters
+    "sober_drunk": Source(sober_drunk.describe, faces.load_by_person),
+    "sober_drunk_by_frame": Source(faces.describe_by_frame, faces.load_by_frame),
+    # the other reading of Table 7: recorded faces as originals
+    "sober_drunk_recorded": Source(faces.describe_recorded, faces.load_recorded),
+    # visible and infrared pairs
+    "flir": Source(pairs.FLIR_SET.describe, pairs.load_flir),
+    "osu": Source(pairs.OSU_SET.describe, pairs.load_osu),
+    "msrs": Source(pairs.MSRS_SET.describe, pairs.load_msrs),
+}
+
+
+def describe(key: str, root: Path | None = None) -> DataSet:
+    """Name and fingerprint of what `key` stands for under the data root (data/README.md).
+
+    Where its files are absent it is an embedded default. Raises ValueError for an unknown key and
+    a data set that is there but broken, FileNotFoundError where the root is no folder.
+    """
+    return _source(key).describe(data_root(root))
+
+
+def load(key: str, root: Path | None, size: int, limits: Limits | None = None) -> Data:
+    """The images of a data set.
 
     Args:
-        key: "enhancement" (ImageNet or embedded natural images), "sober_drunk" or
-            "sober_drunk_by_frame", or a visible and infrared pair set: "flir", "osu", "msrs".
-        root: data root (see data/README.md).
+        key: of DATA_SETS.
+        root: data root; None for $IR_DATA, else data/.
+        size: height and width in pixels.
+        limits: by split ("train", "validation", "test") at most so many, the first of a fixed
+            order; None or absent: all there are. Pairs have no validation.
 
-    Raises ValueError for an unknown key, and where the data set is there but broken.
+    Raises ValueError for an unknown key or split, a limit below 1, and a data set or file that is
+    there but broken; FileNotFoundError where the root is no folder.
     """
-    if key == "enhancement":
-        return enhancement.describe(root)
-    if key in ("sober_drunk", "sober_drunk_by_frame"):  # one data set, divided in two ways
-        return sober_drunk.describe(root)
-    if key in translation.KEYS:
-        return translation.describe(key, root)
-    raise ValueError(f"unknown data set {key!r}; there are {', '.join(KEYS)}")
+    limits = {split: n for split, n in (limits or {}).items() if n is not None}
+    for split, n in limits.items():
+        if split not in SPLITS or n < 1:
+            raise ValueError(f"limit {split}={n}: at least 1, or None for all, of {SPLITS}")
+    return _source(key).load(data_root(root), size, limits)
+
+
+def _source(key: str) -> Source:
+    if key not in DATA_SETS:
+        raise ValueError(f"unknown data set {key!r}; there are {', '.join(DATA_SETS)}")
+    return DATA_SETS[key]

@@ -1,46 +1,21 @@
-"""What a set of visible and infrared pairs consists of: sizes, scenes, dark images."""
-
-from pathlib import Path
+"""What data sets consist of: pairs by scene, dark images, faces by person. For the notebooks."""
 
 import numpy as np
 import pandas as pd
 
-from lib.data.synthetic import streets as street_scenes
-from lib.data.pairs import (
-    N_TEST,
-    N_TRAIN,
-    TranslationData,
-    choose,
-    group_scenes,
-    list_pairs,
-    read_split,
-)
+from lib.data.enhancement import EnhancementData
+from lib.data.faces import parse
+from lib.data.pairs import TranslationData
+from lib.data.sober_drunk import SoberDrunkData
+from lib.data.splits import N_TEST, N_TRAIN, SPLITS
 
 NEAR_BLACK = 16  # mean grey level of 255
+SIDES = ("train", "test")
 
 
-def scenes(key: str, root: Path, names: tuple[str, ...]) -> list[str]:
-    """The scene of each pair that `load_pairs(key, root)` gave.
-
-    From the stored split (data/splits) where it knows all of them, else grouped anew by the rule
-    that made it. Synthetic streets are all different, synthetic parks have 25 frames of a place.
-    """
-    layout = choose(key, root)
-    if layout is None:
-        if key == "flir":
-            return list(names)
-        frames = street_scenes.FRAMES_PER_PARK
-        return [f"park {int(name.rsplit('_', 1)[1]) // frames}" for name in names]
-    stored = {name: scene for name, (scene, _) in read_split(layout).items()}
-    if not stored.keys() >= set(names):
-        stored = group_scenes(list_pairs(root, layout), layout.apart)
-    return [stored[name] for name in names]
-
-
-def split_summary(key: str, root: Path, data: TranslationData) -> dict[str, int | str]:
+def split_summary(data: TranslationData) -> dict[str, int | str]:
     """Pairs and scenes of each side, and scenes on both, which must be 0."""
-    of_pair = np.array(scenes(key, root, data.names))
-    train, test = (set(of_pair[data.split[side]]) for side in ("train", "test"))
+    train, test = ({data.scenes[i] for i in data.split[side]} for side in SIDES)
     return {
         "data set": data.name,
         "train pairs": len(data.split["train"]),
@@ -51,28 +26,27 @@ def split_summary(key: str, root: Path, data: TranslationData) -> dict[str, int 
     }
 
 
-def example_pairs(key: str, root: Path, data: TranslationData, count: int = 3) -> list[int]:
+def example_pairs(data: TranslationData, count: int = 3) -> list[int]:
     """Indices of `count` test pairs for the figures, of different scenes as far as there are.
 
     The first pair of each scene, evenly spread over the scenes by name: nothing is picked by eye.
     """
-    of_pair = scenes(key, root, data.names)
-    test = sorted(data.split["test"].tolist())
-    first = list({of_pair[i]: i for i in reversed(test)}.values())[::-1]
+    test = data.split["test"].tolist()
+    first = sorted({data.scenes[i]: i for i in reversed(test)}.values())
     ordered = first + [i for i in test if i not in first]
     return sorted(ordered[k] for k in np.linspace(0, max(len(first), count) - 1, count).astype(int))
 
 
-def against_paper(key: str, root: Path, data: TranslationData) -> dict[str, int | str]:
+def against_paper(data: TranslationData) -> dict[str, int | str]:
     """Sizes of the paper (Section 4.1) and ours, and how many pairs ours has fewer."""
-    ours = split_summary(key, root, data)
+    train, test = (len(data.split[side]) for side in SIDES)
     return {
         "ours measured on": data.name,
         "train, paper": N_TRAIN,
-        "train, ours": ours["train pairs"],
+        "train, ours": train,
         "test, paper": N_TEST,
-        "test, ours": ours["test pairs"],
-        "pairs fewer": max(N_TRAIN - ours["train pairs"], 0) + max(N_TEST - ours["test pairs"], 0),
+        "test, ours": test,
+        "pairs fewer": max(N_TRAIN - train, 0) + max(N_TEST - test, 0),
     }
 
 
@@ -83,23 +57,49 @@ def grey_levels(data: TranslationData) -> pd.DataFrame:
     one to fear.
     """
     flat = data.visible.reshape(len(data.names), -1)
-    frame = pd.DataFrame(
-        {"mean": flat.mean(axis=1), "deviation": flat.std(axis=1)},
-        pd.Index(data.names, name="pair"),
-    )
+    levels = {"mean": flat.mean(axis=1), "deviation": flat.std(axis=1)}
+    frame = pd.DataFrame(levels, pd.Index(data.names, name="pair"))
     return frame.sort_values("mean", kind="stable")
 
 
 def dark_summary(data: TranslationData) -> dict[str, float | int | str]:
     """How many visible images are near black (mean below 16 of 255), and the extremes."""
     levels = grey_levels(data)
-    near_black = set(levels.index[levels["mean"] < NEAR_BLACK])
-    on_side = {side: len(near_black & {data.names[i] for i in data.split[side]})
-               for side in ("train", "test")}  # fmt: skip
+    near_black = levels.index[levels["mean"] < NEAR_BLACK]
+    counts = {side: np.isin(np.array(data.names)[data.split[side]], near_black).sum()
+              for side in SIDES}  # fmt: skip
     return {
         "data set": data.name,
-        "near-black, train": on_side["train"],
-        "near-black, test": on_side["test"],
+        "near-black, train": counts["train"],
+        "near-black, test": counts["test"],
         "darkest mean": levels["mean"].min(),
         "smallest deviation": levels["deviation"].min(),
     }
+
+
+def selection(data: SoberDrunkData, chosen: np.ndarray) -> pd.DataFrame:
+    """Sequences, recorded frames and basic frames `chosen` (N,) of each split and state."""
+    frame = pd.DataFrame({"split": data.split, "state": data.state, "person": data.person})
+    frame["basic"] = np.isin(np.arange(len(frame)), chosen)
+    table = frame.groupby(["split", "state"]).agg(
+        sequences=("person", "nunique"), recorded=("person", "size"), basic=("basic", "sum")
+    ).loc[list(SPLITS)]  # fmt: skip
+    return pd.concat([table, table.sum().to_frame(("all", "")).T])
+
+
+def face_parts(data: EnhancementData) -> pd.DataFrame:
+    """Images by state, basic frames, persons and persons shared with another part, by part."""
+    faces = {split: [parse(name) for name in getattr(data, split).names] for split in SPLITS}
+    persons = {split: {face.person for face in faces[split]} for split in SPLITS}
+    rows = {}
+    for split in SPLITS:
+        others = set.union(*(persons[other] for other in SPLITS if other != split))
+        rows[split] = {
+            "images": len(faces[split]),
+            "drunk": sum(face.state == "drunk" for face in faces[split]),
+            "sober": sum(face.state == "sober" for face in faces[split]),
+            "basic frames": len({face[:3] for face in faces[split]}),
+            "persons": len(persons[split]),
+            "of them in another part": len(persons[split] & others),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")

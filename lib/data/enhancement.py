@@ -3,22 +3,22 @@
 ImageNet where the data root has it, else crops of the embedded photographs.
 """
 
-import hashlib
-import json
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from lib.data import degradation, imagenet, natural
+from lib.data import imagenet, natural, splits
 from lib.data.degradation import DegradationRanges, degrade
 from lib.data.fingerprint import DataSet
-from lib.files import write_atomically
-from lib.paths import cache_dir
+from lib.data.packs import pack
+from lib.data.splits import SPLITS, Limits
+from lib.provenance import identity
 
-SPLITS = ("train", "validation", "test")
+# split, names of images, and the images (H, W), in the order of SPLITS
+Images = Iterator[tuple[str, Sequence[str], Sequence[np.ndarray]]]
 
 
 @dataclass(frozen=True)
@@ -43,61 +43,58 @@ class EnhancementData:
 
 def describe(root: Path) -> DataSet:
     """Name and fingerprint of what `load` takes. Raises ValueError for a broken ImageNet folder."""
-    return imagenet.describe(root) if imagenet.present(root) else natural.describe()
+    return imagenet.describe(root) if (root / "imagenet").is_dir() else natural.describe()
 
 
-def load(
-    root: Path,
-    size: int = 128,
-    n_train: int | None = None,
-    n_validation: int | None = None,
-    n_test: int | None = None,
-    seed: int = 0,
-    ranges: DegradationRanges = DegradationRanges(),
-) -> EnhancementData:
-    """Reads, or makes and keeps, the pairs of one image size.
+def load(root: Path, size: int, limits: Limits) -> EnhancementData:
+    """See `lib.data.catalogue.load`. Fewer images are a subset of more.
 
-    Args:
-        root: data root (data/README.md).
-        size: height and width in pixels.
-        n_train, n_validation, n_test: at most so many images, the first of a fixed order, so that
-            fewer are a subset of more; None for all there are.
-        seed: of the degradation.
-        ranges: of the degradation.
-
-    Decoding 5504 images takes seconds, so the outcome is kept in the cache under a key of all that
-    it depends on. Raises ValueError for a broken ImageNet folder, file or limit.
+    Raises ValueError for a broken ImageNet folder or file.
     """
-    limits = dict(zip(SPLITS, (n_train, n_validation, n_test), strict=True))
-    for split, n in limits.items():
-        if n is not None and n < 1:
-            raise ValueError(f"n_{split} is {n}; it must be at least 1, or None for all images")
     dataset = describe(root)
-    if dataset.root:
+
+    def images() -> Images:
+        if dataset.root is None:
+            for split in SPLITS:
+                names = natural.crop_names(split, limits.get(split))
+                yield split, names, [natural.crop(name, size) for name in names]
+            return
         files = imagenet.list_files(root)
-        split_of = imagenet.splits(files)
-        names = {
-            split: tuple(name for name in split_of if split_of[name] == split)[:n]
-            for split, n in limits.items()
-        }
+        split_of = splits.by_hash(files, imagenet.stored_twins(files))
+        for split in SPLITS:
+            names = [name for name, its in split_of.items() if its == split][: limits.get(split)]
+            yield split, names, [imagenet.read_grey(files[name], size) for name in names]
 
-        def read(name: str) -> np.ndarray:
-            return imagenet.read_grey(files[name], size)
-    else:
-        names = {split: natural.crop_names(split, n) for split, n in limits.items()}
+    return kept_pairs(dataset, [identity(load), size, dict(limits)], images, DegradationRanges())
 
-        def read(name: str) -> np.ndarray:
-            return natural.crop(name, size)
 
-    path = cache_dir("packs") / f"{_key(dataset, names, size, seed, ranges)}.npz"
-    if not path.exists():
-        _make(path, read, names, size, seed, ranges)
-    with np.load(path) as pack:
-        pairs = {
-            split: Pairs(pack[f"{split}_reference"], pack[f"{split}_degraded"], names[split])
-            for split in SPLITS
-        }
-    return EnhancementData(dataset.name, dataset.fingerprint, **pairs)
+def kept_pairs(
+    dataset: DataSet, key: list, images: Callable[[], Images], ranges: DegradationRanges
+) -> EnhancementData:
+    """Images and their copies degraded by `ranges`; made once, then from the cache.
+
+    key: plain JSON values of all that `images` depends on besides the data set.
+    """
+
+    def make() -> dict[str, np.ndarray]:
+        arrays = {}
+        for split, names, references in images():
+            pairs = zip(references, names, strict=True)
+            degraded = [degrade(image, name, ranges=ranges) for image, name in pairs]
+            arrays |= {
+                f"{split} names": np.array(names),
+                f"{split} reference": np.stack(references),
+                f"{split} degraded": np.stack(degraded),
+            }
+        return arrays
+
+    arrays = pack(dataset.key, [dataset.fingerprint, *key], make)
+    parts = [
+        Pairs(arrays[f"{split} reference"], arrays[f"{split} degraded"],
+              tuple(arrays[f"{split} names"].tolist()))
+        for split in SPLITS
+    ]  # fmt: skip
+    return EnhancementData(dataset.name, dataset.fingerprint, *parts)
 
 
 def crops(pairs: Pairs, size: int, seed: int = 0) -> Pairs:
@@ -121,35 +118,3 @@ def crops(pairs: Pairs, size: int, seed: int = 0) -> Pairs:
         ])  # fmt: skip
 
     return Pairs(cut(pairs.reference), cut(pairs.degraded), pairs.names)
-
-
-def _key(dataset: DataSet, names: dict, size: int, seed: int, ranges: DegradationRanges) -> str:
-    modules = (degradation.__file__, imagenet.__file__, natural.__file__, __file__)
-    code = [Path(module).read_text() for module in modules]
-    parts = [dataset.fingerprint, names, size, seed, asdict(ranges), code]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def _make(
-    path: Path,
-    read: Callable[[str], np.ndarray],
-    names: dict[str, Sequence[str]],
-    size: int,
-    seed: int,
-    ranges: DegradationRanges,
-) -> None:
-    """Writes reference and degraded images of each split to `path`."""
-    arrays = {}
-    for split, chosen in names.items():
-        reference = np.empty((len(chosen), size, size), np.uint8)
-        degraded = np.empty_like(reference)
-        for i, name in enumerate(chosen):
-            reference[i] = read(name)
-            degraded[i] = degrade(reference[i], name, seed, ranges)
-        arrays |= {f"{split}_reference": reference, f"{split}_degraded": degraded}
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as stream:  # given a name, savez would append .npz to it
-            np.savez(stream, **arrays)
-
-    write_atomically(path, write)

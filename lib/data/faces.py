@@ -6,19 +6,17 @@ and blurs the ones that are left to 640 drunk and 480 sober images, divided 7:2:
     select_frames    frames that differ from the others kept of their sequence
     square_face      their centre square at the size of the network
     augment          copies by two or three of the five operations
-    load_faces       the pairs, divided by person, or by frame to see whether that flatters
+    load_by_person   the pairs, no person in two parts
+    load_by_frame    the same with frames divided, to see whether that flatters
 
 Table 7 gives PSNR and SSIM of both the "original" and the enhanced images and does not say against
 which reference. We take the recorded frame as the reference and a degraded copy of it as the
 original: enhancement then leads back to the recorded frame, and all four figures of Table 7 rise.
-`stretched_reference` is the other reading.
 """
 
-import hashlib
-import json
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -27,19 +25,15 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from lib.evaluation.classical import clahe
-from lib.data import sober_drunk
-from lib.data.degradation import DegradationRanges, degrade
-from lib.data.enhancement import SPLITS, EnhancementData, Pairs
-from lib.data.fingerprint import DataSet
+from lib.data import sober_drunk, splits
+from lib.data.degradation import DegradationRanges
+from lib.data.enhancement import EnhancementData, Images, Pairs, kept_pairs
+from lib.data.fingerprint import DataSet, of_values
 from lib.data.sober_drunk import SoberDrunkData
-from lib.files import write_atomically
-from lib.paths import cache_dir
-from lib.provenance import code_hash, module_closure
+from lib.data.splits import SHARES, Limits
+from lib.provenance import identity
 
 N_IMAGES = {"drunk": 640, "sober": 480}
-SHARES = dict(zip(SPLITS, (7, 2, 1), strict=True))  # in tenths
-DIVISIONS = ("person", "frame")
 
 # Mean absolute difference in grey levels. Successive frames of someone sitting still differ by 1 to
 # 2, which is the camera's noise.
@@ -80,13 +74,10 @@ def select_frames(data: SoberDrunkData, threshold: float = THRESHOLD) -> np.ndar
     kept: dict[tuple, list[int]] = {}
     for i, sequence in enumerate(zip(data.person, data.state, strict=True)):
         others = kept.setdefault(sequence, [])
-        if all(_difference(data.frames[i], data.frames[k]) >= threshold for k in others):
+        frame = data.frames[i]
+        if all(cv2.absdiff(frame, data.frames[k]).mean() >= threshold for k in others):
             others.append(i)
     return np.sort(np.concatenate([*kept.values()]))
-
-
-def _difference(a: np.ndarray, b: np.ndarray) -> float:
-    return float(cv2.absdiff(a, b).mean())
 
 
 def square_face(frame: np.ndarray, size: int = 128) -> np.ndarray:
@@ -170,31 +161,6 @@ def augment(image: np.ndarray, name: str, operations: Sequence[str]) -> np.ndarr
 # Division
 
 
-def image_count(split: str, state: str) -> int:
-    """How many of the 1120 images a part has of a state: 448 + 336, 128 + 96, 64 + 48."""
-    return N_IMAGES[state] * SHARES[split] // sum(SHARES.values())
-
-
-def divide(data: SoberDrunkData, chosen: np.ndarray, division: str) -> np.ndarray:
-    """The split of each basic frame `chosen` (N,).
-
-    "person": that of its person. "frame": the frames of each state at random 7:2:1, whoever they
-    show, so that persons and sequences are in several parts. In both, all copies of a frame are in
-    one part.
-    """
-    if division == "person":
-        return data.split[chosen]
-    splits = np.empty(len(chosen), dtype=object)
-    cuts = np.cumsum(list(SHARES.values())) / sum(SHARES.values())
-    for state in N_IMAGES:
-        rng = np.random.default_rng([0, zlib.crc32(state.encode())])
-        order = rng.permutation(np.flatnonzero(data.state[chosen] == state))
-        places = np.rint(cuts[:-1] * len(order)).astype(int)
-        for split, part in zip(SPLITS, np.split(order, places), strict=True):
-            splits[part] = split
-    return splits.astype(str)
-
-
 def arrange(data: SoberDrunkData, chosen: np.ndarray, split: str) -> list[tuple[int, Face]]:
     """The images of one part in their fixed order: the position of the frame, and the face.
 
@@ -211,7 +177,7 @@ def arrange(data: SoberDrunkData, chosen: np.ndarray, split: str) -> list[tuple[
         persons = [int(data.person[i]) for i in frames]
         rank = {i: persons[:k].count(persons[k]) for k, i in enumerate(frames)}  # in its sequence
         frames.sort(key=lambda i: (rank[i], i))
-        count = image_count(split, state)
+        count = N_IMAGES[state] * SHARES[split] // sum(SHARES.values())  # 448 + 336, 128 + 96 ...
         for k in range(count):
             copy, place = divmod(k, len(frames))
             i = frames[place]
@@ -225,86 +191,72 @@ def face_image(frame: np.ndarray, face: Face, size: int = 128) -> np.ndarray:
     return augment(square_face(frame, size), face.name, operations_of(face))
 
 
-def describe(root: Path, division: str = "person") -> DataSet:
-    """What `load_faces` takes; the name says so where persons are not divided."""
-    if division not in DIVISIONS:
-        raise ValueError(f"unknown division {division!r}; there are {', '.join(DIVISIONS)}")
-    dataset = sober_drunk.describe(root)
-    if division == "person":
-        return dataset
-    return replace(dataset, name=f"{dataset.name}, split by {division}")
+def describe_by_frame(root: Path) -> DataSet:
+    """What `load_by_frame` takes; `load_by_person` takes what `sober_drunk.describe` says."""
+    return _derived(root, "by frame", "split by frame")
 
 
-def load_faces(
-    root: Path,
-    size: int = 128,
-    division: str = "person",
-    n_train: int | None = None,
-    n_validation: int | None = None,
-    n_test: int | None = None,
-) -> EnhancementData:
-    """The pairs: 784 for training, 224 for validation, 112 for test; kept in the cache.
+def load_by_person(root: Path, size: int, limits: Limits) -> EnhancementData:
+    """784 pairs for training, 224 for validation, 112 for test; see `lib.data.catalogue.load`.
 
-    Args:
-        root: data root (data/README.md); without the database the synthetic faces are taken.
-        size: height and width in pixels.
-        division: "person", or "frame" (see `divide`).
-        n_train, n_validation, n_test: at most so many images, the first of a fixed order, so that
-            fewer are a subset of more; None for all.
-
-    `reference` is the recorded frame or its augmented copy, `degraded` the same by FACE_RANGES.
-    Raises ValueError for a broken database, an unknown division and a limit below 1.
+    `reference` is the recorded frame or its augmented copy, `degraded` the same by FACE_RANGES. No
+    person is in two parts. Fewer images are a subset of more. Raises ValueError for a broken
+    database.
     """
-    limits = dict(zip(SPLITS, (n_train, n_validation, n_test), strict=True))
-    for split, n in limits.items():
-        if n is not None and n < 1:
-            raise ValueError(f"n_{split} is {n}; it must be at least 1, or None for all images")
-    dataset = describe(root, division)
-    code = code_hash([*module_closure("lib.data.faces"), sober_drunk.SPLITS_CSV])
-    ranges = asdict(FACE_RANGES)
-    key = json.dumps([dataset.fingerprint, code, size, division, limits, ranges, THRESHOLD])
-    path = cache_dir("packs") / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
-    if not path.exists():
-        _make(path, sober_drunk.load(root), size, division, limits)
-    with np.load(path) as pack:
-        pairs = {
-            split: Pairs(
-                pack[f"{split}_reference"], pack[f"{split}_degraded"],
-                tuple(pack[f"{split}_names"].tolist()),
-            )
-            for split in SPLITS
-        }  # fmt: skip
-    return EnhancementData(dataset.name, dataset.fingerprint, **pairs)
+    dataset = sober_drunk.describe(root)
+    return _load(dataset, root, lambda data, chosen: data.split[chosen], size, limits)
 
 
-def _make(path: Path, data: SoberDrunkData, size: int, division: str, limits: dict) -> None:
-    """Writes names, reference and degraded images of each split to `path`."""
-    chosen = select_frames(data)
-    splits = divide(data, chosen, division)
-    arrays = {}
-    for split, limit in limits.items():
-        placed = arrange(data, chosen[splits == split], split)[:limit]
-        names = [face.name for _, face in placed]
-        reference = np.stack([face_image(data.frames[i], face, size) for i, face in placed])
-        degraded = np.stack([
-            degrade(image, name, 0, FACE_RANGES)
-            for image, name in zip(reference, names, strict=True)
-        ])  # fmt: skip
-        arrays |= {f"{split}_names": np.array(names), f"{split}_reference": reference,
-                   f"{split}_degraded": degraded}  # fmt: skip
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as stream:  # given a name, savez would append .npz to it
-            np.savez(stream, **arrays)
-
-    write_atomically(path, write)
+def load_by_frame(root: Path, size: int, limits: Limits) -> EnhancementData:
+    """As `load_by_person`, but frames are divided: persons and sequences are in several parts."""
+    dataset = describe_by_frame(root)
+    return _load(dataset, root, lambda data, chosen: splits.by_frame(data.state[chosen]), size,
+                 limits)  # fmt: skip
 
 
-def stretched_reference(pairs: Pairs) -> Pairs:
+def describe_recorded(root: Path) -> DataSet:
+    """What `load_recorded` takes."""
+    return _derived(root, "recorded", "recorded as the original")
+
+
+def _derived(root: Path, kind: str, how: str) -> DataSet:
+    """The database taken in another way, which makes it another data set."""
+    recorded = sober_drunk.describe(root)
+    key, content = f"sober_drunk_{kind.replace(' ', '_')}", of_values(recorded.fingerprint, kind)
+    return replace(recorded, key=key, name=f"{recorded.name}, {how}", fingerprint=content)
+
+
+def load_recorded(root: Path, size: int, limits: Limits) -> EnhancementData:
     """The other reading of Table 7: the recorded image is the original, not the reference.
 
-    The reference is then the recorded image by CLAHE with clip limit 1, the mildest, since of the
-    methods of `lib.evaluation.classical` it gives the original the PSNR and SSIM nearest to Table 7's.
+    `degraded` is the recorded frame or its copy, `reference` the same by CLAHE with clip limit 1,
+    the mildest: of the classical methods it gives the original the PSNR and SSIM nearest to those
+    of Table 7. Divided by person.
     """
-    reference = np.stack([clahe(image, clip_limit=1.0) for image in pairs.reference])
-    return Pairs(reference, pairs.reference, pairs.names)
+    dataset, data = describe_recorded(root), load_by_person(root, size, limits)
+    stretch = cv2.createCLAHE(1.0, (8, 8)).apply
+
+    def stretched(pairs: Pairs) -> Pairs:
+        return Pairs(np.stack([stretch(image) for image in pairs.reference]), pairs.reference,
+                     pairs.names)  # fmt: skip
+
+    parts = {split: stretched(getattr(data, split)) for split in splits.SPLITS}
+    return replace(data, name=dataset.name, fingerprint=dataset.fingerprint, **parts)
+
+
+def _load(
+    dataset: DataSet, root: Path, divide: Callable, size: int, limits: Limits
+) -> EnhancementData:
+    """The faces. `divide` gives the splits of the basic frames `chosen` (N,) of recorded `data`; all
+    copies of a frame are in one part."""
+
+    def images() -> Images:
+        data = sober_drunk.load(root)
+        chosen = select_frames(data)
+        split_of = divide(data, chosen)
+        for split in splits.SPLITS:
+            placed = arrange(data, chosen[split_of == split], split)[: limits.get(split)]
+            references = [face_image(data.frames[i], face, size) for i, face in placed]
+            yield split, [face.name for _, face in placed], references
+
+    return kept_pairs(dataset, [identity(_load, divide), size, dict(limits)], images, FACE_RANGES)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,18 @@ from lib.paths import cache_dir
 class DataSet:
     """A data set as it stands in tables and run records."""
 
-    key: str  # "enhancement", "sober_drunk", "flir", "osu" or "msrs"
+    key: str  # of lib.data.catalogue
     name: str  # as printed, e.g. "ImageNet-5504" or "synthetic thermal faces"
-    fingerprint: str  # SHA-256, 64 hexadecimal digits
+    fingerprint: str  # SHA-256, 64 hexadecimal digits: of the images and of how they are divided
     root: Path | None  # the folder the files are in; None for an embedded default
 
 
-def fingerprint(files: Iterable[Path], root: Path) -> str:
+def of_values(*values) -> str:
+    """SHA-256 of plain JSON values: 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def of_files(files: Iterable[Path], root: Path) -> str:
     """SHA-256 over the names relative to `root` (sorted) and the contents of `files`.
 
     Moving the data root, or touching a file without changing it, leaves the fingerprint alone. The
@@ -40,9 +46,8 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
             name = file.relative_to(root).as_posix()
             status = file.stat()
             state = [status.st_size, status.st_mtime_ns]
-            entry = known.get(str(file), [])
-            digest = entry[2] if entry[:2] == state else None
-            if digest is None:
+            *known_state, digest = known.get(str(file), [None])
+            if known_state != state:
                 digest = hashlib.sha256(file.read_bytes()).hexdigest()
                 news[str(file)] = [*state, digest]
         except (OSError, ValueError) as error:
@@ -54,7 +59,13 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
 
 
 def _read_digests(cache: Path) -> dict[str, list]:
+    """Path -> size, modification time, SHA-256; empty where the file holds anything else."""
     try:
-        return json.loads(cache.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        found = json.loads(cache.read_text())
+        sound = all(
+            isinstance(size, int) and isinstance(time, int) and re.fullmatch("[0-9a-f]{64}", digest)
+            for size, time, digest in found.values()
+        )
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
+    return found if sound else {}

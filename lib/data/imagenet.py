@@ -5,48 +5,27 @@ subfolders or not, so that a copy of ImageNet itself works too. "5004 images wer
 from ImageNet for training, and 500 images were used for validation": of a larger folder the first
 5004 and 500 in hash order are taken, of a smaller one all.
 
-The paper names no test set. Here the 500 images of `val` are divided once and for all:
-
-- hash order: names (`val/xyz.jpg`) sorted by their SHA-256;
-- `excluded`: images with a twin in `train`, or earlier in the hash order of `val`. The public
-  subsets share photographs of ImageNet, some of them squashed or flipped (see `find_twins`);
-- `validation`: of the others, the first fifth of `val` (100 of 500): every choice (weights,
-  checkpoints) is made on these;
-- `test`: the rest. No choice is ever made on these.
-
-The outcome for ImageNet-5504 stands in `data/splits/imagenet.csv`; any other folder (your own
-ImageNet) is divided by the same rule, less the twins listed there. Make the file again with
-
-    python -m lib.data.imagenet --make-splits --data DIR
+The paper names no test set. Here the 500 images of `val` are divided once and for all by
+`lib.data.splits.by_hash`: every choice (weights, checkpoints) is made on a fifth of them, and none
+on the rest. Images of `val` with a twin in `train`, or earlier in the hash order of `val`, are
+excluded: the public subsets share photographs, some of them squashed or flipped (`find_twins`).
+The outcome for ImageNet-5504 is data/splits/imagenet.csv; any other folder (your own ImageNet) is
+divided by the same rule, less the twins listed there.
 """
 
-import argparse
-import csv
-import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from lib.data.fingerprint import DataSet, fingerprint
-from lib.paths import REPO, data_root
+from lib.data import splits
+from lib.data.fingerprint import DataSet, of_files, of_values
 
 N_TRAIN, N_VAL = 5004, 500  # 2D-GAN, "Experimental data"
-SPLITS_CSV = REPO / "data" / "splits" / "imagenet.csv"
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 # Of 16x16 thumbnails. In ImageNet-5504, true twins (by eye) reach 0.997, others at most 0.971.
 TWIN_CORRELATION = 0.975
-
-
-def hash_order(names: Iterable[str]) -> list[str]:
-    """The names sorted by their SHA-256: random to the eye, the same everywhere and forever."""
-    return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-
-
-def present(root: Path) -> bool:
-    """Whether there is an `imagenet` folder under data root `root`."""
-    return (Path(root) / "imagenet").is_dir()
 
 
 def list_files(root: Path) -> dict[str, Path]:
@@ -64,7 +43,7 @@ def list_files(root: Path) -> dict[str, Path]:
         }
         if not found:
             raise ValueError(f"{folder / part} holds no JPEG or PNG image; see data/README.md")
-        files |= {name: found[name] for name in hash_order(found)[:limit]}
+        files |= {name: found[name] for name in splits.hash_order(found)[:limit]}
     return files
 
 
@@ -76,7 +55,8 @@ def describe(root: Path) -> DataSet:
     full = (n_train, n_val) == (N_TRAIN, N_VAL)
     name = "ImageNet-5504" if full else f"ImageNet subset ({n_train} train, {n_val} val)"
     folder = Path(root) / "imagenet"
-    return DataSet("enhancement", name, fingerprint(files.values(), folder), folder)
+    content = of_values(of_files(files.values(), folder), sorted(stored_twins(files)))
+    return DataSet("enhancement", name, content, folder)
 
 
 def read_grey(path: Path, size: int) -> np.ndarray:
@@ -95,37 +75,10 @@ def read_grey(path: Path, size: int) -> np.ndarray:
     return np.asarray(grey.crop(box).resize((size, size), Image.Resampling.LANCZOS))
 
 
-def read_stack(paths: Sequence[Path], size: int) -> np.ndarray:
-    """`read_grey` of each file: (N, size, size) uint8."""
-    stack = np.empty((len(paths), size, size), np.uint8)
-    for i, path in enumerate(paths):
-        stack[i] = read_grey(path, size)
-    return stack
-
-
-def divide(names: Iterable[str], excluded: Iterable[str] = ()) -> dict[str, str]:
-    """The split of each name by the hash rule, in hash order: train, validation, test or excluded.
-
-    Raises ValueError where too few images of `val` are left for both validation and test.
-    """
-    excluded = set(excluded)
-    ordered = hash_order(names)
-    val = [name for name in ordered if not name.startswith("train/")]
-    kept = [name for name in val if name not in excluded]
-    n_validation = max(1, round(len(val) / 5))
-    if len(kept) <= n_validation:
-        raise ValueError(f"imagenet/val holds {len(kept)} images to use; put at least 2 there")
-    split = dict.fromkeys(ordered, "train") | dict.fromkeys(val, "test")
-    split |= dict.fromkeys(kept[:n_validation], "validation")
-    return split | dict.fromkeys(excluded, "excluded")
-
-
-def splits(names: Iterable[str]) -> dict[str, str]:
-    """The split of each name by the hash rule, less the twins `data/splits/imagenet.csv` lists."""
-    names = set(names)
-    with open(SPLITS_CSV, newline="") as stream:
-        twins = [row["file"] for row in csv.DictReader(stream) if row["split"] == "excluded"]
-    return divide(names, names.intersection(twins))
+def stored_twins(names: Iterable[str]) -> set[str]:
+    """Those of the names that data/splits/imagenet.csv excludes."""
+    stored = splits.read("imagenet")
+    return {name for name in names if stored.get(name, {}).get("split") == "excluded"}
 
 
 def find_twins(names: Sequence[str], images: np.ndarray) -> dict[str, str]:
@@ -178,22 +131,10 @@ def _thumbnails(images: np.ndarray) -> np.ndarray:
     return small / np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-6)
 
 
-def make_splits(root: Path, target: Path = SPLITS_CSV) -> dict[str, str]:
-    """Writes the split file (columns file, split, reason) for the images under `root`."""
+def make_split(root: Path) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """Columns and rows of data/splits/imagenet.csv for the images under `root`."""
     files = list_files(root)
-    names = list(files)
-    twins = find_twins(names, read_stack(list(files.values()), 128))
-    split = divide(names, twins)
-    with open(target, "w", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["file", "split", "reason"])
-        writer.writerows([name, split[name], twins.get(name, "")] for name in sorted(names))
-    return split
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Split the ImageNet images of a data root.")
-    parser.add_argument("--make-splits", action="store_true", required=True)
-    parser.add_argument("--data", help="data root; default $IR_DATA or data/")
-    made = list(make_splits(data_root(parser.parse_args().data)).values())
-    print({split: made.count(split) for split in sorted(set(made))})
+    twins = find_twins(list(files), np.stack([read_grey(path, 128) for path in files.values()]))
+    split = splits.by_hash(files, twins)
+    rows = [(name, split[name], twins.get(name, "")) for name in sorted(files)]
+    return ("file", "split", "reason"), rows

@@ -6,7 +6,6 @@ The splits share no photograph. A dozen scenes are far less than ImageNet's vari
 trained on them shows that the kit works, not how well the method generalises.
 """
 
-import hashlib
 import importlib.util
 import zlib
 from functools import cache
@@ -15,7 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lib.data.fingerprint import DataSet
+from lib.data.fingerprint import DataSet, of_values
+from lib.files import sha256
+from lib.provenance import identity
 
 NAME = "embedded natural images"
 COUNTS = {"train": 600, "validation": 40, "test": 100}
@@ -46,12 +47,9 @@ SOURCES = {
 
 
 def describe() -> DataSet:
-    """Name and fingerprint: of the photographs' contents and of this file, which cuts them."""
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    for photographs in SOURCES.values():
-        for name in photographs:
-            digest.update(_path(name).read_bytes())
-    return DataSet("enhancement", NAME, digest.hexdigest(), None)
+    """Name and fingerprint: of the photographs' contents and of the code that cuts them."""
+    contents = {name: sha256(_path(name)) for split in SOURCES for name in SOURCES[split]}
+    return DataSet("enhancement", NAME, of_values(identity(crop_names, crop), contents), None)
 
 
 def crop_names(split: str, n: int | None = None) -> tuple[str, ...]:

@@ -5,29 +5,26 @@ drunk, f front face, X sex (M or F). Each file is a sequence of frames, 100 ms a
 FLIR A10 (7.5 to 13 um), as pages of 16 bits. Files of other views than f are left aside.
 
 Frames of one sequence are nearly alike, so persons are divided, not frames: 7:2:1 into train,
-validation and test as in the paper, by `data/splits/sober_drunk.csv`, made by
-
-    python -m lib.data.sober_drunk --make-splits
+validation and test as in the paper, by data/splits/sober_drunk.csv.
 
 Where the database is absent, synthetic faces of as many persons take its place.
 """
 
-import argparse
-import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
+from lib.data import splits
+from lib.data.fingerprint import DataSet, of_files, of_values
+from lib.data.packs import pack
 from lib.data.synthetic import faces as thermal_faces
-from lib.data.fingerprint import DataSet, fingerprint
-from lib.files import write_atomically
-from lib.paths import REPO, cache_dir
-from lib.provenance import code_hash, module_closure
+from lib.provenance import identity
 
-SPLITS_CSV = REPO / "data" / "splits" / "sober_drunk.csv"
 STATES = {1: "sober", 2: "drunk"}
 N_PERSONS = 41
 N_FILES = 81  # person 09 has no sober file
@@ -53,14 +50,15 @@ class SoberDrunkData:
 def describe(root: Path) -> DataSet:
     """Name and fingerprint of what `load` takes. Raises ValueError for a broken layout."""
     folder = Path(root) / "sober_drunk"
+    split_of = read_split()
     if not folder.is_dir():
-        code = code_hash([*module_closure("lib.data.synthetic.faces"), Path(__file__).resolve()])
-        return DataSet("sober_drunk", SYNTHETIC, code, None)
-    files = list_files(folder).values()
+        return DataSet("sober_drunk", SYNTHETIC, of_values(identity(_synthetic), split_of), None)
+    files = list_files(folder)
     name = "Sober-Drunk (front faces)"
     if len(files) != N_FILES:
         name = f"Sober-Drunk subset ({len(files)} front-face sequences)"
-    return DataSet("sober_drunk", name, fingerprint(files, folder), folder)
+    content = of_values(of_files(files.values(), folder), [split_of.get(key[0]) for key in files])
+    return DataSet("sober_drunk", name, content, folder)
 
 
 def list_files(folder: Path) -> dict[tuple[int, int], Path]:
@@ -70,8 +68,7 @@ def list_files(folder: Path) -> dict[tuple[int, int], Path]:
     """
     files = {}
     for number, state in STATES.items():
-        paths = sorted((folder / state).glob("*.tif*"))
-        for path in paths:
+        for path in sorted((folder / state).glob("*.tif*")):
             match = NAME_PATTERN.match(path.name)
             if not match or int(match["state"]) != number:
                 raise ValueError(f"{path}: name it NN_{number}_f_X.tif; see data/README.md")
@@ -128,73 +125,46 @@ def load(root: Path) -> SoberDrunkData:
         sequences = {key: load_frames(path) for key, path in list_files(dataset.root).items()}
         pages = {key: range(len(frames)) for key, frames in sequences.items()}
     else:
-        keys = [(person, number) for person in range(1, N_PERSONS + 1) for number in STATES]
-        sequences = dict(zip(keys, _synthetic(keys, dataset.fingerprint), strict=True))
-        pages = dict.fromkeys(keys, SYNTHETIC_FRAMES)
+        made = pack("thermal_faces", [identity(_synthetic)], _synthetic)
+        sequences = dict(zip(product(range(1, N_PERSONS + 1), STATES), made["frames"], strict=True))
+        pages = dict.fromkeys(sequences, SYNTHETIC_FRAMES)
 
-    split_of = read_splits()
+    split_of = read_split()
     if unknown := {person for person, _ in sequences} - split_of.keys():
-        raise ValueError(f"persons {sorted(unknown)} of sober_drunk have no split in {SPLITS_CSV}")
+        raise ValueError(f"persons {sorted(unknown)} have no split in data/splits/sober_drunk.csv")
     height = min(frames.shape[1] for frames in sequences.values())
     if len({frames.shape[2] for frames in sequences.values()}) > 1:
         raise ValueError(f"the files of {dataset.root} are not all of the same width")
     keys = [key for key, frames in sequences.items() for _ in frames]
+    grey = [np.rint(frames[:, :height]).astype(np.uint8) for frames in sequences.values()]
     return SoberDrunkData(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
-        frames=np.concatenate([
-            np.rint(frames[:, :height]).astype(np.uint8) for frames in sequences.values()
-        ]),
+        frames=np.concatenate(grey),
         person=np.array([person for person, _ in keys]),
         state=np.array([STATES[number] for _, number in keys]),
         frame=np.concatenate([pages[key] for key in sequences]),
         split=np.array([split_of[person] for person, _ in keys]),
-    )  # fmt: skip
+    )
 
 
-def _synthetic(keys: list[tuple[int, int]], code: str) -> np.ndarray:
-    """A sequence of grey levels for each key: (K, F, 128, 160); kept, as making them takes 6 s."""
-    path = cache_dir("packs") / f"thermal_faces_{code[:32]}.npy"
-    if not path.exists():
-        counts = [
-            [thermal_faces.thermal_face(person, STATES[number], f) for f in SYNTHETIC_FRAMES]
-            for person, number in keys
-        ]
-        grey = np.stack([to_grey(np.stack(sequence)) for sequence in counts])
-
-        def write(temporary: Path) -> None:
-            with open(temporary, "wb") as stream:
-                np.save(stream, np.rint(grey).astype(np.uint8))
-
-        write_atomically(path, write)
-    return np.load(path)
+def _synthetic() -> dict[str, np.ndarray]:
+    """A sequence of grey levels for each person and state: bytes (K, F, 128, 160), in 6 s."""
+    counts = [
+        [thermal_faces.thermal_face(person, state, frame) for frame in SYNTHETIC_FRAMES]
+        for person, state in product(range(1, N_PERSONS + 1), STATES.values())
+    ]
+    grey = np.stack([to_grey(np.stack(sequence)) for sequence in counts])
+    return {"frames": np.rint(grey).astype(np.uint8)}
 
 
-def make_splits(target: Path = SPLITS_CSV) -> None:
-    """Writes the split file (columns person, split, rule): a seeded permutation cut 7:2:1."""
-    order = np.random.default_rng(0).permutation(N_PERSONS) + 1
-    n_train, n_validation = round(0.7 * N_PERSONS), round(0.2 * N_PERSONS)
-    parts = np.split(order, [n_train, n_train + n_validation])
-    split_of = {
-        person: split
-        for split, persons in zip(("train", "validation", "test"), parts, strict=True)
-        for person in persons.tolist()
-    }
-    with open(target, "w", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["person", "split", "rule"])
-        for person, split in sorted(split_of.items()):
-            writer.writerow([person, split, "numpy default_rng(0).permutation(41) + 1 cut 29:8:4"])
-
-
-def read_splits() -> dict[int, str]:
+def read_split() -> dict[int, str]:
     """The split of each person."""
-    with open(SPLITS_CSV, newline="") as stream:
-        return {int(row["person"]): row["split"] for row in csv.DictReader(stream)}
+    return {int(person): row["split"] for person, row in splits.read("sober_drunk").items()}
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Divide the persons of the Sober-Drunk database.")
-    parser.add_argument("--make-splits", action="store_true", required=True)
-    parser.parse_args()
-    make_splits()
+def make_split(root: Path) -> tuple[Sequence[str], list[Sequence]]:
+    """Columns and rows of data/splits/sober_drunk.csv; the files themselves do not matter."""
+    rule = "numpy default_rng(0).permutation(41) + 1 cut 29:8:4"
+    rows = [(person, split, rule) for person, split in splits.by_person(N_PERSONS).items()]
+    return ("person", "split", "rule"), rows
