@@ -7,22 +7,25 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, PathPatch
 from torch import nn
 
 matplotlib.use("Agg")
 
-from lib.training.experiments import EXPERIMENTS
-from lib.figures.network_drawing import gan_figure, network_figure
-from lib.figures.attention import (  # noqa: E402
-    attention_maps,
+from lib.evaluation.attention import (  # noqa: E402
     attention_weights,
+    drawn_maps,
     most_varied_channels,
 )
-from lib.figures.module_diagram import module_diagram  # noqa: E402
-from lib.figures.style import save  # noqa: E402
-from lib.networks import build  # noqa: E402
-from lib.figures.network_graph import (
+from lib.figures.images import attention_maps  # noqa: E402
+from lib.figures.network_drawing import (  # noqa: E402
+    SMALL,
+    gan_figure,
+    module_diagram,
+    network_figure,
+)
+from lib.figures.network_facts import two_d_gan_facts  # noqa: E402
+from lib.figures.network_graph import (  # noqa: E402
     count_parts,
     join_layers,
     main_path,
@@ -31,8 +34,10 @@ from lib.figures.network_graph import (
     trace,
     trace_part,
 )
+from lib.figures.style import TEXT_WIDTH, save  # noqa: E402
+from lib.networks import build  # noqa: E402
 from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig  # noqa: E402
-from lib.figures.stated_two_d_gan import stated_and_built
+from lib.training.experiments import EXPERIMENTS  # noqa: E402
 
 IMAGE = (1, 128, 128)
 NARROW = {"widths": (4, 8, 16, 32)}
@@ -83,10 +88,10 @@ def test_shapes_are_those_of_a_forward_pass(name):
         )
     with torch.no_grad():
         network(torch.zeros(1, *IMAGE))
-    traced = {path: node.shape for path, node in graph.nodes.items() if path in seen}
+    traced = {node.name: node.shape for node in graph if node.name in seen}
     assert len(traced) > 20
     assert traced == {path: seen[path][1] for path in traced}
-    assert {path: list(given) for path, given in graph.arrivals.items()} == {
+    assert {path: list(given) for path, given in graph.graph["arrivals"].items()} == {
         path: given for path, (given, _) in seen.items()
     }
 
@@ -114,11 +119,12 @@ def test_layers_join_but_not_across_branches_or_modules():
             return torch.cat([x, self.act(self.norm(x))], dim=1)
 
     graph = join_layers(trace(Branched(), (1, 8, 8)))
-    assert [node.labels for node in graph.nodes.values()] == [
+    assert [node.labels for node in graph] == [
         ("x",), ("conv 3×3 /2",), ("BN",), ("ReLU",), ("concat",), ("output",),
     ]  # fmt: skip
-    assert [(edge.source, edge.target, edge.shape) for edge in graph.into("cat")] == [
-        ("conv", "cat", (2, 4, 4)), ("act", "cat", (2, 4, 4)),
+    (joined,) = (node for node in graph if node.name == "cat")
+    assert [(node.name, node.shape) for node in graph.pred[joined]] == [
+        ("conv", (2, 4, 4)), ("act", (2, 4, 4)),
     ]  # fmt: skip
 
 
@@ -136,10 +142,11 @@ def test_gradients_shared_modules_and_what_is_not_used():
 
     graph = join_layers(trace(Shared(), (1, 8, 8)))
     layer = ("conv 3×3", "ReLU")
-    assert [node.labels for node in graph.nodes.values()] == [
+    assert [node.labels for node in graph] == [
         ("x",), layer, layer, ("sum",), ("∇",), ("|·|",), ("÷",), ("output",),
     ]  # fmt: skip
-    assert {edge.source for edge in graph.into("grad")} == {"x", "sum"}
+    (gradient,) = (node for node in graph if node.name == "grad")
+    assert {node.name for node in graph.pred[gradient]} == {"x", "sum"}
 
 
 def test_residual_blocks_are_parts_and_lie_on_the_main_path():
@@ -153,10 +160,10 @@ def test_residual_blocks_are_parts_and_lie_on_the_main_path():
 
     network = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(1, 4, 7), nn.ReLU(), Block(), Block())
     graph = overview(network, (1, 16, 16))
-    assert [node.labels for node in graph.nodes.values()] == [
+    assert [node.labels for node in graph] == [
         ("input",), ("pad", "conv 7×7", "ReLU"), ("block",), ("block",), ("output",),
     ]  # fmt: skip
-    assert main_path(graph) == list(graph.nodes)
+    assert main_path(graph) == list(graph)
 
 
 def test_class_names_become_words():
@@ -166,18 +173,19 @@ def test_class_names_become_words():
 
 
 def test_discriminator_has_five_layers_and_8x8_scores(discriminator):
-    layers = [node for node in discriminator.nodes.values() if node.operations]
+    layers = [node for node in discriminator if node.operations]
     assert [node.labels for node in layers[:4]] == [("conv 4×4 /2", "BN", "LeakyReLU")] * 4
     assert layers[4].labels == ("conv 3×3",)
-    assert discriminator.nodes["output"].shape == (1, 8, 8)
+    assert [node.shape for node in discriminator if node.name == "output"] == [(1, 8, 8)]
 
 
 def test_figure_2_changes_with_the_network(discriminator):
     whole = network_figure(overview(build("2dgan"), IMAGE), discriminator)
     part = network_figure(overview(build("2dgan", internal_skips=False), IMAGE), discriminator)
-    assert {"768×16×16", "384×32×32", "192×64×64"} <= set(texts(whole))  # three maps joined
-    assert {"512×16×16", "256×32×32", "128×64×64"} <= set(texts(part))  # two are
-    assert "768×16×16" not in texts(part)
+    assert {"768", "384", "192"} <= set(texts(whole))  # channels where three maps are joined
+    assert texts(part).count("512") == 3  # two lowest features, and where two maps are joined
+    assert not {"768", "384", "192"} & set(texts(part))
+    assert {"128×128", "64×64", "32×32", "16×16", "8×8"} <= set(texts(whole))
     assert "internal skip connection" in legend(whole)
     assert "internal skip connection" not in legend(part)
     assert "cross-level attention" in legend(part)
@@ -198,18 +206,41 @@ def test_figures_1_3_and_4_show_what_was_traced(discriminator):
     assert {"+", "sigmoid", "×", "$f$", "feature", "256×16×16"} <= set(attention)
 
 
-@pytest.mark.parametrize("name", ["C1", "C5"])
-def test_nothing_overlaps(name, discriminator):
-    figure = network_figure(overview(TwoDGAN(CONFIGS[name]), IMAGE), discriminator)
-    figure.canvas.draw()
-    extents = [text.get_window_extent() for text in figure.axes[0].texts]
+def drawn(name, discriminator):
+    if name in EXPERIMENTS:
+        return network_figure(overview(TwoDGAN(CONFIGS[name]), IMAGE), discriminator)
+    if name == "principle":
+        return gan_figure(overview(build("2dgan"), IMAGE), discriminator)
+    network, part = TwoDGAN(CONFIGS[name.split()[0]]), name.split()[1]
+    return module_diagram(join_layers(trace_part(network, part, IMAGE)), name, {"gate": "$f_d$"})
+
+
+MODULES = ["C5 external.0", "C5 attention.0", "pixel attention.0", "multi_head attention.0"]
+
+
+@pytest.mark.parametrize("name", ["C1", "C5", "principle", *MODULES])
+def test_nothing_overlaps_and_everything_can_be_read(name, discriminator):
+    figure = drawn(name, discriminator)
+    figure.draw_without_rendering()
+    assert figure.get_figwidth() <= TEXT_WIDTH + 1e-6
+    written = figure.axes[0].texts
+    if figure.axes[0].get_legend():
+        written = [*written, *figure.axes[0].get_legend().get_texts()]
+    assert all(text.get_fontsize() >= SMALL >= 7 and not text.get_rotation() for text in written)
+    extents = [text.get_window_extent() for text in written]
     for k, extent in enumerate(extents):
         assert not any(extent.overlaps(other) for other in extents[k + 1 :])
         assert figure.bbox.x0 <= extent.x0 and extent.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= extent.y0 and extent.y1 <= figure.bbox.y1
     patches = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)]
-    assert len(patches) > 10
+    assert len(patches) >= 4
     boxes = [patch.get_window_extent() for patch in patches]
     assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[k + 1 :])
+    lines = [patch for patch in figure.axes[0].patches if isinstance(patch, PathPatch)]
+    assert len(lines) >= 4
+    for line in lines:  # from border to border, through no box
+        path = line.get_path().transformed(figure.axes[0].transData)
+        assert not any(path.intersects_bbox(box.padded(-2), filled=False) for box in boxes)
 
 
 def test_drawn_twice_gives_the_same_bytes(tmp_path, monkeypatch, discriminator):
@@ -222,12 +253,12 @@ def test_drawn_twice_gives_the_same_bytes(tmp_path, monkeypatch, discriminator):
 
 
 def test_statements_agree_but_for_the_two_that_contradict_another():
-    table = stated_and_built(build("2dgan", **NARROW), build("markov_discriminator"))
+    table = two_d_gan_facts(build("2dgan", **NARROW), build("markov_discriminator"))
     assert set(table.index[~table["agrees"]]) == {
         "decoder: a step, text", "discriminator: convolutions, in the overview",
     }  # fmt: skip
     leaky = build("2dgan", **NARROW, decoder_activation="leaky_relu")
-    table = stated_and_built(leaky, build("markov_discriminator", widths=(8, 8, 8)))
+    table = two_d_gan_facts(leaky, build("markov_discriminator", widths=(8, 8, 8)))
     assert not table.loc["decoder: a step, Eq. 2", "agrees"]
     assert table.loc["decoder: a step, text", "agrees"]
     assert table.loc["discriminator: output at 128×128", "built"] == "16×16"
@@ -237,27 +268,25 @@ def test_attention_weights_are_those_the_network_uses():
     torch.manual_seed(0)
     network = build("2dgan", **NARROW).train()
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32), dtype=np.uint8)
-    enhanced, levels = attention_weights(network, images)
-    assert enhanced.shape == images.shape and enhanced.dtype == np.uint8
+    levels = attention_weights(network, images)
     assert [weights.shape for weights in levels] == [(2, 4, 16, 16), (2, 8, 8, 8), (2, 16, 4, 4)]
     assert all(0 < weights.min() and weights.max() < 1 for weights in levels)
     assert network.training and not network.attention[0]._forward_pre_hooks
     with torch.no_grad():  # weights of 1/2 everywhere where the projections are zero
         for parameter in network.attention.parameters():
             parameter.zero_()
-    assert all(np.allclose(weights, 0.5) for weights in attention_weights(network, images)[1])
-    with pytest.raises(ValueError, match="no cross-level attention"):
-        attention_weights(build("2dgan", **NARROW, attention="none"), images)
+    assert all(np.allclose(weights, 0.5) for weights in attention_weights(network, images))
+    assert attention_weights(build("2dgan", **NARROW, attention="none"), images) == []
 
 
 def test_attention_figure_shows_image_and_levels():
     weights = np.zeros((3, 2, 2))
     weights[2], weights[0, 0, 0] = [[0, 1], [1, 0]], 0.5
     assert most_varied_channels(weights, 2) == [2, 0]
-    images = np.random.default_rng(0).integers(0, 256, (1, 32, 32), dtype=np.uint8)
-    figure = attention_maps(build("2dgan", **NARROW), images, "title")
+    degraded, output = np.random.default_rng(0).integers(0, 256, (2, 1, 32, 32), dtype=np.uint8)
+    maps = drawn_maps(build("2dgan", **NARROW), degraded)
+    figure = attention_maps({"input": degraded, "output": output}, maps, 0, "title")
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    assert titles[:4] == [
-        "input", "16×16, mean of 4 ch.", "8×8, mean of 8 ch.", "4×4, mean of 16 ch.",
-    ]  # fmt: skip
-    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), images[0])
+    assert titles[:4] == ["input", "16×16, mean", "8×8, mean", "4×4, mean"]
+    for axes, image in zip(figure.axes[:2], (degraded[0], maps["mean_0"][0])):
+        np.testing.assert_array_equal(axes.images[0].get_array(), image)

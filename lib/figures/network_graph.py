@@ -1,24 +1,31 @@
 """A built network as a graph of operations, so that a figure or a count cannot drift from the code.
 
-`trace` runs the network once on shapes alone and writes down what it does; any network will do, be
-its forward a list of layers or full of loops and gradients:
+`trace` runs the network once on shapes alone and writes down what it does, be its forward a list of
+layers or full of loops and gradients:
 
     graph = trace(build("2dgan"), (1, 128, 128))     # a node for every operation
     graph = join_layers(graph)                       # convolution, batch norm, ReLU: one node
     graph = collapse(graph, parts(graph))            # an attention module: one node
 
-`skip_roles` then tells which of its edges are skip connections, from their place in the graph.
+A graph is a `networkx.DiGraph` of `Node`s in the order in which they ran. It has a `title`, the
+network's class, `classes` (path of a module -> its class) and `arrivals` (path -> shapes of what
+the module was given first).
 """
 
 import copy
 import inspect
 import re
-from collections.abc import Collection, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise, permutations
 
+import networkx as nx
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from lib.networks.padding import ReflectionPad
 
 Shape = tuple[int, ...]  # without the batch
 
@@ -29,35 +36,32 @@ _VIEWS = {
     "transpose", "unflatten", "unsqueeze", "view",
 }  # fmt: skip
 _LABELS = {
-    "conv2d": "conv", "conv_transpose2d": "convT", "linear": "linear", "batch_norm": "BN",
-    "instance_norm": "IN", "layer_norm": "LN", "leaky_relu": "LeakyReLU", "relu": "ReLU",
+    "conv2d": "conv", "conv_transpose2d": "convT", "batch_norm": "BN", "instance_norm": "IN",
     "group_norm": "IN",  # the only one here: see lib.networks.instance_norm
-    "cat": "concat", "add": "+", "sub": "−", "rsub": "−", "mul": "×", "div": "÷", "grad": "∇",
-    "norm": "‖·‖", "abs": "|·|", "mean": "average", "amax": "maximum", "square": "(·)²",
-    "interpolate": "upsample", "avg_pool2d": "average pool",
-    "adaptive_avg_pool2d": "global average", "adaptive_max_pool2d": "global maximum",
-    "max_pool2d": "max pool", "scaled_dot_product_attention": "dot-product attention",
+    "leaky_relu": "LeakyReLU", "relu": "ReLU", "cat": "concat", "add": "+", "mul": "×", "div": "÷",
+    "grad": "∇", "norm": "‖·‖", "abs": "|·|", "square": "(·)²", "mean": "average",
+    "amax": "maximum", "avg_pool2d": "average pool",
+    "scaled_dot_product_attention": "dot-product attention",
 }  # fmt: skip
 _WEIGHTED = {"conv2d", "conv_transpose2d", "linear"}
-_BEFORE = {"pad", "interpolate", "leaky_relu", "relu"}  # may lead to the weights of a layer
-_SLICING = {"narrow", "flip", "cat"}  # reflection padding put together by hand
+_BEFORE = {"pad", "leaky_relu", "relu"}  # may lead to the weights of a layer
 _AFTER = {
-    "batch_norm", "instance_norm", "group_norm", "layer_norm", "leaky_relu", "relu", "tanh",
-    "sigmoid", "dropout",
+    "batch_norm", "instance_norm", "group_norm", "leaky_relu", "relu", "tanh", "sigmoid", "dropout",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One call of a torch function; kernel and stride (rows, columns) where it has them.
+    """One call of a torch function.
 
-    `over`: the axes that an average or maximum removes, such as "H, W".
+    `kernel` (rows, columns) and `stride`: of a convolution; `joins`: takes two or more tensors of
+    the data; `over`: the axes that an average or maximum removes, such as "H, W".
     """
 
     function: str
     kernel: tuple[int, int] | None = None
-    stride: tuple[int, int] = (1, 1)
-    joins: bool = False  # takes two or more tensors of the data
+    stride: int = 1
+    joins: bool = False
     over: str = ""
 
     @property
@@ -66,16 +70,17 @@ class Operation:
         text = _LABELS.get(self.function, self.function.replace("_", " "))
         if self.kernel:
             text += " {}×{}".format(*self.kernel)
-        if self.stride != (1, 1):
-            text += (" ×" if self.function == "conv_transpose2d" else " /") + str(self.stride[0])
+        if self.stride != 1:
+            text += (" ×" if self.function == "conv_transpose2d" else " /") + str(self.stride)
         return f"{text} over {self.over}" if self.over else text
 
 
 @dataclass(frozen=True)
 class Node:
-    """`operations` in order; `within`: the modules whose forward was running, outermost first.
+    """Operations in order, and the shape of their result.
 
-    `title` is the class of a module collapsed into one node, or the name of an input or output.
+    `within`: the modules whose forward was running, outermost first. `title`: the class of a module
+    collapsed into one node, or the name of an input or output, which has no operations.
     """
 
     name: str
@@ -90,67 +95,52 @@ class Node:
         return (self.title,) if self.title else tuple(step.label for step in self.operations)
 
     @property
+    def functions(self) -> set[str]:
+        return {step.function for step in self.operations}
+
+    @property
+    def joins(self) -> bool:
+        """Whether joining tensors, by concatenation or arithmetic, is all it does."""
+        return not self.title and len(self.operations) == 1 and self.operations[0].joins
+
+    @property
     def attends(self) -> bool:
         """Whether it weighs features: a product with a sigmoid or softmax, or dot products."""
-        functions = {step.function for step in self.operations}
-        gates = functions & {"sigmoid", "softmax"}
         product = any(step.function == "mul" and step.joins for step in self.operations)
-        return "scaled_dot_product_attention" in functions or bool(gates and product)
+        gated = product and self.functions & {"sigmoid", "softmax"}
+        return "scaled_dot_product_attention" in self.functions or bool(gated)
 
 
-@dataclass(frozen=True)
-class Edge:
-    source: str
-    target: str
-    shape: Shape  # of the tensor that passes
+Edge = tuple[Node, Node]
 
 
-@dataclass(frozen=True)
-class Graph:
-    """Nodes in the order in which they ran.
-
-    `classes`: path of a module -> name of its class; `arrivals`: path -> shapes of what it was
-    given when it was called first.
-    """
-
-    title: str
-    nodes: dict[str, Node]
-    edges: tuple[Edge, ...]
-    classes: dict[str, str]
-    arrivals: dict[str, tuple[Shape, ...]]
-
-    def into(self, name: str) -> list[Edge]:
-        return [edge for edge in self.edges if edge.target == name]
-
-    def out_of(self, name: str) -> list[Edge]:
-        return [edge for edge in self.edges if edge.source == name]
-
-
-def trace(network: nn.Module, *shapes: Shape) -> Graph:
+def trace(network: nn.Module, *shapes: Shape) -> nx.DiGraph:
     """The operations of `network` on inputs of these shapes, (C, H, W) each, batch of 1.
 
     Runs a copy on torch's meta device in evaluation mode: no arithmetic, and the network stays as
-    it is. Views and reshapes are left out: an edge has the shape of the tensor that arrives.
+    it is. Views and reshapes are left out, and so is what leads to no output.
     """
     replica = copy.deepcopy(network).to("meta").eval()
-    names = list(inspect.signature(network.forward).parameters)
     inputs = [torch.zeros(1, *shape, device="meta") for shape in shapes]
     tracer = _Tracer(replica)
-    for name, tensor in zip(names, inputs):
-        tracer.enter(tensor, name)
+    graph = tracer.graph
+    for name, tensor in zip(inspect.signature(network.forward).parameters, inputs):
+        tracer.add(Node(name, (), tuple(tensor.shape[1:]), title=name), [tensor])
     with torch.enable_grad(), tracer:
-        out = replica(*inputs)
-    for k, tensor in enumerate(_tensors(out)):
-        tracer.leave(tensor, f"output{k + 1 if k else ''}")
-    classes = {path: type(module).__name__ for path, module in network.named_modules()}
-    edges = tuple(dict.fromkeys(tracer.edges))
-    title = type(network).__name__
-    return _join_padding(_only_used(Graph(title, tracer.nodes, edges, classes, tracer.arrivals)))
+        results = _tensors(replica(*inputs))
+    used: set[Node] = set()
+    for k, tensor in enumerate(results):
+        name = f"output{k + 1 if k else ''}"
+        node = tracer.add(Node(name, (), tuple(tensor.shape[1:]), title=name), [], [tensor])
+        used |= nx.ancestors(graph, node)
+    graph.remove_nodes_from([node for node in graph if node.operations and node not in used])
+    return graph
 
 
-def trace_part(network: nn.Module, path: str, *shapes: Shape) -> Graph:
+def trace_part(network: nn.Module, path: str, *shapes: Shape) -> nx.DiGraph:
     """`trace` of one module of `network`, on the shapes it gets when the network gets `shapes`."""
-    return trace(network.get_submodule(path), *trace(network, *shapes).arrivals[path])
+    arrivals = trace(network, *shapes).graph["arrivals"]
+    return trace(network.get_submodule(path), *arrivals[path])
 
 
 class _Tracer(TorchFunctionMode):
@@ -158,74 +148,68 @@ class _Tracer(TorchFunctionMode):
 
     def __init__(self, network: nn.Module):
         super().__init__()
-        self.nodes: dict[str, Node] = {}
-        self.edges: list[Edge] = []
-        self.origin: dict[int, str] = {}  # id of a tensor -> the node that made it
+        modules = dict(network.named_modules())
+        classes = {path: type(module).__name__ for path, module in modules.items()}
+        self.arrivals: dict[str, tuple[Shape, ...]] = {}
+        self.graph = nx.DiGraph(title=classes[""], classes=classes, arrivals=self.arrivals)
+        self.origin: dict[int, Node] = {}  # id of a tensor -> the node that made it
         self.alive: list[Tensor] = []  # ids are not given twice while the tensors are kept
         self.stack: list[str] = []
-        self.plain: set[str] = set()  # torch's own layers: the module around them is what counts
-        self.calls: dict[str, int] = {}
-        self.arrivals: dict[str, tuple[Shape, ...]] = {}
-        for path, module in network.named_modules():
-            if type(module).__module__.startswith("torch.nn") and not list(module.children()):
+        self.calls, self.names = Counter(), Counter()
+        # torch's own layers: the module around them is what counts
+        self.plain = {
+            path for path, module in modules.items()
+            if type(module).__module__.startswith("torch.nn") and not list(module.children())
+        }  # fmt: skip
+        for path, module in modules.items():
+            if isinstance(module, ReflectionPad):  # here it would be many slices
+                module.forward = nn.ReflectionPad2d(module.padding).forward
                 self.plain.add(path)
             module.register_forward_pre_hook(lambda _, given, path=path: self._push(path, given))
             module.register_forward_hook(self._pop)
 
-    def _pop(self, module: nn.Module, given, out) -> None:
+    def _pop(self, *_) -> None:
         self.stack.pop()
 
     def _push(self, path: str, given: tuple) -> None:
         shapes = tuple(tuple(tensor.shape[1:]) for tensor in _tensors(given))
         self.arrivals.setdefault(path, shapes)
-        self.calls[path] = self.calls.get(path, 0) + 1
+        self.calls[path] += 1
         again = f"#{self.calls[path]}" if self.calls[path] > 1 else ""  # shared weights
         self.stack.append(path + again)
-
-    def _plain(self, path: str) -> bool:
-        return path.split("#")[0] in self.plain
-
-    def enter(self, tensor: Tensor, name: str) -> None:
-        self._add(Node(name, (), tuple(tensor.shape[1:]), title=name), [tensor])
-
-    def leave(self, tensor: Tensor, name: str) -> None:
-        self._add(Node(name, (), tuple(tensor.shape[1:]), title=name), [], [tensor])
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         made = _tensors(out)
         read = [tensor for tensor in _tensors([args, kwargs]) if id(tensor) in self.origin]
-        if not made or not read:
-            return out
         function = getattr(func, "__name__", str(func))
-        if function in _VIEWS:
-            for tensor in made:
-                self._made_by(self.origin[id(read[0])], tensor)
-        else:
-            within = tuple(path for path in self.stack if not self._plain(path))
+        if made and read and function in _VIEWS:
+            self._made_by(self.origin[id(read[0])], made)
+        elif made and read:
+            within = tuple(path for path in self.stack if _path(path) not in self.plain)
             where = self.stack[-1] if self.stack else ""
-            name = where if self._plain(where) else f"{where}:{function}".lstrip(":")
+            name = where if _path(where) in self.plain else f"{where}:{function}".lstrip(":")
+            self.names[name] += 1
+            name += f"~{self.names[name]}" if self.names[name] > 1 else ""
             step = _operation(function.rstrip("_"), args, kwargs, len(set(map(id, read))) > 1)
-            shape = tuple(made[0].shape[1:])
-            self._add(Node(self._unique(name), (step,), shape, within), made, read)
+            self.add(Node(name, (step,), tuple(made[0].shape[1:]), within), made, read)
         return out
 
-    def _unique(self, name: str) -> str:
-        taken = sum(known.split("~")[0] == name for known in self.nodes)
-        return f"{name}~{taken + 1}" if taken else name
+    def add(self, node: Node, made: list[Tensor], read: Iterable[Tensor] = ()) -> Node:
+        self.graph.add_node(node)
+        self.graph.add_edges_from((self.origin[id(tensor)], node) for tensor in read)
+        self._made_by(node, made)  # what works in place returns its input, now made here
+        return node
 
-    def _add(self, node: Node, made: list[Tensor], read: Iterable[Tensor] = ()) -> None:
-        self.nodes[node.name] = node
-        for tensor in read:
-            source = self.origin[id(tensor)]
-            self.edges.append(Edge(source, node.name, tuple(tensor.shape[1:])))
-        for tensor in made:  # what works in place returns its input, which now counts as made here
-            self._made_by(node.name, tensor)
+    def _made_by(self, node: Node, tensors: list[Tensor]) -> None:
+        self.origin |= {id(tensor): node for tensor in tensors}
+        self.alive += tensors
 
-    def _made_by(self, name: str, tensor: Tensor) -> None:
-        self.origin[id(tensor)] = name
-        self.alive.append(tensor)
+
+def _path(called: str) -> str:
+    """The path of a module in `Node.within`, without the number of the call."""
+    return called.split("#")[0]
 
 
 def _tensors(value) -> list[Tensor]:
@@ -244,11 +228,8 @@ def _operation(function: str, args, kwargs, joins: bool) -> Operation:
         return args[position] if len(args) > position else kwargs.get(name, default)
 
     if function in ("conv2d", "conv_transpose2d"):
-        kernel = tuple(given(1, "weight", None).shape[2:])
-        return Operation(function, kernel, _pair(given(3, "stride", 1)), joins)
-    if function in ("avg_pool2d", "max_pool2d"):
-        kernel = _pair(given(1, "kernel_size", 1))
-        return Operation(function, kernel, _pair(given(2, "stride", None) or kernel), joins)
+        kernel, stride = tuple(given(1, "weight", None).shape[2:]), given(3, "stride", 1)
+        return Operation(function, kernel, stride if isinstance(stride, int) else stride[0], joins)
     if function in ("mean", "amax") and args[0].ndim == 4:
         axes = given(1, "dim", ())
         axes = (axes,) if isinstance(axes, int) else axes
@@ -256,189 +237,129 @@ def _operation(function: str, args, kwargs, joins: bool) -> Operation:
     return Operation(function, joins=joins)
 
 
-def _pair(value) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (tuple(value) * 2)[:2]
+def _merge(graph: nx.DiGraph, become: Mapping[Node, Node]) -> nx.DiGraph:
+    """Nodes that become the same one are joined, and the edges between them go."""
+    merged = nx.relabel_nodes(graph, become)
+    merged.remove_edges_from(list(nx.selfloop_edges(merged)))
+    return merged
 
 
-def _only_used(graph: Graph) -> Graph:
-    """Without what leads to no output, a statistic that is thrown away for instance."""
-    wanted = {name for name, node in graph.nodes.items() if node.title}
-    for edge in reversed(graph.edges):  # edges stand in the order of their targets
-        if edge.target in wanted:
-            wanted.add(edge.source)
-    nodes = {name: node for name, node in graph.nodes.items() if name in wanted}
-    return replace(graph, nodes=nodes, edges=tuple(e for e in graph.edges if e.target in wanted))
+def _one(nodes: list[Node], **changes) -> dict[Node, Node]:
+    """What each of these becomes: one node with the operations of all."""
+    operations = tuple(step for node in nodes for step in node.operations)
+    changes |= {"operations": operations, "shape": nodes[-1].shape}
+    return dict.fromkeys(nodes, replace(nodes[0], **changes))
 
 
-def _join_padding(graph: Graph) -> Graph:
-    """A module that only puts mirrored slices around its input as one operation."""
-    used: dict[str, set[str]] = {}
-    for node in graph.nodes.values():
-        for step in node.operations if node.within else ():
-            used.setdefault(node.within[-1], set()).add(step.function)
-    padding = {path for path, functions in used.items() if "flip" in functions <= _SLICING}
-    head = {
-        name: node.within[-1] if node.within and node.within[-1] in padding else name
-        for name, node in graph.nodes.items()
-    }
-    merged = _merge(graph, head, {})
-    nodes = {
-        name: replace(node, operations=(Operation("pad"),), within=node.within[:-1])
-        if name in padding else node
-        for name, node in merged.nodes.items()
-    }  # fmt: skip
-    return replace(merged, nodes=nodes)
-
-
-def join_layers(graph: Graph) -> Graph:
+def join_layers(graph: nx.DiGraph) -> nx.DiGraph:
     """A convolution with the padding before it and the normalisation and activation after it: one.
 
     Joined is what follows each other without a branch in the same module, one in a list of layers
     (Sequential) and one beside the list included.
     """
-    head: dict[str, str] = {}  # node -> first node of its layer
-    members: dict[str, list[Node]] = {}
-    for name, node in graph.nodes.items():
-        head[name], members[name] = name, [node]
-        into = graph.into(name)
-        if len(into) != 1 or not node.operations or len(graph.out_of(into[0].source)) != 1:
-            continue
-        first = head[into[0].source]
-        before = members[first]
-        if not before[0].operations or not _same_module(graph, before[-1].within, node.within):
-            continue
-        functions = [step.function for known in before for step in known.operations]
-        weighted = bool(_WEIGHTED & set(functions))
-        function = node.operations[0].function
-        if (weighted and function in _AFTER) or (
-            set(functions) <= _BEFORE and function in _BEFORE | _WEIGHTED
-        ):
-            head[name] = first
-            members[first].append(node)
-            del members[name]
-    return _merge(graph, head, {})
+    layer: dict[Node, list[Node]] = {}  # node -> the nodes of its layer so far, itself the last
+    become: dict[Node, Node] = {}
+    for node in graph:
+        layer[node] = [node]
+        if len(graph.pred[node]) == 1 and node.operations:
+            (before,) = graph.pred[node]
+            functions = {step.function for known in layer[before] for step in known.operations}
+            (function,) = node.functions
+            follows = function in _AFTER if _WEIGHTED & functions else (
+                functions <= _BEFORE and function in _BEFORE | _WEIGHTED
+            )  # fmt: skip
+            alone = before.operations and len(graph.succ[before]) == 1
+            if follows and alone and _same_module(graph, before.within, node.within):
+                layer[node] = [*layer[before], node]
+                become |= _one(layer[node])
+    return _merge(graph, become)
 
 
-def _same_module(graph: Graph, a: tuple[str, ...], b: tuple[str, ...]) -> bool:
+def _same_module(graph: nx.DiGraph, a: tuple[str, ...], b: tuple[str, ...]) -> bool:
     inner, outer = (a, b) if len(a) > len(b) else (b, a)
-    deeper = inner[len(outer) :]
-    lists_only = all(graph.classes[path.split("#")[0]] == "Sequential" for path in deeper)
-    return inner[: len(outer)] == outer and lists_only
+    deeper = [graph.graph["classes"][_path(path)] for path in inner[len(outer) :]]
+    return inner[: len(outer)] == outer and set(deeper) <= {"Sequential"}
 
 
-def collapse(graph: Graph, modules: Collection[str]) -> Graph:
+def collapse(graph: nx.DiGraph, modules: Collection[str]) -> nx.DiGraph:
     """Each of these modules, given by their paths, as one node with the name of its class.
 
     One that has others of them inside says so: "residual block with CBAM".
     """
-    head, found = {}, {}
-    for name, node in graph.nodes.items():
-        around = [path for path in node.within if path.split("#")[0] in modules]
-        head[name] = around[0] if around else name
-        if around:
-            classes = [readable(graph.classes[path.split("#")[0]]) for path in around]
-            found.setdefault(around[0], {}).update(dict.fromkeys(classes))
-    titles = {
-        path: " with ".join(filter(None, (outer, " and ".join(inner))))
-        for path, (outer, *inner) in found.items()
-    }
-    return _merge(graph, head, titles)
+    inside, kinds, become = defaultdict(list), defaultdict(dict), {}
+    for node in graph:
+        if around := [path for path in node.within if _path(path) in modules]:
+            inside[around[0]].append(node)
+            classes = [graph.graph["classes"][_path(path)] for path in around]
+            kinds[around[0]] |= dict.fromkeys(map(readable, classes))
+    for path, (outer, *inner) in kinds.items():
+        title = " with ".join(filter(None, (outer, " and ".join(inner))))
+        become |= _one(inside[path], name=path, title=title)
+    return _merge(graph, become)
 
 
-def parts(graph: Graph) -> list[str]:
+def parts(graph: nx.DiGraph) -> list[str]:
     """The modules inside a network that join tensors themselves: attention, residual blocks.
 
     A module nested in another of its own class, as in a U-net written recursively, is none.
     """
+    classes = graph.graph["classes"]
     joining = dict.fromkeys(
-        node.within[-1].split("#")[0]
-        for node in graph.nodes.values()
+        _path(node.within[-1]) for node in graph
         if node.within and any(step.joins for step in node.operations)
-    )
+    )  # fmt: skip
     nested = {
-        graph.classes[path]
-        for path in graph.classes
-        for inner in graph.classes
-        if inner.startswith(f"{path}." if path else "") and inner != path
-        and graph.classes[inner] == graph.classes[path] != "Sequential"
+        classes[path] for path, inner in permutations(classes, 2)
+        if classes[path] == classes[inner] and inner.startswith(f"{path}.")
     }  # fmt: skip
-    return [path for path in joining if path and graph.classes[path] not in nested]
+    return [path for path in joining if path and classes[path] not in nested]
 
 
-def overview(network: nn.Module, *shapes: Shape) -> Graph:
+def overview(network: nn.Module, *shapes: Shape) -> nx.DiGraph:
     """A network with one node a layer and one a part: what Fig. 2 shows."""
     graph = join_layers(trace(network, *shapes))
     return collapse(graph, parts(graph))
 
 
-def shared(graph: Graph) -> set[str]:
+def shared(graph: nx.DiGraph) -> set[Node]:
     """The nodes whose weights another node has too, as they are called more than once."""
-    paths = {
-        name: (name, *node.within)
-        for name, node in graph.nodes.items()
-        if _WEIGHTED & {step.function for step in node.operations}
-    }
-    again = {path.split("#")[0] for known in paths.values() for path in known if "#" in path}
-    return {
-        name for name, known in paths.items() if again & {path.split("#")[0] for path in known}
-    }
+    paths = {node: (node.name, *node.within) for node in graph if _WEIGHTED & node.functions}
+    again = {_path(path) for known in paths.values() for path in known if "#" in path}
+    return {node for node, known in paths.items() if again & set(map(_path, known))}
 
 
 def readable(class_name: str) -> str:
-    """"CrossLevelAttention" -> "cross-level attention"; abbreviations stay as they are.
-
-    So do names that end in one, such as "PatchGAN".
-    """
-    if re.search("[A-Z]{2}$", class_name):
+    """"CrossLevelAttention" -> "cross-level attention"; "CBAM" and "PatchGAN" stay as they are."""
+    if class_name[-2:].isupper():
         return class_name
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", class_name) or [class_name]
-    words = [word if word.isupper() else word.lower() for word in words]
-    return " ".join(("-".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
+    *words, last = re.findall("[A-Z][^A-Z]*", class_name) or [class_name]
+    return f"{'-'.join(words)} {last}".strip().lower()
 
 
-def _merge(graph: Graph, head: dict[str, str], titles: dict[str, str]) -> Graph:
-    """Nodes with the same head become one."""
-    nodes: dict[str, Node] = {}
-    for name, node in graph.nodes.items():
-        first = nodes.get(head[name], replace(node, name=head[name], operations=()))
-        nodes[head[name]] = replace(
-            first, operations=first.operations + node.operations, shape=node.shape,
-            title=titles.get(head[name], node.title),
-        )  # fmt: skip
-    edges = dict.fromkeys(
-        Edge(head[edge.source], head[edge.target], edge.shape)
-        for edge in graph.edges
-        if head[edge.source] != head[edge.target]
-    )
-    return replace(graph, nodes=nodes, edges=tuple(edges))
+def ends(graph: nx.DiGraph) -> tuple[Node, Node]:
+    """A network's first input and its output."""
+    last = (node for node in graph if graph.pred[node] and not graph.succ[node])
+    return next(iter(graph)), next(last)
 
 
-def main_path(graph: Graph) -> list[str]:
+def main_path(graph: nx.DiGraph) -> list[Node]:
     """The longest way from input to output, past attention where there is another way."""
-    best: dict[str, tuple[int, str | None]] = {}
-    for name, node in graph.nodes.items():  # every node stands after those it reads
-        before = [edge.source for edge in graph.into(name)]
-        last = max(before, key=lambda source: best[source][0], default=None)
-        best[name] = (
-            (best[last][0] if last is not None else 0) + (-1 if node.attends else 1), last
-        )  # fmt: skip
-    path = [next(name for name in graph.nodes if not graph.out_of(name))]
-    while (last := best[path[-1]][1]) is not None:
-        path.append(last)
-    return path[::-1]
+    steps = nx.DiGraph()
+    # less than nothing for attention, yet so little that no number of modules makes a way short
+    steps.add_weighted_edges_from((a, b, -1e-3 if b.attends else 1.0) for a, b in graph.edges)
+    return nx.dag_longest_path(steps)
 
 
-def stages(graph: Graph) -> dict[str, int]:
+def stages(graph: nx.DiGraph) -> dict[Node, int]:
     """Which U each node of the main path belongs to: 1, and one more when down follows up."""
-    stage, rising, found = 1, False, {}
     path = main_path(graph)
-    for before, name in zip([path[0], *path], path):
-        sizes = graph.nodes[before].shape[-1:], graph.nodes[name].shape[-1:]
-        if sizes[1] > sizes[0]:
+    stage, rising, found = 1, False, {path[0]: 1}
+    for before, node in pairwise(path):
+        if node.shape[-1:] > before.shape[-1:]:
             rising = True
-        elif rising and sizes[1] < sizes[0]:
+        elif rising and node.shape[-1:] < before.shape[-1:]:
             stage, rising = stage + 1, False
-        found[name] = stage
+        found[node] = stage
     return found
 
 
@@ -447,31 +368,29 @@ MAIN, INTERNAL, EXTERNAL, ATTENTION = (
 )  # fmt: skip
 
 
-def skip_roles(graph: Graph) -> dict[Edge, str]:
+def skip_roles(graph: nx.DiGraph) -> dict[Edge, str]:
     """What each edge of an `overview` is: MAIN, INTERNAL, EXTERNAL or ATTENTION.
 
     A skip connection is internal within one U and external from one to the next.
     """
-    path, stage = main_path(graph), stages(graph)
-    steps = set(zip(path, path[1:]))
+    stage = stages(graph)
+    steps = set(pairwise(stage))
 
-    def role(edge: Edge) -> str:
-        ends = graph.nodes[edge.source], graph.nodes[edge.target]
-        if (edge.source, edge.target) in steps:
+    def role(a: Node, b: Node) -> str:
+        if (a, b) in steps:
             return MAIN
-        if any(end.attends and end.name not in stage for end in ends):
+        if any(end.attends and end not in stage for end in (a, b)):
             return ATTENTION
-        if edge.source in stage and edge.target in stage:
-            return INTERNAL if stage[edge.source] == stage[edge.target] else EXTERNAL
+        if a in stage and b in stage:
+            return INTERNAL if stage[a] == stage[b] else EXTERNAL
         return MAIN
 
-    return {edge: role(edge) for edge in graph.edges}
+    return {edge: role(*edge) for edge in graph.edges}
 
 
-def count_parts(graph: Graph) -> dict[str, int]:
+def count_parts(graph: nx.DiGraph) -> dict[str, int]:
     """How many skip connections of each kind and how many attention modules an `overview` has."""
-    roles = list(skip_roles(graph).values())
-    path = set(main_path(graph))
-    attention = sum(node.attends and node.name not in path for node in graph.nodes.values())
+    roles, stage = list(skip_roles(graph).values()), stages(graph)
     counts = {"internal skips": roles.count(INTERNAL), "external skips": roles.count(EXTERNAL)}
-    return {"stages": max(stages(graph).values()), **counts, "attention": attention}
+    attention = sum(node.attends and node not in stage for node in graph)
+    return {"stages": max(stage.values()), **counts, "attention": attention}
