@@ -2,27 +2,28 @@
 
 import json
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from lib.evaluation.enhancement import complexity
-from lib.evaluation.complexity import inference_time, macs_thop, macs_torch
-from lib.evaluation.complexity_search import (
+from lib.evaluation import complexity
+from lib.evaluation.complexity import (
     Counts,
-    best_by_batch,
     count,
     discriminator_layers,
     generator_layers,
-    of_plan,
-    search_discriminator,
-    search_generator,
+    inference_time,
+    macs_thop,
+    macs_torch,
 )
+from lib.machine import describe_device
 from lib.networks.blocks import count_parameters
 from lib.networks.markov_discriminator import MarkovDiscriminator, MarkovDiscriminatorConfig
 from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig
-from lib.results.complexity import count_table, table2_numbers
 from lib.papers.reported import cells
+from lib.paths import NOTEBOOKS
+from lib.results.complexity import count_table, printed_counts, table2_numbers
 
 ONE, EIGHT = (1, 1, 128, 128), (8, 1, 128, 128)
 
@@ -113,42 +114,68 @@ def test_unknown_counter():
         count(generator_layers((8, 8, 8, 8)), "guess")
 
 
-def test_search_finds_a_planted_target():
+@pytest.fixture
+def search(monkeypatch):
+    """Runs the cells of notebook 17 up to the end of its search and gives what they define."""
+
+    def run(**printed: Counts) -> dict:
+        for name, stand_in in (
+            ("printed_counts", lambda network: printed.get(network) or printed_counts(network)),
+            ("count_table", lambda networks: pd.DataFrame()),  # takes seconds
+        ):
+            monkeypatch.setattr(f"lib.results.complexity.{name}", stand_in)
+        namespace = {}
+        notebook = json.loads((NOTEBOOKS / "17_2dgan_table2.ipynb").read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code" and "best" not in namespace:
+                exec("".join(cell["source"]), namespace)
+        return namespace
+
+    return run
+
+
+def test_search_finds_planted_sums(search):
     parameters, operations = count(generator_layers((40, 80, 160, 320), 3, conv2=4), "true")
-    first = search_generator(Counts(parameters, 4 * operations)).iloc[0]
+    generator = Counts(parameters, 4 * operations)
+    parameters, operations = count(discriminator_layers((48, 64, 128, 208), 2))
+    found = search(Generator=generator, Discriminator=Counts(parameters, 16 * operations))
+    first = found["generator"].loc[1]
     assert first["worst"] == 0 and first["widths"] == "40-80-160-320"
     assert (first["batch"], first["channels"], first["conv1"], first["conv2"]) == (4, 3, 1, 4)
     assert first["counter"] == "true"
-
-    parameters, operations = count(discriminator_layers((48, 64, 128, 208), 2))
-    found = search_discriminator(Counts(parameters, 16 * operations))
-    assert found["worst"][0] == 0 and found["worst"][1] > 0
-    assert found.loc[0, ["widths", "channels", "batch"]].tolist() == ["48-64-128-208", 2, 16]
+    first, second = found["discriminator"].loc[1], found["discriminator"].loc[2]
+    assert first["worst"] == 0 and second["worst"] > 0
+    assert first[["widths", "channels", "batch"]].tolist() == ["48-64-128-208", 2, 16]
 
 
-def test_errors_are_relative_and_the_worst_of_both():
+def test_errors_are_relative_and_the_worst_of_both(search):
     parameters, operations = count(discriminator_layers((32, 64, 128, 256)))
-    target = Counts(parameters * 2, operations * 8 / 1.1)
-    line = of_plan(search_discriminator(target), (32, 64, 128, 256), batch=8, channels=1).iloc[0]
+    found = search(Discriminator=Counts(parameters * 2, operations * 8 / 1.1))["discriminator"]
+    line = found.query("widths == '32-64-128-256' and batch == 8 and channels == 1").iloc[0]
     assert line["parameters error"] == pytest.approx(-0.5)
     assert line["operations error"] == pytest.approx(0.1)
     assert line["worst"] == pytest.approx(0.5)
 
 
-def test_eight_images_and_the_kits_widths_come_nearest_to_the_paper():
-    generator, discriminator = search_generator(), search_discriminator()
-    best = best_by_batch(generator=generator, discriminator=discriminator).max(axis="columns")
+def test_eight_images_and_the_kits_widths_come_nearest_to_the_paper(search):
+    shown = search()
+    generator, discriminator = shown["generator"], shown["discriminator"]
+    best = shown["best"].assign(generator=shown["best"].filter(like="generator").min(axis=1))
+    best = best[["generator", "discriminator"]].max(axis="columns")
     assert best.idxmin() == 8 and best[8] < 0.012 and best.drop(8).min() > 0.04
+    assert (len(generator), len(discriminator)) == (8960, 396480)
+    assert (discriminator["worst"] < 0.02).sum() == 29  # as the ledger says
     widths = TwoDGANConfig().widths, MarkovDiscriminatorConfig().widths
     for found, plan, channels in zip((generator, discriminator), widths, (3, 6)):
-        assert found["worst"].is_monotonic_increasing
-        first = of_plan(found, plan, batch=8).iloc[0]
-        assert first["rank"] == 1 and first["channels"] == channels
+        assert found["worst"].is_monotonic_increasing and found.index[0] == 1
+        ours = (found["widths"] == "-".join(map(str, plan))) & (found["batch"] == 8)
+        assert found.index[ours][0] == 1 and found.loc[1, "channels"] == channels
 
 
 def test_time_is_measured_once(own_cache, monkeypatch):
     first = inference_time(small(), (1, 1, 8, 8), runs=5, warm_up=1)
-    assert first.mean_ms > 0 and first.sd_ms >= 0 and first.runs == 5 and "cpu" in first.device
+    assert first.mean_ms > 0 and first.sd_ms >= 0 and first.runs == 5
+    assert first.device == describe_device(torch.device("cpu"))
     monkeypatch.setattr(complexity, "_measure", lambda *_: pytest.fail("measured again"))
     assert inference_time(small(), (1, 1, 8, 8), runs=5, warm_up=1) == first
 
@@ -161,7 +188,7 @@ def test_another_question_is_measured_anew(own_cache, monkeypatch):
     inference_time(small(), (2, 1, 8, 8))
     inference_time(small(), (1, 1, 8, 8), runs=50)
     inference_time(small()[:3], (1, 1, 8, 8))
-    monkeypatch.setattr(complexity, "device_name", lambda device: "another machine")
+    monkeypatch.setattr(complexity, "describe_device", lambda device: "another machine")
     inference_time(small(), (1, 1, 8, 8))
     monkeypatch.setattr(complexity, "_code", lambda network: "changed code")
     inference_time(small(), (1, 1, 8, 8))

@@ -1,12 +1,13 @@
 """How fast a training step is, against plain versions of the same step, in one run.
 
-    python -m lib.benchmarks.step [--experiment C5] [--size 128] [--batch 8] [--rounds 5] [--threads 2]
+    python -m lib.benchmarks.step --experiment C5 --size 128 --batch 8 --rounds 5 --threads 2
     python -m lib.benchmarks.step --experiment resnet_9blocks-FLIR
 
-The plain versions are what one writes first (`lib.benchmarks.plain`). In every step all versions start from
-the same weights, see the same images and must report the same losses. Steps alternate, so a machine
-that slows down slows all; the ratio of the medians is the figure to quote. What the convolutions
-take of this kit's step is printed as well: no version with the same convolutions can be faster.
+The plain versions are what one writes first (`lib.benchmarks.plain`). In every step all versions
+start from the same weights, see the same images and must report the same losses. Steps alternate,
+so a machine that slows down slows all; the ratio of the medians is the figure to quote. What the
+convolutions take of this kit's step is printed as well: no version with the same convolutions can
+be faster.
 """
 
 import argparse
@@ -15,21 +16,24 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lib.data import enhancement
-from lib.training.experiments import RunConfig, resolve
-from lib.paths import data_root
 from lib.benchmarks.plain import PlainCycleGAN, PlainTwoDGAN
-from lib.train import choose_device, make_deterministic
-from lib.training import translation
-from lib.training.recipes.cycle_gan import CycleGANRecipe
-from lib.training.recipes.two_d_gan import TwoDGANRecipe
+from lib.machine import choose_device, describe_device, make_deterministic
+from lib.networks.weights import PretrainedUnavailable
+from lib.paths import data_root
+from lib.training.engine import Recipe
+from lib.training.experiments import LossWeights, resolve
+from lib.training.recipes import RECIPES
+from lib.training.run import load
 
-TOLERANCE = 1e-5  # of a loss, relative
+LEAST = {"size": 32, "batch": 1, "rounds": 1, "threads": 1}  # the discriminators need 32 px
+TOLERANCE = 1e-5  # of a loss, relative; of SMALL where that is more
+SMALL = 0.1  # a Wasserstein loss is the difference of two scores near 1, and rounds as they do
 # Losses behind the discriminators' update: Adam's update is +-1 times the learning rate wherever a
 # gradient is nearly zero, and rounding decides the sign. Nor is the penalty of WGAN-GP comparable
 # to the last digits: its double backward pass magnifies rounding.
@@ -62,11 +66,12 @@ class Comparison:
 def compare(
     experiment: str, size: int, batch: int, rounds: int, device: torch.device, root: Path
 ) -> Comparison:
-    """Time `rounds` steps of each version in turn, after a warm-up."""
-    config = resolve(experiment, "paper")
-    make_deterministic(0)
-    make = _two_d_gan if config.experiment.paper == "2dgan" else _cycle_gan
-    recipes = make(config, size, batch, device, root)
+    """Time `rounds` steps of each version in turn, after a warm-up.
+
+    Raises ValueError for an unknown experiment and one without a plain version, and for a size or
+    batch that its networks cannot take.
+    """
+    recipes = versions(experiment, size, batch, device, root)
     seconds = {version: [] for version in recipes}
     differences = {}
     # the first step is a warm-up, and all of Adam's first update is +-1 times the learning rate
@@ -81,12 +86,37 @@ def compare(
             seconds[version].append(time.perf_counter() - start)
         if step > 0:
             for name, value in losses["plain"].items():
-                difference = abs(losses["this kit"][name] - value) / max(abs(value), 1e-3)
+                difference = abs(losses["this kit"][name] - value) / max(abs(value), SMALL)
                 differences[name] = max(difference, differences.get(name, 0.0))
     medians = {version: statistics.median(times[1:]) for version, times in seconds.items()}
     with _ConvolutionClock() as clock:
         recipes["this kit"].step(0)
     return Comparison(medians, clock.seconds, differences)
+
+
+def versions(
+    experiment: str, size: int, batch: int, device: torch.device, root: Path
+) -> dict[str, Recipe]:
+    """The plain recipes and this kit's, full-size networks on a few images of `size` pixels."""
+    config = resolve(experiment, "paper")
+    method, scale = config.experiment, config.scale
+    if method.recipe == "two_d_gan" and method.losses == LossWeights():
+        scale = replace(scale, image_size=max(size, scale.image_size), crop_size=size,
+                        batch_size=batch, n_train=4 * batch, n_validation=1, n_test=1)  # fmt: skip
+        plain = {
+            "plain": partial(PlainTwoDGAN, freeze_backbones=False),
+            "plain, frozen backbones": partial(PlainTwoDGAN, freeze_backbones=True),
+        }
+    elif method.recipe == "cycle_gan" and batch == 1:
+        scale = replace(scale, image_size=size, n_pairs=4)
+        plain = {"plain": PlainCycleGAN}
+    else:
+        raise ValueError(f"no plain version of {experiment} in batches of {batch}; there are those "
+                         "of 2D-GAN with all its losses, and of CycleGAN in batches of 1")
+    config, makers = replace(config, scale=scale), plain | {"this kit": RECIPES[method.recipe]}
+    data = load(config, root, scale.image_size)
+    make_deterministic(0)
+    return {version: make(config, data, device) for version, make in makers.items()}
 
 
 class _ConvolutionClock(TorchDispatchMode):
@@ -102,31 +132,6 @@ class _ConvolutionClock(TorchDispatchMode):
         return result
 
 
-def _two_d_gan(config: RunConfig, size: int, batch: int, device, root: Path) -> dict:
-    """The versions of 2D-GAN's step, this kit's and plain ones."""
-    config = replace(config, scale=replace(config.scale, crop_size=size, batch_size=batch))
-    data = enhancement.load(
-        root, size=max(size, 128), n_train=4 * batch, n_validation=1, n_test=1
-    )
-    return {
-        "plain": PlainTwoDGAN(config, data, device, freeze_backbones=False),
-        "plain, frozen backbones": PlainTwoDGAN(config, data, device, freeze_backbones=True),
-        "this kit": TwoDGANRecipe(config, data, device),
-    }
-
-
-def _cycle_gan(config: RunConfig, size: int, batch: int, device, root: Path) -> dict:
-    """The versions of CycleGAN's step. Raises ValueError for CUT and for another batch than 1."""
-    if config.experiment.recipe != "cycle_gan" or batch != 1:
-        raise ValueError("a CycleGAN experiment is compared, and with --batch 1")
-    config = replace(config, scale=replace(config.scale, image_size=size, n_pairs=4))
-    data = translation.load_data(config, root)
-    return {
-        "plain": PlainCycleGAN(config, data, device),
-        "this kit": CycleGANRecipe(config, data, device),
-    }
-
-
 def _copy_state(source, target) -> None:
     """Rounding adds up over steps: each step starts from the same state in both versions."""
     for name, module in source.modules.items():
@@ -139,7 +144,9 @@ def _copy_state(source, target) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m lib.benchmarks.step", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.benchmarks.step", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--experiment", default="C5")
     parser.add_argument("--size", type=int, default=128, help="pixels a side")
     parser.add_argument("--batch", type=int, help="images a step; default 8, CycleGAN 1")
@@ -148,19 +155,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     parser.add_argument("--device", default="cpu", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    translates = resolve(options.experiment, "paper").experiment.paper == "gn_cyclegan"
-    batch = options.batch or (1 if translates else 8)
-    result = compare(
-        options.experiment, options.size, batch, options.rounds,
-        choose_device(options.device), data_root(options.data),
-    )  # fmt: skip
-    print(f"{options.experiment}, {options.size} px, batch {batch}, fp32, "
-          f"{options.threads} threads; seconds a step")  # fmt: skip
+    try:
+        if options.batch is None:
+            paper = resolve(options.experiment, "paper").experiment.paper
+            options.batch = 8 if paper == "2dgan" else 1
+        for name, least in LEAST.items():
+            if getattr(options, name) < least:
+                raise ValueError(f"--{name} has to be at least {least}")
+        torch.set_num_threads(options.threads)
+        device, root = choose_device(options.device), data_root(options.data)
+        result = compare(
+            options.experiment, options.size, options.batch, options.rounds, device, root
+        )
+    except (ValueError, OSError, PretrainedUnavailable) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    print(f"{options.experiment}, {options.size} px, batch {options.batch}, fp32, "
+          f"{describe_device(device)}; seconds a step")  # fmt: skip
     for version, seconds in result.seconds.items():
         print(f"  {version:24} {seconds:.3f}  {result.ratio(version):.2f} times this kit's")
-    if options.device == "cpu":
-        print(f"  its convolutions alone     {result.convolution_seconds:.3f}")
+    if device.type == "cpu":
+        print(f"  its convolutions alone   {result.convolution_seconds:.3f}")
     print("largest relative difference of each loss: " + ", ".join(
         f"{name} {difference:.0e}" for name, difference in result.differences.items()
     ))  # fmt: skip

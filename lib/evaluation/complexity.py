@@ -1,28 +1,31 @@
 """Parameters, operations and inference time of a network (2D-GAN, Table 2).
 
 Operations are multiply-accumulates of one forward pass; the paper's "FLOPs" are those that the thop
-library counts. A time belongs to the machine that it was measured on.
+library counts. Networks that are built are counted as they are; for thousands of channel plans at
+once there are formulas over lists of layers. A time belongs to the machine it was measured on.
 """
 
 import copy
-import hashlib
 import json
-import platform
-import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from thop import profile
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib.files import write_text
+from lib.machine import describe_device
 from lib.paths import cache_dir
-from lib.provenance import code_hash, module_closure
-from lib.training.record import describe_device
+from lib.provenance import digest, identity
+
+SIDE = 128  # pixels of the images of Table 2, height and width
+COUNTERS = ("thop", "true")  # as `macs_thop` counts, or `macs_torch`
 
 
 def macs_torch(network: nn.Module, shape: tuple[int, ...]) -> int:
@@ -50,6 +53,85 @@ def macs_thop(network: nn.Module, shape: tuple[int, ...]) -> int:
     network = copy.deepcopy(network).eval()
     operations, _ = profile(network, (_images(network, shape),), verbose=False)
     return int(operations)
+
+
+class Counts(NamedTuple):
+    """Parameters, and multiply-accumulates of a forward pass; numbers, or one a plan."""
+
+    parameters: int | np.ndarray
+    operations: int | np.ndarray
+
+
+class Layer(NamedTuple):
+    """A convolution to a square map of `side` pixels; `norm`: a batch norm follows.
+
+    `inputs` and `outputs` are channels: numbers, or one for each of many plans.
+    """
+
+    kernel: int
+    inputs: int | np.ndarray
+    outputs: int | np.ndarray
+    side: int
+    norm: bool = True
+    bias: bool = False
+    transposed: bool = False  # of stride 2, the only kind here
+
+
+def count(layers: Iterable[Layer], counter: str = "thop") -> Counts:
+    """Sums over the layers for one image, what COUNTERS find on the network built.
+
+    Raises ValueError for another counter.
+    """
+    if counter not in COUNTERS:
+        raise ValueError(f"unknown counter {counter!r}; there are {', '.join(COUNTERS)}")
+    thop = counter == "thop"
+    parameters = operations = 0
+    for layer in layers:
+        weights = layer.kernel**2 * layer.inputs * layer.outputs
+        side = layer.side // 2 if layer.transposed and not thop else layer.side
+        parameters += weights + layer.outputs * (2 * layer.norm + layer.bias)
+        operations += weights * side**2 + 4 * layer.outputs * layer.side**2 * (layer.norm and thop)
+    return Counts(parameters, operations)
+
+
+def generator_layers(
+    widths: Sequence, channels: int = 1, conv1: int = 1, conv2: int = 3
+) -> Iterator[Layer]:
+    """The complete generator (C5) of `lib.networks.two_d_gan` on images of SIDE pixels.
+
+    Args:
+        widths: channels of the levels, each a number or an array with one for each plan.
+        channels: of an image, 1 grey or 3 RGB.
+        conv1: kernel of the first two convolutions of an external skip (Eq. 3).
+        conv2: kernel of the third, of stride 2.
+    """
+    sides = [SIDE // 2**depth for depth in range(1, len(widths) + 1)]
+    levels = list(zip(widths, sides))
+    for before, (width, side) in zip((channels, *widths), levels):  # first encoder
+        yield Layer(4, before, width, side)
+    yield Layer(4, channels, widths[0], sides[0])  # second encoder, the rest of which is Eq. 3
+    for maps in (2, 3):  # the decoders: Eq. 2 joins one more map of the level's width, Fig. 4 two
+        before = widths[-1]
+        for width, side in reversed(levels[:-1]):
+            yield Layer(4, before, width, side, transposed=True)
+            before = maps * width
+        yield Layer(4, before, channels, SIDE, norm=False, bias=True, transposed=True)
+    for (width, side), (deeper, half) in zip(levels, levels[1:]):
+        yield Layer(conv1, 2 * width, width, side, norm=False)  # external skips, Eq. 3
+        yield Layer(conv1, 2 * width, width, side)
+        yield Layer(conv2, width, deeper, half, norm=False)
+        yield from [Layer(1, width, width, side)] * 2  # cross-level attention, Fig. 4
+
+
+def discriminator_layers(widths: Sequence, channels: int = 1) -> Iterator[Layer]:
+    """`lib.networks.markov_discriminator` on images of SIDE pixels.
+
+    `widths` as for `generator_layers`; `channels` of all that it is given at once: 1 or 3 for an
+    image, 2 or 6 for a pair.
+    """
+    for depth, (before, width) in enumerate(zip((channels, *widths), widths), start=1):
+        yield Layer(4, before, width, SIDE // 2**depth)
+    yield Layer(3, widths[-1], 1, SIDE // 2 ** len(widths), norm=False)
 
 
 @dataclass(frozen=True)
@@ -82,26 +164,16 @@ def inference_time(
     device = next(network.parameters()).device
     question = {
         "network": type(network).__name__, "shape": tuple(shape), "runs": runs,
-        "device": device_name(device), "torch": torch.__version__,
+        "device": describe_device(device), "torch": torch.__version__,
     }  # fmt: skip
-    key = json.dumps([question, warm_up, str(network), _code(network)])
-    file = cache_dir("timings") / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    key = digest([question, warm_up, str(network), _code(network)])
+    file = cache_dir("timings") / f"{key}.json"
     if not file.exists():
         times = _measure(copy.deepcopy(network).eval(), shape, runs, warm_up)
         answer = InferenceTime(mean_ms=mean(times), sd_ms=stdev(times), **question)
         write_text(file, json.dumps(asdict(answer), indent=1) + "\n")
     known = json.loads(file.read_text())
     return InferenceTime(**{**known, "shape": tuple(known["shape"])})
-
-
-def device_name(device: torch.device) -> str:
-    """As a run's record names it; a CPU with its model, where the system tells it (Linux)."""
-    if device.type == "cuda":
-        return describe_device(device)
-    system = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", system.read_text()) if system.exists() else None
-    model = found[1].strip() if found else platform.processor()
-    return ", ".join(part for part in (model, describe_device(device)) if part)
 
 
 def _measure(network: nn.Module, shape: tuple[int, ...], runs: int, warm_up: int) -> list[float]:
@@ -128,5 +200,5 @@ def _images(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
 
 
 def _code(network: nn.Module) -> str:
-    module = type(network).__module__
-    return code_hash(module_closure(module)) if module.split(".")[0] == "lib" else module
+    kind = type(network)
+    return identity(kind) if kind.__module__.split(".")[0] == "lib" else kind.__module__

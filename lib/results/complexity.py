@@ -1,18 +1,28 @@
-"""2D-GAN's Table 2 from counts and times: tables to look at and the numbers to record."""
+"""2D-GAN's Table 2: what is printed, what is counted and timed, the numbers to record."""
 
 from collections.abc import Mapping
+from functools import cache
 
 import pandas as pd
+import torch
 from torch import nn
 
-from lib.evaluation.complexity import InferenceTime, macs_thop, macs_torch
-from lib.evaluation.complexity_search import paper
+from lib.evaluation.complexity import SIDE, Counts, InferenceTime, macs_thop, macs_torch
 from lib.networks.blocks import count_parameters
+from lib.networks.markov_discriminator import MarkovDiscriminator
+from lib.networks.two_d_gan import TwoDGAN
+from lib.papers import reported
 from lib.results.numbers import Number
 
-SIDE = 128
-BATCH = 8  # what the paper's operations fit, see lib.evaluation.complexity_search
+TIMES = "Inference time (ms)"  # measured once for a machine: nothing to compute it from again
+BATCH = 8  # what the paper's operations fit, see notebooks/17_2dgan_table2.ipynb
 DATASET = f"no images: untrained networks at {SIDE} px"
+
+
+def printed_counts(network: str) -> Counts:
+    """Table 2's parameters and operations of "Generator" or "Discriminator"."""
+    row = reported.table("2dgan", "table2").loc[network]
+    return Counts(row["Parameters (M)"] * 1e6, row["FLOPs (G)"] * 1e9)
 
 
 def count_table(networks: Mapping[str, nn.Module]) -> pd.DataFrame:
@@ -29,22 +39,11 @@ def count_table(networks: Mapping[str, nn.Module]) -> pd.DataFrame:
                 "thop (G)": macs_thop(network, shape) / 1e9,
                 "torch (G)": macs_torch(network, shape) / 1e9,
             }
-        printed = paper(name)
+        printed = printed_counts(name)
         lines[name, "paper"] = {
             "parameters (M)": printed.parameters / 1e6, "thop (G)": printed.operations / 1e9,
         }  # fmt: skip
     return pd.DataFrame(lines).T.rename_axis(["network", "images"])
-
-
-def show(candidates: pd.DataFrame, caption: str):
-    """Candidates of the search for display: counts in M and G, errors in percent."""
-    shown = candidates.assign(
-        parameters=candidates["parameters"] / 1e6, operations=candidates["operations"] / 1e9
-    ).rename(columns={"parameters": "parameters (M)", "operations": "operations (G)"})
-    percent = dict.fromkeys(["parameters error", "operations error", "worst"], "{:+.2%}")
-    styler = shown.style.format({"parameters (M)": "{:.3f}", "operations (G)": "{:.3f}", **percent})
-    # pandas draws a random id otherwise, and the notebook would differ from run to run
-    return styler.hide(axis="index").set_uuid(caption.replace(" ", "-")).set_caption(caption)
 
 
 def table2_numbers(counts: pd.DataFrame, times: Mapping[str, InferenceTime]) -> list[Number]:
@@ -56,7 +55,7 @@ def table2_numbers(counts: pd.DataFrame, times: Mapping[str, InferenceTime]) -> 
     for name, time in times.items():
         timed = f"{time.device}; measured once for a machine, {time.runs} runs on one image"
         numbers += count_numbers(counts, name)
-        numbers.append(Number(name, "Inference time (ms)", time.mean_ms, time.sd_ms,
+        numbers.append(Number(name, TIMES, time.mean_ms, time.sd_ms,
                               dataset=DATASET, why=timed))  # fmt: skip
     return numbers
 
@@ -72,3 +71,12 @@ def count_numbers(counts: pd.DataFrame, name: str) -> list[Number]:
         Number(name, "FLOPs (G)", float(eight["thop (G)"]), dataset=DATASET, why=counted),
         Number(name, "Parameters (M)", float(one["parameters (M)"]), dataset=DATASET),
     ]
+
+
+@cache
+def counted_numbers() -> list[Number]:
+    """The four numbers of Table 2 that are counted, on networks without memory of their own."""
+    with torch.device("meta"):
+        networks = {"Generator": TwoDGAN(), "Discriminator": MarkovDiscriminator()}
+    counts = count_table(networks)
+    return [number for name in networks for number in count_numbers(counts, name)]
