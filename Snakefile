@@ -1,52 +1,50 @@
 # The order of things, for Snakemake. Usually run by ./run_all.sh; by hand, for example:
-#     snakemake --cores 2 --rerun-triggers mtime input params --config profile=smoke data=data
+#     snakemake --cores 2 --config profile=smoke data=data
 #
-# What there is to do stands in lib/running/workflow.py; here each job becomes a rule. Its params are all
-# that its result depends on besides other jobs (hashes of code, data, settings), so that files
-# touched or checked out again re-run nothing, and an edit made while a job runs is not lost.
-# The executed notebook is a log, because Snakemake deletes outputs of a failed job but not logs.
+# What there is to do, and what of it has to run, is decided in lib/running; here each job that has
+# to becomes a rule. Its output is a stamp whose name holds the identity of all that the job depends
+# on, so that what is not up to date is a missing file, and Snakemake's own records do not matter.
 
 import sys
 
 from lib import paths
-from lib.running.workflow import NOTEBOOKS, Options, jobs
+from lib.running.job import Options, Plan, end_with, stamp_of
 
-OPTIONS = Options(
-    profile=config.get("profile", "smoke"),
-    seeds=tuple(int(seed) for seed in str(config.get("seeds", 0)).split(",")),
-    device=config.get("device", "cpu"),
-    data=paths.data_root(config.get("data")),
-)
-JOBS = jobs(OPTIONS)
+PROFILE = config.get("profile", "smoke")
+RESULTS = paths.results_dir(PROFILE)
+if "parent" in config:  # run_all.sh, which has made a plan
+    end_with(int(config["parent"]))
+    PLAN_FILE = RESULTS / "stamps/plan.json"
+else:
+    from lib.running.planning import make_plan
+
+    SEEDS = tuple(int(seed) for seed in str(config.get("seeds", 0)).split(","))
+    DATA = paths.data_root(config.get("data"))
+    PLAN_FILE = RESULTS / "stamps/plan_by_hand.json"
+    make_plan(Options(PROFILE, SEEDS, config.get("device", "cpu"), str(DATA))).write(PLAN_FILE)
+PLAN = Plan.read(PLAN_FILE)
 
 
-workdir: str(paths.results_dir(OPTIONS.profile))
+workdir: str(RESULTS)
 
 
 rule all:
     input:
-        [JOBS[notebook.name].outputs for notebook in NOTEBOOKS],
+        [stamp_of(job.name, job.identity) for job in PLAN.jobs],
 
 
-for place, job in enumerate(JOBS.values()):
+for place, job in enumerate(PLAN.jobs):
 
     rule:
         name:
             job.name
         input:
-            [JOBS[name].outputs for name in job.needs],
+            [ancient(stamp_of(name, identity)) for name, identity in job.needs.items()],
         output:
-            *job.outputs,
-        log:
-            job.executed,
+            stamp_of(job.name, job.identity),
         params:
-            *job.state,
-            # a function of `output` is not kept as a parameter: the path of the data may change
-            arguments=lambda wildcards, output, job=job: [
-                job.notebook, job.executed, *job.parameters, "--label", job.label,
-                "--stamp", job.stamp, "--writes", *job.weights,
-            ],
-        priority: len(JOBS) - place
-        threads: config.get("threads", 1)
+            arguments=[f"stamps/{PLAN_FILE.name}", job.name],
+        priority: len(PLAN.jobs) - place
+        threads: PLAN.threads
         shell:
-            "exec {sys.executable:q} -P -m lib.running.run_notebook {params.arguments:q}"
+            "exec {sys.executable:q} -P -m lib.running.run_job {params.arguments:q} $PPID"

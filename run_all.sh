@@ -2,7 +2,13 @@
 # One command: find or make the environment, then run every notebook that is not up to date.
 set -euo pipefail
 
-REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+unset CDPATH
+SELF=${BASH_SOURCE[0]}
+while [ -L "$SELF" ]; do # called through a link
+  LINK=$(readlink "$SELF")
+  case $LINK in /*) SELF=$LINK ;; *) SELF=$(dirname "$SELF")/$LINK ;; esac
+done
+REPO=$(cd "$(dirname "$SELF")" && pwd -P)
 
 usage() {
   cat <<'TEXT'
@@ -19,12 +25,15 @@ results/PROFILE: tables, figures, numbers.csv and, in executed/, the notebooks a
   --data DIR                     the data root (data/, or $IR_DATA where that is set)
   --seeds 0,1,2                  train with each of these seeds (0)
   --device auto|cpu|cuda         where to compute (auto: a CUDA GPU where there is one)
-  --jobs N                       notebooks to run at the same time (1; trainings on few cores
-                                 only slow each other down)
-  --only TARGET...               only these notebooks or training runs, and what they need
-  --force                        run again what was chosen, changed or not
+  --jobs N                       jobs to run at the same time (as many as there are cores, of which
+                                 a job takes one, in the profile paper all); results do not
+                                 depend on it
+  --only TARGET...               only these notebooks or experiments, and what they need
+  --force                        run again what was chosen, or all, changed or not
   --list                         show the targets and how long they took
   --dry-run                      show what would run, why, and how long it should take
+  --publish                      copy what readers need of a profile's results, without weights,
+                                 to results/published/PROFILE; runs nothing
   --setup                        only make the environment; prints its python
   --help                         this text
 
@@ -138,7 +147,7 @@ python_311() {
   return 1
 }
 
-# Options are looked at before anything is installed; their values are checked by lib/running/run_all.py.
+# Options are looked at before anything is installed, their values by lib/running/run_all.py.
 SETUP_ONLY=
 ARGUMENTS=("$@")
 while (($#)); do
@@ -150,7 +159,7 @@ while (($#)); do
       [ "$1" != --data ] || [ -d "$2" ] || die 2 "there is no folder $2 (--data)"
       shift
       ;;
-    --only | --force | --dry-run | --list) ;;
+    --only | --force | --dry-run | --list | --publish) ;;
     -*) die 2 "unknown option $1 (./run_all.sh --help explains the options)" ;;
   esac
   shift
@@ -162,5 +171,6 @@ if [ -n "$SETUP_ONLY" ]; then
   exit
 fi
 # -P and PYTHONPATH: this clone's lib, whatever else is called lib here or in the environment
+export OMP_NUM_THREADS=1 # planning needs no more; a training gets the threads of its profile
 export PYTHONPATH="$REPO${PYTHONPATH:+:$PYTHONPATH}"
 exec "$PYTHON" -P -m lib.running.run_all ${ARGUMENTS[@]+"${ARGUMENTS[@]}"}

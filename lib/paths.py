@@ -30,6 +30,11 @@ def results_dir(profile: str) -> Path:
     return folder
 
 
+def published_dir(profile: str) -> Path:
+    """Where readers' copies of a profile's results are: tracked, and without weights."""
+    return Path(os.environ.get("IR_RESULTS") or REPO / "results").resolve() / "published" / profile
+
+
 def run_folder(profile: str, experiment: str, seed: int) -> Path:
     """Where a training run lives under the results of its profile."""
     return results_dir(profile) / "runs" / experiment / f"seed{seed}"

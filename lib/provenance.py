@@ -1,111 +1,313 @@
-"""Where a number comes from: the code it was computed with, and the commit that code stands in.
+"""Where a result comes from: the code that made it, as a hash of definitions, and the commit.
 
-The files a result depends on are found by reading imports, not by running them, so that asking
-costs milliseconds and can be done for every notebook at each start.
+`identity(engine.train, TwoDGANRecipe)` hashes the syntax trees of these definitions and of every
+definition under lib/ that they name, directly or by way of others. Comments, docstrings,
+annotations, layout, and the file that a definition stands in do not count; a changed constant
+does. Nothing is executed, so asking costs milliseconds.
+
+What is followed, and what is refused because it cannot be:
+
+- names, attributes of modules (`least_squares.generator_loss`), imports inside functions, names
+  that a package passes on. A module that is handed over as a whole (`getattr(module, name)`)
+  counts as a whole.
+- statements that run when a module is imported (not definitions, not `if __name__ == ...`), in all
+  modules that are imported on the way.
+- `import_module`, `eval`, `exec`, `globals`, relative and star imports raise ValueError: what they
+  reach would be missed in silence.
+
+Not seen: third-party code (run.json has its versions), files that code reads (the fingerprint of
+the data has those), and methods of objects that no definition on the way names.
 """
 
 import ast
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from lib.paths import REPO
 
-# Tables of settings and names. What a run takes from them is in its configuration's hash, or is a
-# module that it imports itself, so that a new row does not make the results of all others stale.
-SETTINGS = frozenset({"lib/training/experiments.py", "lib/training/profiles.py", "lib/networks/__init__.py"})
+SCHEME = 1  # of the hash: to be raised where the text of a syntax tree is written in another way
+UNSEEN = {"import_module", "__import__", "eval", "exec", "globals"}  # reach code by computed names
+UNPRINTED = {"ctx", "annotation", "returns", "type_comment", "type_params", "simple", "kind"}
+
+Root = Callable | type | str  # a function, a class, or "lib.module:name"
+Scope = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def module_closure(target: str | Path, root: Path = REPO) -> list[Path]:
-    """The files under lib/ that `target` runs on, found through its imports and theirs.
+@dataclass
+class Module:
+    """A parsed file. `bindings`: name -> the statements that bind it; `imports`: name -> what of
+    lib/ it stands for, dotted; `body`: what runs when it is imported, besides definitions."""
 
-    target: a module ("lib.train"), which is itself part of the answer, or the path of a notebook
-        or Python file, which is not, unless it lies under lib/.
-    root: the folder that holds lib/.
+    name: str
+    bindings: dict[str, list[ast.stmt]] = field(default_factory=dict)
+    imports: dict[str, str] = field(default_factory=dict)
+    body: list[ast.stmt] = field(default_factory=list)
 
-    Read are `import lib.x`, `from lib.x import y` (y a submodule or a name) and the `__init__.py`
-    files on the way; relative imports and modules imported by computed names are not followed.
-    The files of SETTINGS are left out and not followed: a change there reaches a run through its
-    configuration's hash or the modules it imports.
 
-    Returns sorted paths. Raises FileNotFoundError for a target that does not exist and ValueError
-    for one that is not Python.
+def identity(*roots: Root, **options) -> str:
+    """16 hexadecimal digits over `definitions`: equal as long as the code does the same."""
+    return of_definitions(definitions(*roots, **options))
+
+
+def of_definitions(found: dict[str, str]) -> str:
+    """What `identity` gives for these definitions: their names do not count."""
+    return digest(sorted(set(found.values())))
+
+
+def definitions(
+    *roots: Root, settings: Collection[type] = (), ends: Collection[str] = (), root: Path = REPO
+) -> dict[str, str]:
+    """Every definition that `roots` run on, by its dotted name, with a hash of its own.
+
+    The hash covers the definition's syntax tree and, of each definition that it names, the tree;
+    not where any of them stands. settings: dataclasses of which the fields are left out, as their
+    values are part of a configuration's hash. ends: modules that are not looked into, because
+    what they give is checked otherwise or has no bearing. root: the folder that holds lib/.
+
+    Raises ValueError for what cannot be followed (see the module's head).
     """
-    if isinstance(target, str) and target.split(".")[0] == "lib":
-        stem = root.joinpath(*target.split("."))
-        if not (stem.with_suffix(".py").is_file() or (stem / "__init__.py").is_file()):
-            raise FileNotFoundError(f"there is no module {target} under {root}")
-        waiting = _module_files(target, root)
-    else:
-        waiting = {Path(target).resolve()}
-    found: set[Path] = set()
-    while waiting:
-        path = waiting.pop()
-        if path in found:
-            continue
-        found.add(path)
-        for module in _imports(python_source(path), str(path)):
-            waiting |= _module_files(module, root) - found
-    return sorted(path for path in found if path.is_relative_to(root / "lib"))
+    library = _library(root)
+    left_out = {_named(one) for one in settings}
+    return library.definitions([_named(one) for one in roots], left_out, set(ends))
 
 
-def python_source(path: Path) -> str:
-    """The text of a Python file, or of a notebook's code cells without IPython's % and ! lines."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".ipynb":
-        return text
-    cells = ("".join(cell["source"]) for cell in json.loads(text)["cells"]
-             if cell["cell_type"] == "code")
-    return "\n".join(line for cell in cells for line in cell.splitlines()
-                     if not line.lstrip().startswith(("%", "!")))
+def notebook_definitions(
+    path: Path, ends: Collection[str] = (), root: Path = REPO
+) -> dict[str, str]:
+    """`definitions` of a notebook's code cells, which count as one module without a name."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    lines = [line for cell in code for line in cell.splitlines()
+             if not line.lstrip().startswith(("%", "!"))]  # fmt: skip
+    library = Library(root)
+    library.modules = {**_library(root).modules, "": _parse("", "\n".join(lines), path.name)}
+    return library.definitions([":*"], set(), set(ends))
+
+
+def digest(value) -> str:
+    """16 hexadecimal digits of SHA-256 over plain JSON values; the order of keys does not count."""
+    text = json.dumps([SCHEME, value], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @cache
-def _imports(source: str, name: str) -> tuple[str, ...]:
-    """Dotted names under lib that Python text may import; the last part can be a plain name."""
+def _library(root: Path) -> "Library":
+    return Library(root)
+
+
+def _named(one: Root) -> str:
+    """As "module:name"; a function made inside another stands for the one that made it."""
+    return one if isinstance(one, str) else f"{one.__module__}:{one.__qualname__.split('.')[0]}"
+
+
+class Library:
+    """The modules below `root`/lib, each parsed once."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.modules: dict[str, Module | None] = {}
+
+    def module(self, name: str) -> Module | None:
+        """The module of a dotted name, None where there is no such file."""
+        if name not in self.modules:
+            stem = self.root.joinpath(*name.split("."))
+            files = [path for path in (stem.with_suffix(".py"), stem / "__init__.py")
+                     if path.is_file()]  # fmt: skip
+            text = files[0].read_text(encoding="utf-8") if files else ""
+            self.modules[name] = _parse(name, text, name) if files else None
+        return self.modules[name]
+
+    def definitions(
+        self, roots: list[str], settings: set[str], ends: set[str]
+    ) -> dict[str, str]:
+        """See the function of this name."""
+        found: dict[str, str] = {}
+        waiting = []
+        for one in roots:
+            module, name = self.module(one.split(":")[0]), one.split(":")[1]
+            if module is None or (name != "*" and name not in module.bindings):
+                raise ValueError(f"there is no {one} under {self.root}")
+            waiting.append((module, name))
+        reached = set(ends)
+        while waiting:
+            module, name = waiting.pop()
+            key = f"{module.name}.{name}".lstrip(".")
+            if key in found:
+                continue
+            targets = dict(self._targets(module, name))
+            trees = [(local, self._text(*target, settings)) for local, target in targets.items()]
+            found[key] = digest([self._text(module, name, settings), sorted(trees)])
+            waiting += [target for target in targets.values() if target[0].name not in ends]
+            for imported in self._imported(module, reached):
+                if imported.body:
+                    waiting.append((imported, "(import)"))
+        return dict(sorted(found.items()))
+
+    def _statements(self, module: Module, name: str) -> list[ast.stmt]:
+        if name == "(import)":
+            return module.body
+        if name == "*":
+            return [s for statements in module.bindings.values() for s in statements] + module.body
+        return module.bindings[name]
+
+    def _text(self, module: Module, name: str, settings: set[str]) -> str:
+        without_fields = f"{module.name}:{name}" in settings
+        return "\n".join(_text(s, without_fields) for s in self._statements(module, name))
+
+    def _targets(self, module: Module, name: str) -> Iterator[tuple[str, tuple[Module, str]]]:
+        """What the statements of a definition name: (as written there, (module, definition))."""
+        for statement in self._statements(module, name):
+            local = module.imports | _imports(statement, module.name)
+            for first, *attributes in _chains(statement, module.name):
+                if first in module.bindings and first not in _imports(statement, module.name):
+                    if first != name and name != "*":
+                        yield first, (module, first)
+                elif first in local:
+                    target = self._follow(local[first], attributes)
+                    if target:
+                        yield ".".join([first, *attributes]), target
+
+    def _follow(self, dotted: str, attributes: list[str]) -> tuple[Module, str] | None:
+        """The definition that a dotted name and attributes behind it stand for."""
+        module, rest = None, [*dotted.split("."), *attributes]
+        while rest and self.module(".".join([*([module.name] if module else []), rest[0]])):
+            module = self.module(".".join([*([module.name] if module else []), rest.pop(0)]))
+        if module is None:
+            raise ValueError(f"there is no module {dotted} under {self.root}")
+        if not rest:
+            return module, "*"
+        if rest[0] in module.bindings:
+            return module, rest[0]
+        if rest[0] in module.imports:
+            return self._follow(module.imports[rest[0]], rest[1:])
+        if rest[0].startswith("__"):
+            return module, "*"
+        raise ValueError(f"{module.name} has no {rest[0]}, which something imports")
+
+    def _imported(self, module: Module, reached: set[str]) -> Iterator[Module]:
+        """The modules that importing `module` executes, itself included, each only once."""
+        waiting = [module.name]
+        while waiting:
+            name = waiting.pop()
+            parts = name.split(".")
+            for k in range(1, len(parts) + 1):
+                one = self.module(".".join(parts[:k]))
+                if one and one.name not in reached:
+                    reached.add(one.name)
+                    waiting += one.imports.values()
+                    yield one
+
+
+def _parse(name: str, text: str, where: str) -> Module:
     try:
-        tree = ast.parse(source)
+        tree = ast.parse(text)
     except SyntaxError as error:
-        raise ValueError(f"{name} is not valid Python: {error}") from None
-    return tuple(module for node in ast.walk(tree) for module in _imported(node)
-                 if module.split(".")[0] == "lib")
+        raise ValueError(f"{where} is not valid Python: {error}") from None
+    module = Module(name)
+    for k, statement in enumerate(tree.body):
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            module.imports |= _imports(statement, where)
+        elif isinstance(statement, Scope):
+            module.bindings.setdefault(statement.name, []).append(statement)
+        elif _is_docstring(statement) and k == 0 or _is_skipped(statement):
+            continue
+        else:
+            names = _names_bound(statement)
+            for bound in names:
+                module.bindings.setdefault(bound, []).append(statement)
+            module.imports |= _imports(statement, where)
+            if not (isinstance(statement, (ast.Assign, ast.AnnAssign)) and names):
+                module.body.append(statement)
+    return module
 
 
-def _imported(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom) and node.level == 0:
-        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def _is_docstring(statement: ast.stmt) -> bool:
+    return (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+            and isinstance(statement.value.value, str))  # fmt: skip
 
 
-def _module_files(module: str, root: Path) -> set[Path]:
-    """The files that importing `module` executes: it and the packages above, where they exist."""
-    parts = module.split(".")
-    stems = [root.joinpath(*parts[:k]) for k in range(1, len(parts) + 1)]
-    return {path for stem in stems for path in (stem / "__init__.py", stem.with_suffix(".py"))
-            if path.is_file() and path.relative_to(root).as_posix() not in SETTINGS}
+def _is_skipped(statement: ast.stmt) -> bool:
+    """`if __name__ == "__main__":` and `if TYPE_CHECKING:` do not run on import."""
+    return isinstance(statement, ast.If) and any(
+        isinstance(node, ast.Name) and node.id in ("__name__", "TYPE_CHECKING")
+        for node in ast.walk(statement.test)
+    )
 
 
-def code_hash(files: Iterable[Path], root: Path = REPO) -> str:
-    """SHA-256 (64 hexadecimal digits) over the names, relative to `root`, and bytes of `files`.
-
-    The order of `files` does not matter. Nothing in them is ignored, comments included.
-    """
-    digest = hashlib.sha256()
-    for name, path in sorted((path.relative_to(root).as_posix(), path) for path in files):
-        content = path.read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()
+def _names_bound(statement: ast.stmt) -> list[str]:
+    """The names that a statement other than a definition binds where it stands."""
+    targets = {ast.Assign: "targets", ast.AnnAssign: "target"}.get(type(statement))
+    found = getattr(statement, targets) if targets else statement
+    nodes = [node for part in (found if isinstance(found, list) else [found])
+             for node in ast.walk(part)]  # fmt: skip
+    names = [n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    return names + [node.name for node in nodes if isinstance(node, Scope)]
 
 
-def notebook_hash(path: Path) -> str:
-    """SHA-256 over the type and text of a notebook's cells: stored outputs do not count."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    text = json.dumps([(cell["cell_type"], "".join(cell["source"])) for cell in cells])
-    return hashlib.sha256(text.encode()).hexdigest()
+def _imports(statement: ast.stmt, where: str) -> dict[str, str]:
+    """Local name -> what of lib/ an import within the statement makes it stand for."""
+    found = {}
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "lib":
+                    found[alias.asname or "lib"] = alias.name if alias.asname else "lib"
+        elif isinstance(node, ast.ImportFrom):
+            if node.level or (node.module.split(".")[0] == "lib" and node.names[0].name == "*"):
+                raise ValueError(f"{where}: a relative or star import cannot be followed")
+            if node.module.split(".")[0] == "lib":
+                found |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+    return found
+
+
+def _chains(node: ast.AST, where: str) -> Iterator[list[str]]:
+    """Names that are read, each with the attributes behind it: `a.b.c` as [a, b, c]."""
+    attributes, inner = [], node
+    while isinstance(inner, ast.Attribute):
+        attributes.insert(0, inner.attr)
+        inner = inner.value
+    if isinstance(inner, ast.Name):
+        if ([inner.id, *attributes][-1]) in UNSEEN and (not attributes or inner.id == "importlib"):
+            raise ValueError(f"{where}, line {node.lineno}: {ast.unparse(node)} reaches code by a "
+                             "computed name, so a change there would not be seen")  # fmt: skip
+        yield [inner.id, *attributes]
+        return
+    for name, value in ast.iter_fields(inner if attributes else node):
+        if name not in UNPRINTED:
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST):
+                    yield from _chains(child, where)
+
+
+def _text(node, without_fields: bool = False, in_class: bool = False) -> str:
+    """A syntax tree as text that is the same for code that does the same, in any Python version:
+    without docstrings, annotations, imports, and fields that are empty."""
+    if isinstance(node, list):
+        parts = (_text(item, in_class=in_class) for item in node)
+        return f"[{','.join(part for part in parts if part)}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return ""
+    if isinstance(node, ast.AnnAssign) and not in_class:
+        if node.value is None:
+            return ""
+        node = ast.Assign(targets=[node.target], value=node.value)
+    fields = {name: value for name, value in ast.iter_fields(node)
+              if name not in UNPRINTED and value is not None and value != []}  # fmt: skip
+    if isinstance(node, Scope):
+        body = node.body[1:] if _is_docstring(node.body[0]) else node.body
+        if without_fields:
+            body = [line for line in body if not isinstance(line, ast.AnnAssign)]
+        fields["body"] = [line for line in body if not isinstance(line, ast.Pass)]
+    inside = isinstance(node, ast.ClassDef)
+    parts = (f"{name}={_text(value, in_class=inside)}" for name, value in sorted(fields.items()))
+    return f"{type(node).__name__}({','.join(parts)})"
 
 
 def git_commit(root: Path = REPO) -> str:

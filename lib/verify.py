@@ -2,51 +2,61 @@
 
     python -m lib.verify results/smoke [--data DIR] [--allow-stale]
 
-Computes every number of numbers.csv again from the metrics of single images: those of the runs
-(`test_images.csv`) or, where nothing is trained, those beside the tables (`lib.results.images`).
-Ends with 0 where all agree, else with 1 and one line a problem.
+Computes every number of numbers.csv again from the runs it names, by the code that the notebooks
+use, and looks at each run: is it whole, is it the one it says it is, were code, settings and data
+changed since. Ends with 0 where all agree, else with 1 and one line a problem.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import torch
 
+from lib import paths
+from lib.data import catalogue
 from lib.papers import reported
-from lib.networks.markov_discriminator import MarkovDiscriminator
-from lib.networks.two_d_gan import TwoDGAN
-from lib.paths import results_dir
-from lib.results import complexity, numbers
-from lib.results.examples import example_number
-from lib.results.faces import image_numbers
-from lib.results.numbers import Number
-from lib.results.runs import summarise
-from lib.results.stored import SOURCE, Measured, NotStored, Stored, name_of
-from lib.results.sources import Problem, RunUnreadable, Today, check_source
+from lib.results import numbers
+from lib.results.complexity import TIMES, counted_numbers
+from lib.results.runs import Run, measure, read_run, results_of
+from lib.results.tables import TABLES
+from lib.training import record
+from lib.training.experiments import EXPERIMENTS, resolve
+from lib.training.identity import NOT_IN_TRAINING, settings
+from lib.training.status import differences, to_do
 
 FIELDS = (*numbers.VALUES, "seeds", "n_images", "dataset")
-TIMES = "Inference time (ms)"  # measured once for a machine: nothing to compute it from
+ROUNDING = 1e-5  # relative; metrics of single images are stored to 6 digits
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What was found. `rests_on` maps each number (`2dgan/table4/AG/C5`) to what it comes from."""
+class Problem:
+    """What is wrong with `where`: a number ("number"), a run ("source"); or "stale"."""
 
-    problems: list[Problem]
-    recomputed: int
-    measured_once: list[str]
-    unchecked_data: list[str]  # data sets that are not under the data root
-    rests_on: dict[str, tuple[str, ...]]
+    kind: str
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{'STALE ' if self.kind == 'stale' else ''}{self.where}: {self.what}"
+
+
+@dataclass
+class Verdict:
+    """What was found. `rests_on` maps each number (`2dgan/table4/AG/C5`) to its runs."""
+
+    problems: list[Problem] = field(default_factory=list)
+    recomputed: int = 0
+    measured_once: list[str] = field(default_factory=list)
+    unchecked_data: list[str] = field(default_factory=list)  # not under the data root
+    rests_on: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def stale(self) -> dict[str, list[str]]:
         """Each number that rests on something stale, with the reasons."""
-        reasons = {}
+        reasons: dict[str, list[str]] = {}
         for problem in self.problems:
             if problem.kind == "stale":
                 reasons.setdefault(problem.where, []).append(problem.what)
@@ -59,136 +69,156 @@ def verify(profile: str, data: Path | None = None) -> Verdict:
     """Check numbers.csv of a profile and all it rests on.
 
     Data are compared with those under `data`; where it is None, with those under $IR_DATA, else
-    with those under data/ as far as they are there.
+    with those under data/ as far as they are there. Of published records no weights are expected.
     """
-    lines = _read_numbers(profile)
-    if isinstance(lines, Problem):
-        return Verdict([lines], 0, [], [], {})
-    problems = [*_wrong_frame(lines), *_unlike_parts(profile, lines)]
-    again = {name_of(line): line for line in lines}
-    filled = [line for line in lines if line["reproduced"] and line["item"] != "prose"]
-    rests_on = {name_of(line): _rests_on(line) for line in filled}
-    measured = [name_of(line) for line in filled if line["column"] == TIMES]
-    counts, stored, recomputed = _counts(), Stored(profile), 0
-    for line in filled:
-        name = name_of(line)
-        if name in measured:
+    verdict = Verdict()
+    lines = _read_numbers(profile, verdict)
+    again = {numbers.name_of(line): line for line in lines}
+    if len(again) != len(lines):
+        verdict.problems.append(Problem("number", "numbers.csv", "a number stands in it twice"))
+    runs = _Runs(profile, data, verdict)
+    counted = {f"2dgan/table2/{n.row}/{n.column}": n for n in counted_numbers()}
+    for name, line in again.items():
+        if not line["reproduced"] or line["item"] == "prose":
+            continue
+        if line["column"] == TIMES:
+            verdict.measured_once.append(name)
             continue
         try:
-            number = counts.get(name) or _again(line, stored.measured(line))
-        except NotStored as problem:
-            problems.append(Problem("number", name, str(problem)))
-        except RunUnreadable:
-            pass  # one problem of the run, not one of each number
-        else:
-            again[name] = line | {key: numbers.as_text(number)[key] for key in FIELDS}
-            problems += _differences(line, again[name])
-            recomputed += 1
-    for name, (cells, line) in _percentages(again).items():
-        rests = [where for cell in cells for where in rests_on.get(cell, ())]
-        rests_on[name] = tuple(dict.fromkeys(rests))
-        problems += _differences(again[name], line)
-        recomputed += bool(line["reproduced"])
-
-    today = Today(data)
-    for where in dict.fromkeys(where for rests in rests_on.values() for where in rests):
-        problems += check_source(profile, where, today)
-    return Verdict(problems, recomputed, measured, sorted(today.absent), rests_on)
+            number = counted[name] if name in counted else _measured(line, runs, verdict)
+        except ValueError as problem:
+            if not isinstance(problem, record.Damaged):  # a problem of the run, not of each number
+                verdict.problems.append(Problem("number", name, str(problem)))
+            continue
+        again[name] = line | {key: numbers.as_text(number)[key] for key in FIELDS}
+        verdict.recomputed += 1
+    _percentages(again, verdict)
+    for name, line in zip(map(numbers.name_of, lines), lines):
+        for key in FIELDS:
+            if line[key] != again[name][key]:
+                verdict.problems.append(Problem("number", name, f"{key} is stored as "
+                    f"{line[key] or 'empty'}, computed again {again[name][key] or 'empty'}"))
+    verdict.unchecked_data = sorted(runs.absent)
+    return verdict
 
 
-def _read_numbers(profile: str) -> list[dict[str, str]] | Problem:
-    path = results_dir(profile) / "numbers.csv"
+def _read_numbers(profile: str, verdict: Verdict) -> list[dict[str, str]]:
+    """The rows of numbers.csv; what it lacks of the papers' numbers, or has too many, is noted."""
+    path, wrong = paths.results_dir(profile) / "numbers.csv", verdict.problems
     if not path.is_file():
-        return Problem("number", "numbers.csv", "is not there; run notebooks/90_summary.ipynb")
+        wrong.append(Problem("number", "numbers.csv",
+                             "is not there; run notebooks/90_summary.ipynb"))  # fmt: skip
+        return []
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     if list(frame.columns) != numbers.COLUMNS:
-        return Problem("number", "numbers.csv", f"its columns are not {', '.join(numbers.COLUMNS)}")
-    return frame.to_dict("records")
-
-
-def _wrong_frame(lines: list[dict[str, str]]) -> Iterator[Problem]:
-    """Numbers of the papers that are not there, or not as printed."""
-    printed = {name_of(cell): cell["printed"] for cell in reported.load().to_dict("records")}
-    there = {name_of(line): line["reported"] for line in lines}
-    if len(there) != len(lines):
-        yield Problem("number", "numbers.csv", "a number stands in it twice")
+        what = f"its columns are not {', '.join(numbers.COLUMNS)}"
+        wrong.append(Problem("number", "numbers.csv", what))
+        return []
+    cells = reported.load().to_dict("records")
+    printed = {numbers.name_of(cell): cell["printed"] for cell in cells}
+    there = {numbers.name_of(line): line["reported"] for line in frame.to_dict("records")}
     for name in sorted(printed.keys() ^ there.keys()):
         what = "is missing" if name in printed else "is no number of the papers"
-        yield Problem("number", name, what)
-    for name in there:
-        if printed.get(name, there[name]) != there[name]:
-            yield Problem("number", name, f"reported: the paper prints {printed[name]}, "
-                                          f"not {there[name]}")  # fmt: skip
+        wrong.append(Problem("number", name, what))
+    for name in printed.keys() & there.keys():
+        if printed[name] != there[name]:
+            what = f"reported: the paper prints {printed[name]}, not {there[name]}"
+            wrong.append(Problem("number", name, what))
+    return [line for line in frame.to_dict("records") if numbers.name_of(line) in printed]
 
 
-def _unlike_parts(profile: str, lines: list[dict[str, str]]) -> Iterator[Problem]:
-    """Numbers that differ from the tables they were merged from."""
-    try:
-        parts = {name_of(line): line for line in numbers.merge(profile).to_dict("records")}
-    except ValueError as problem:
-        yield Problem("number", "numbers.csv", str(problem))
-        return
-    for line in lines:
-        part = parts.get(name_of(line), line)
-        if line["item"] == "prose" or not (line["reproduced"] or part["reproduced"]):
-            continue
-        for key in (*FIELDS, "source", "why"):
-            if line[key] != part[key]:
-                table = f"tables/{line['paper']}_{line['item']}.csv"
-                yield Problem("number", name_of(line), f"{key} {line[key] or 'empty'}, but in "
-                                                       f"{table} {part[key] or 'empty'}")  # fmt: skip
+class _Runs:
+    """The runs behind the numbers, each read and checked once."""
+
+    def __init__(self, profile: str, data: Path | None, verdict: Verdict):
+        self.profile, self.verdict = profile, verdict
+        self.root = paths.data_root(data)
+        self.asked_for_data = data is not None or bool(os.environ.get("IR_DATA"))
+        self.known: dict[str, Run | record.Damaged] = {}
+        self.absent: set[str] = set()
+
+    def get(self, experiment: str, seed: int) -> Run:
+        """Raises Damaged for a run that is gone or not whole, the first time with a problem."""
+        where = f"runs/{experiment}/seed{seed}"
+        if where not in self.known:
+            folder = results_of(self.profile, experiment) / where
+            try:
+                self.known[where] = read_run(folder)
+                self._check(where, experiment, seed, self.known[where])
+            except (FileNotFoundError, record.Damaged) as problem:
+                what = str(problem).replace(str(folder), where)
+                if isinstance(problem, FileNotFoundError):
+                    what += (f": python -m lib.train --experiment {experiment} "
+                             f"--profile {self.profile} --seed {seed}")
+                self.known[where] = record.Damaged(what)
+                self.verdict.problems.append(Problem("source", where, what))
+        if isinstance(self.known[where], record.Damaged):
+            raise self.known[where]
+        return self.known[where]
+
+    def _check(self, where: str, experiment: str, seed: int, run: Run) -> None:
+        """Note where a record is another run's, contradicts itself or its images, or is stale."""
+        known, wrong = run.record, self.verdict.problems
+        named = known["experiment"], known["profile"], known["seed"]
+        if named != (experiment, self.profile, seed):
+            what = "is another run: its record is of {experiment}, profile {profile}, seed {seed}"
+            wrong.append(Problem("source", where, what.format(**known)))
+            return
+        for metric in run.test_images:
+            mean, stated = run.test_images[metric].mean(), known["metrics"].get(metric, np.nan)
+            if not np.isclose(mean, stated, rtol=ROUNDING, atol=0):
+                wrong.append(Problem("source", where, f"run.json says mean {metric} {stated:.6g}, "
+                                                      f"test_images.csv gives {mean:.6g}"))
+        weights = (run.folder / record.WEIGHTS).is_file()
+        if weights and (damaged := record.damage(run.folder, known, only=[record.WEIGHTS])):
+            wrong.append(Problem("source", where, damaged))
+        config = resolve(experiment, self.profile, seed)
+        dataset = catalogue.describe(config.experiment.data, self.root)
+        if dataset.name != run.dataset and not self.asked_for_data:
+            self.absent.add(run.dataset)
+            dataset = catalogue.DataSet(dataset.key, run.dataset, known["data_fingerprint"], None)
+        todo = to_do(run.folder, config, dataset, with_weights=False)
+        if todo.what != "nothing":
+            unfinished = todo.what == "continue"
+            wrong.append(Problem("source" if unfinished else "stale", where, todo.why))
+            return
+        for setting, what in differences(known["config"], settings(config)).items():
+            part, _, name = setting.partition(".")
+            if name not in NOT_IN_TRAINING.get(part, ()):  # else another title
+                what = f"was trained with other settings than run.json says: {setting} {what}"
+                wrong.append(Problem("source", where, what))
 
 
-def _again(line: dict[str, str], measured: Measured) -> Number:
-    """A number from the stored metrics of its images."""
-    if line["n_images"] == "1":
-        values = [float(value) for value in measured.values.iloc[0]]
-        seeds = [run.record["seed"] for run in measured.runs]
-        return example_number(line["row"], line["column"], values, seeds, measured.dataset)
-    if measured.runs:
-        return summarise(measured.runs, measured.metric, line["column"])
-    values = {measured.metric: measured.values.iloc[:, 0].to_numpy()}
-    return image_numbers(line["column"], values, measured.dataset)[0]
+def _measured(line: dict[str, str], runs: _Runs, verdict: Verdict) -> numbers.Number:
+    """A number of a table from the runs that its row names."""
+    table = TABLES[line["paper"], line["item"]]
+    cell = table.cells[line["row"], line["column"]]
+    trained = EXPERIMENTS[cell.experiment].trained
+    seeds = [int(seed) for seed in line["seeds"].split()] if trained else [0]
+    if not seeds:
+        raise ValueError("names no seed, so nothing to compute it from")
+    name = numbers.name_of(line)
+    verdict.rests_on[name] = tuple(f"runs/{cell.experiment}/seed{seed}" for seed in seeds)
+    if line["source"] != f"{verdict.rests_on[name][0]}/run.json":
+        raise ValueError(f"its source is {line['source']}, but the table's spec says "
+                         f"{verdict.rests_on[name][0]}")  # fmt: skip
+    found = [runs.get(cell.experiment, seed) for seed in seeds]
+    return measure(cell, found).number(line["row"], line["column"])
 
 
-@cache
-def _counts() -> dict[str, Number]:
-    """2D-GAN's Table 2 but for times: counted anew, on networks without memory of their own."""
-    with torch.device("meta"):
-        networks = {"Generator": TwoDGAN(), "Discriminator": MarkovDiscriminator()}
-    counts = complexity.count_table(networks)
-    found = [number for name in networks for number in complexity.count_numbers(counts, name)]
-    return {f"2dgan/table2/{number.row}/{number.column}": number for number in found}
-
-
-def _differences(line: dict[str, str], again: dict[str, str]) -> Iterator[Problem]:
-    for key in FIELDS:
-        if line[key] != again[key]:
-            yield Problem("number", name_of(line), f"{key} is stored as {line[key] or 'empty'}, "
-                                                   f"computed again {again[key] or 'empty'}")
-
-
-def _percentages(again: dict[str, dict[str, str]]) -> dict[str, tuple]:
-    """Each percentage of the prose: the two numbers it compares, and its line computed again."""
-    found = {}
-    prose = reported.load().query("item == 'prose'").to_dict("records")
-    for cell in prose:
-        paper, name = cell["paper"], name_of(cell)
-        cells = [f"{paper}/{cell['new']}", f"{paper}/{cell['old']}"]
-        if all(key in again for key in (name, *cells)):
-            table = {(paper, cell[side]): again[f"{paper}/{cell[side]}"] for side in ("new", "old")}
+def _percentages(again: dict[str, dict[str, str]], verdict: Verdict) -> None:
+    """Compute the percentages of the prose again from the two numbers that each compares."""
+    for cell in reported.load().query("item == 'prose'").to_dict("records"):
+        paper, name = cell["paper"], numbers.name_of(cell)
+        compared = {(paper, cell[side]): f"{paper}/{cell[side]}" for side in ("new", "old")}
+        if name in again and all(key in again for key in compared.values()):
+            table = {address: again[key] for address, key in compared.items()}
             value = numbers.percentage(cell["new"], cell["old"], table, paper)
-            found[name] = cells, again[name] | dict.fromkeys(FIELDS, "") | value
-    return found
-
-
-def _rests_on(line: dict[str, str]) -> tuple[str, ...]:
-    source = SOURCE.fullmatch(line["source"])
-    if source:
-        return tuple(f"runs/{source['experiment']}/seed{seed}" for seed in line["seeds"].split())
-    if line["item"] == "table2" and line["paper"] == "2dgan":
-        return ()
-    return (f"tables/{line['paper']}_{line['item']}_images",)
+            rests = [run for key in compared.values() for run in verdict.rests_on.get(key, ())]
+            verdict.rests_on[name] = tuple(dict.fromkeys(rests))
+            again[name] = again[name] | dict.fromkeys(FIELDS, "") | {
+                key: value[key] for key in (*FIELDS, "source", "why") if key in value}
+            verdict.recomputed += bool(again[name]["reproduced"])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -221,8 +251,11 @@ def _print_summary(verdict: Verdict) -> None:
         print(f"measured once, nothing to compute from: {', '.join(verdict.measured_once)}")
     if verdict.unchecked_data:
         print(f"not under the data root, so not compared: {', '.join(verdict.unchecked_data)}")
-    broken = sum(problem.kind != "stale" for problem in verdict.problems)
-    print(f"{broken} problems, {len(verdict.stale())} stale numbers")
+    stale = verdict.stale()
+    if stale:
+        print(f"{len(stale)} numbers rest on what is stale")
+    wrong = sum(problem.kind != "stale" for problem in verdict.problems)
+    print(f"{wrong} problems, {len(verdict.problems) - wrong} stale sources")
 
 
 if __name__ == "__main__":

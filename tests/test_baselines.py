@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lib.training.experiments import resolve
+from lib.evaluation.inference import as_method
 from lib.losses import least_squares
 from lib.losses.funie import FUnIELosses
+from lib.machine import make_deterministic
+from lib.metrics import evaluate
 from lib.networks.backbones import VGG16Features
 from lib.networks.blocks import count_parameters
 from lib.networks.funie_gan import (
@@ -20,12 +22,14 @@ from lib.networks.funie_gan import (
 )
 from lib.networks.tiecnn import TIECNN, TIECNNConfig
 from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
-from lib.train import make_deterministic
-from lib.training.recipes import funie_gan, tiecnn
+from lib.training.experiments import resolve
+from lib.training.recipes import RECIPES
+from lib.training.run import load
 
 NARROW = FUnIEGANConfig(widths=(4, 8, 8, 8, 8))
 NARROW_DISCRIMINATOR = FUnIEDiscriminatorConfig(widths=(4, 8, 8, 8))
 NARROW_TIECNN = TIECNNConfig(widths=(8, 4, 4))
+CPU = torch.device("cpu")
 
 
 def images(*shape):
@@ -159,53 +163,52 @@ def test_tiecnn_takes_grey_images_only():
 # Training
 
 
-@pytest.fixture
-def empty_root(tmp_path):
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
     """A data root without data sets: the embedded natural images are taken."""
-    root = tmp_path / "data"
-    root.mkdir()
-    return root
+    return tmp_path_factory.mktemp("data")
 
 
-def make(module, root, **parts):
-    config = resolve("C1", "test")
+def make(name, root, **parts):
+    config = resolve(name, "test")
     config = replace(config, experiment=replace(config.experiment, **parts))
     make_deterministic(0)
-    return module.make_recipe(config, module.load_data(config, root), torch.device("cpu"))
+    data = load(config, root)
+    return RECIPES[config.experiment.recipe](config, data, CPU), data
 
 
 def funie_recipe(root, **weights):
-    return make(
-        funie_gan, root, network=NARROW, discriminator=NARROW_DISCRIMINATOR,
-        losses=FUnIELosses(**weights),
-    )  # fmt: skip
+    return make("FUnIE-GAN", root, network=NARROW, discriminator=NARROW_DISCRIMINATOR,
+                losses=FUnIELosses(**weights))  # fmt: skip
 
 
 def tiecnn_recipe(root):
-    return make(tiecnn, root, network=NARROW_TIECNN)
+    return make("TIECNN", root, network=NARROW_TIECNN)
 
 
 @pytest.mark.parametrize("make_recipe, losses", [
     (lambda root: funie_recipe(root, vgg=0.0), ("l1", "total")), (tiecnn_recipe, ("mse",)),
 ])  # fmt: skip
-def test_fifteen_steps_lower_the_loss(empty_root, make_recipe, losses):
-    recipe = make_recipe(empty_root)
+def test_fifteen_steps_lower_the_loss(root, make_recipe, losses):
+    recipe, data = make_recipe(root)
     history = [recipe.step(step) for step in range(15)]
     assert all(torch.isfinite(loss) for step in history for loss in step.values())
     epoch = recipe.steps_per_epoch  # whole epochs see the same images
     for name in losses:
         first, last = (sum(s[name] for s in part) for part in (history[:epoch], history[-epoch:]))
         assert last < first
-    assert recipe.pretrained == ()
-    assert set(recipe.validate()) >= {"PSNR", "SSIM"}
+    assert recipe.backbones(recipe.config) == ()
+    enhance = as_method(recipe.generator, data, 128, CPU)
+    measured = evaluate(enhance(data.validation.degraded), data.validation.reference)
+    assert all(len(values) == 4 for values in measured.values())
 
 
-def test_funie_step_is_the_sum_of_its_losses(empty_root):
+def test_funie_step_is_the_sum_of_its_losses(root):
     try:
         resolve_weights("vgg16")
     except PretrainedUnavailable as problem:
         pytest.skip(str(problem))
-    recipe = funie_recipe(empty_root)
+    recipe, _ = funie_recipe(root)
     generator, discriminator = deepcopy(recipe.generator), deepcopy(recipe.discriminator)
     losses = recipe.step(0)
 
@@ -225,15 +228,15 @@ def test_funie_step_is_the_sum_of_its_losses(empty_root):
             (real_scores - 1).square().mean() + fake_scores.square().mean()
         ) / 2
     assert k == 1
-    assert recipe.pretrained == ("vgg16",)
+    assert recipe.backbones(recipe.config) == ("vgg16",)
     assert losses.keys() == expected.keys()
     for name, loss in losses.items():
         torch.testing.assert_close(loss.detach(), expected[name], rtol=1e-4, atol=1e-5)
 
 
-def test_each_network_is_trained_by_its_own_loss(empty_root):
+def test_each_network_is_trained_by_its_own_loss(root):
     """With a generator loss of nothing but zero weights, only the discriminator moves."""
-    recipe = funie_recipe(empty_root, adversarial=0.0, l1=0.0, vgg=0.0)
+    recipe, _ = funie_recipe(root, adversarial=0.0, l1=0.0, vgg=0.0)
     before = {name: deepcopy(module) for name, module in recipe.modules.items()}
     recipe.step(0)
     moved = {

@@ -1,6 +1,7 @@
 """The claims: complete entries, and every verdict on numbers made for it."""
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,13 @@ import pandas as pd
 import pytest
 
 from lib.papers import reported
-from lib.results import claims
 from lib.papers.checks import relations
-from lib.results import numbers
+from lib.results import claims, numbers
 from lib.results.numbers import Number
-from lib.results.runs import Run
-from lib.results.stored import Measured
+from lib.results.publish import publish
+from lib.results.runs import Measured, Run, find_runs, table_numbers
+from lib.results.tables import TABLES, Cell
+from made_runs import make_run
 
 FACES = "synthetic thermal faces"
 BY_ID = {claim["id"]: claim for claim in claims.load()}
@@ -24,7 +26,8 @@ def table4(c3, c4, c5, half_width=0.1, dataset=FACES):
     return [
         Number(row, name, value, ci_low=value - half_width, ci_high=value + half_width, seeds="0 1",
                n_images=20, dataset=dataset)
-        for name, value in (("C3", c3), ("C4", c4), ("C5", c5)) for row in ("AG", "IE", "PSNR", "SSIM")
+        for name, value in (("C3", c3), ("C4", c4), ("C5", c5))
+        for row in ("AG", "IE", "PSNR", "SSIM")
     ]  # fmt: skip
 
 
@@ -103,7 +106,8 @@ def test_a_missing_number_says_why(results):
 
 def test_single_images_are_compared_as_they_are(results):
     rows = [Number(f"Img{k}.SSIM", method, value, n_images=1, dataset=FACES)
-            for k in (1, 2, 3) for method, value in (("GF", 0.2), ("SSR", 0.3), ("MSR", 0.49))]  # fmt: skip
+            for k in (1, 2, 3)
+            for method, value in (("GF", 0.2), ("SSR", 0.3), ("MSR", 0.49))]  # fmt: skip
     row = judged(rows, "table3").loc["filters-ssim"]
     assert row["verdict_ours"] == "reproduced"
     assert row["verdict_paper"] == "fails"  # 0.6604 and 0.6363 in Example 2
@@ -111,7 +115,7 @@ def test_single_images_are_compared_as_they_are(results):
 
 
 def by_image(columns, seeds=(0, 1)):
-    """Table 4 with all four metrics the same, and what `lib.results.stored` would find behind it.
+    """Table 4 with all four metrics the same, judged with what is stored behind it.
 
     `columns`: network -> (S, N) values; with S < len(seeds), of the first S seeds.
     """
@@ -123,7 +127,7 @@ def by_image(columns, seeds=(0, 1)):
         for row in ("AG", "IE", "PSNR", "SSIM"):
             rows.append(Number(row, name, frame.to_numpy().mean(), ci_low=0, ci_high=99,
                                seeds=" ".join(map(str, of)), n_images=len(frame), dataset=FACES))
-            found[f"2dgan/table4/{row}/{name}"] = Measured(row, frame, FACES, runs)
+            found[f"2dgan/table4/{row}/{name}"] = Measured(Cell(name, row), frame, tuple(runs))
     numbers.record("test", "2dgan", "table4", rows)
     return claims.judge(numbers.collect("test"), found).set_index("id")
 
@@ -170,6 +174,32 @@ def test_the_more_comparisons_a_claim_makes_the_surer_each_has_to_be():
     low, _ = claims._interval(images[None], level=0.95)
     corrected, _ = claims._interval(images[None], level=1 - claims.DOUBT / 16)
     assert corrected < 0 < low
+
+
+def test_what_is_stored_behind_the_numbers_is_found(results, tmp_path):
+    """Also among published runs, where none was made here; what is not there is left out."""
+    table = TABLES["2dgan", "table4"]
+    (tmp_path / "data").mkdir()
+    for name in table.experiments:
+        for seed in (0, 1):
+            make_run(name, seed, tmp_path / "data")
+    runs = find_runs("test", table.experiments, (0, 1), tmp_path / "data")
+    numbers.record("test", "2dgan", "table4", table_numbers(table, runs))
+    frame = numbers.collect("test")
+    found = claims.all_measured("test", frame)
+    assert found.keys() == {f"2dgan/table4/{row}/{column}" for row, column in table.cells}
+    images = runs["C4"][1].test_images["PSNR"]
+    assert found["2dgan/table4/PSNR/C4"].values[1].equals(images)
+    judged = claims.write_claims("test").set_index("id")
+    assert "[difference " in judged.loc["external-skips", "why"]
+    assert judged.loc["external-skips", ["seeds", "steps"]].tolist() == ["0 1", "20"]
+    publish("test")
+    shutil.rmtree(results / "runs")
+    assert claims.all_measured("test", frame).keys() == found.keys()
+    assert claims.write_claims("test").set_index("id").equals(judged)
+    shutil.rmtree(results.parent / "published/test/runs/C4")
+    left = claims.all_measured("test", frame).keys()
+    assert left == {name for name in found if not name.endswith("C4")}
 
 
 def test_the_papers_numbers_in_place_of_ours(papers_own_numbers):

@@ -5,7 +5,9 @@ import ast
 import pytest
 import yaml
 
+from lib.networks.two_d_gan import TwoDGANConfig
 from lib.paths import REPO
+from lib.training.experiments import Adam, LossWeights
 
 LEDGER = yaml.safe_load((REPO / "data" / "deviations.yaml").read_text(encoding="utf-8"))
 KINDS = {"silent", "ambiguous", "contradiction", "departure"}
@@ -13,7 +15,7 @@ FIELDS = {"id", "paper", "where", "kind", "readings", "ours", "why", "code"}
 
 
 def names_in(path):
-    """Functions, classes and methods (`Class.method`) that a module defines."""
+    """Functions, classes and methods (`Class.method`), which the report's page can link to."""
     names = set()
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -40,9 +42,6 @@ def test_ids_are_unique():
 
 def test_defaults_are_those_of_the_ledger():
     """The values that the ledger states are the ones in the code."""
-    from lib.training.experiments import Adam, LossWeights
-    from lib.networks.two_d_gan import TwoDGANConfig
-
     stated = {entry["id"]: entry["ours"] for entry in LEDGER}
     losses = LossWeights()
     assert stated["loss-weights"] == (

@@ -7,35 +7,119 @@ import pytest
 
 matplotlib.use("Agg")
 
-from lib.figures.enhancement import image_pairs, most_detailed_square, side_by_side  # noqa: E402
+from lib.figures import images as figures  # noqa: E402
+from lib.figures.curves import cycle_losses, loss_curves  # noqa: E402
+from lib.figures.source import source  # noqa: E402
 from lib.figures.style import save  # noqa: E402
-from lib.figures.curves import loss_curves
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.integers(0, 256, (3, 64, 64), dtype=np.uint8)
+VISIBLE = RANDOM.integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+
+
+def drawn(axes):
+    """The image that a panel shows."""
+    return axes.images[0].get_array()
+
+
+def heads(axes):
+    return [one.get_title().replace("\n", "") for one in axes]
 
 
 def test_detail_is_where_the_texture_is():
     image = np.zeros((64, 64), np.uint8)
     image[40:56, 8:24] = IMAGES[0, :16, :16]
-    assert most_detailed_square(image, 16) == (40, 8)
+    assert figures.most_detailed_square(image, 16) == (40, 8)
 
 
 def test_side_by_side_shows_each_method_and_the_reference_twice():
-    figure = side_by_side({"HE": IMAGES[0], "GF": IMAGES[1]}, IMAGES[2], "title", columns=2)
+    figure = figures.side_by_side(
+        {"HE": IMAGES[0], "GF": IMAGES[1]}, IMAGES[2], "title", columns=2
+    )
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["(a) HE", "(b) GF", "(c) Reference"]
     assert len(figure.axes) == 6  # each whole and enlarged
     shown = figure.axes[0].images[0]
     assert (shown.norm.vmin, shown.norm.vmax) == (0, 255)  # grey levels are not stretched
-    np.testing.assert_array_equal(shown.get_array(), IMAGES[0])
+    np.testing.assert_array_equal(drawn(figure.axes[0]), IMAGES[0])
 
 
-def test_pairs_stand_above_each_other():
-    figure = image_pairs(IMAGES, IMAGES // 2, ["a", "b", "c"], "some data")
-    arrays = [axes.images[0].get_array() for axes in figure.axes]
-    np.testing.assert_array_equal(arrays[0], IMAGES[0])
-    np.testing.assert_array_equal(arrays[3], IMAGES[0] // 2)
+def test_rows_of_images_stand_above_each_other():
+    rows = {"reference": IMAGES, "degraded input": IMAGES // 2, "in colour": VISIBLE}
+    figure = figures.rows_of_images(rows, ["a", "b", "c"], "some data")
+    axes = np.array(figure.axes).reshape(3, 3)
+    for of_row, (label, images) in zip(axes, rows.items()):
+        assert of_row[0].get_ylabel() == label
+        for one, image in zip(of_row, images):
+            np.testing.assert_array_equal(drawn(one), image)
+    assert heads(axes[0]) == ["a", "b", "c"] and heads(axes[1]) == ["", "", ""]
     assert figure.get_suptitle() == "some data"
+
+
+def test_scenes_by_method_mark_one_region_a_scene_in_every_column():
+    infrared = np.zeros_like(IMAGES)
+    infrared[1, 16:48, 8:40] = IMAGES[0, :32, :32]  # all that there is to see of scene b
+    outputs = {"CycleGAN+resnet_9blocks": IMAGES, "CUT": 255 - IMAGES}
+    samples = {method: {"input": VISIBLE, "output": images, "reference": infrared}
+               for method, images in outputs.items()}  # fmt: skip
+    figure = figures.scenes_by_method(samples, list("abc"), "title")
+    axes = np.array(figure.axes).reshape(3, 2, 4)  # scene, whole and detail, column
+    assert heads(axes[0, 0]) == ["Visible input", *outputs, "Real infrared"]
+    assert [row[0].get_ylabel() for row in axes[:, 0]] == ["a", "b", "c"]
+    assert {one.patches[0].get_xy() for one in axes[1, 0]} == {(7.5, 15.5)}
+    np.testing.assert_array_equal(drawn(axes[2, 0, 2]), 255 - IMAGES[2])
+    np.testing.assert_array_equal(drawn(axes[1, 1, 1]), IMAGES[1, 16:48, 8:40])
+    np.testing.assert_array_equal(drawn(axes[1, 0, 0]), VISIBLE[1])
+    np.testing.assert_array_equal(drawn(axes[1, 0, 3]), infrared[1])
+
+
+def test_alignment_figure_says_what_was_found():
+    found = pd.DataFrame(
+        {"dx": [0, 2], "dy": [1, 0], "correlation": [0.5, 0.25], "at_zero": 0.1}, ["a", "b"]
+    )
+    figure = figures.alignment(VISIBLE[:2], IMAGES[:2], found, "title")
+    labels = [axes.get_xlabel() for axes in figure.axes[-2:]]
+    assert labels == ["shift (0, 1) px\ncorrelation 0.50", "shift (2, 0) px\ncorrelation 0.25"]
+    edges = drawn(figure.axes[-1])  # magenta: the visible image; green: the infrared one
+    np.testing.assert_array_equal(edges[..., 0], edges[..., 2])
+    assert (edges[..., 0] != edges[..., 1]).any()
+
+
+def test_cycle_losses_are_drawn_raw_and_smoothed():
+    steps = pd.Index(range(10, 310, 10), name="step")
+    values = RANDOM.random(30)
+    history = pd.DataFrame({"cycle_a": values}, steps)
+    figure = cycle_losses({"CUT": history}, "cycle_a", "title")
+    raw, smooth = figure.axes[0].lines
+    np.testing.assert_array_equal(raw.get_ydata(), values)
+    assert smooth.get_ydata()[15] == pytest.approx(values[10:21].mean())
+    assert smooth.get_ydata()[0] == pytest.approx(values[:6].mean())
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["CUT"]
+
+
+def test_a_method_has_the_same_colour_whichever_methods_stand_beside_it():
+    history = pd.DataFrame({"cycle_a": [1.0, 0.5]}, pd.Index([1, 2], name="step"))
+
+    def colours(*methods):
+        figure = cycle_losses(dict.fromkeys(methods, history), "cycle_a", "title")
+        return {line.get_label(): line.get_color() for line in figure.axes[0].lines[1::2]}
+
+    three = colours("CycleGAN", "CBAM_CycleGAN", "GN_CycleGAN")
+    assert len(set(three.values())) == 3
+    assert colours("GN_CycleGAN", "CBAM_CycleGAN").items() <= three.items()
+    other = colours("CUT", "GN_CycleGAN")
+    assert other["CUT"] not in three.values() and other["GN_CycleGAN"] == three["GN_CycleGAN"]
+
+
+def test_loss_curves_have_a_panel_for_each_column():
+    steps = pd.Index([1, 2, 3], name="step")
+    columns = {name: [3.0, 2.0, 1.0] for name in ("critic", "mse", "vgg", "total")}
+    history = pd.DataFrame(columns | {"validation_PSNR": [np.nan, np.nan, 20.0]}, steps)
+    figure = loss_curves(history, "C5")
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert heads(shown) == ["critic", "mse", "vgg", "total", "validation PSNR"]
+    assert shown[1].lines[0].get_ydata().tolist() == [3, 2, 1]
+    assert shown[4].lines[0].get_xdata().tolist() == [3]  # only where it was looked at
 
 
 @pytest.mark.parametrize(("vector", "ending"), [(False, "png"), (True, "svg")])
@@ -46,4 +130,10 @@ def test_saved_twice_gives_the_same_bytes(tmp_path, monkeypatch, vector, ending)
     for _ in range(2):
         save(loss_curves(history, "C5"), "test", "curves", vector)
         contents.append((tmp_path / "test" / "figures" / f"curves.{ending}").read_bytes())
-    assert contents[0] == contents[1]
+    assert contents[0] == contents[1] and len(contents[0]) > 1000
+
+
+def test_a_notebook_shows_the_code_that_runs():
+    shown = source(figures.most_detailed_square, heads).data
+    assert "average_gradient(_square(image, corner, size))" in shown
+    assert shown.endswith('return [one.get_title().replace("\\n", "") for one in axes]\n')

@@ -4,190 +4,377 @@ import json
 import re
 import shutil
 
-import numpy as np
 import pandas as pd
 import pytest
-from bs4 import BeautifulSoup
 from browser import CHROMIUM, browser
+from bs4 import BeautifulSoup
+from PIL import Image
 
-from lib.data.catalogue import describe
-from lib.training.experiments import resolve, run_hash
-from lib.metrics import METRICS
-from lib.paths import REPO
-from lib.provenance import code_hash
-from lib.report import html, page_tables as tables
-from lib.report.anchors import cell_anchor, made_anchor
-from lib.report.entries import notebook_of
-from lib.results.images import store_images
 from lib.papers.ledger import read_ledger
-from lib.results.numbers import Number, collect, record
-from lib.report.thumbnails import embed
-from lib.train import code_files
-from lib.training.record import settings
+from lib.paths import REPO
+from lib.report import evidence, html, page_tables, wording
+from lib.report.wording import cell_anchor
+from lib.results import complexity, numbers
+from lib.results.compare import as_text, differences, method_means, store_table
+from lib.results.runs import find_runs, measure, table_numbers
+from lib.results.tables import NOTEBOOKS, TABLES, notebook_of
+from lib.training.run import run
 
-CLAIMS = """id,paper,section,claim,verdict_paper,verdict_ours,by_seed,why,seeds,steps,dataset
-best-psnr,2dgan,Table 4,C5 has the highest PSNR,fails,contradicted,0: contradicted,C3 has,0,80,faces
-skips,2dgan,Table 4,"Skips help, <b>always</b>",holds,reproduced,"0: reproduced, 1: undecided",so,0 1,80,faces
-faster,gn_cyclegan,4.2,It trains faster,not testable,not testable,,no time is given,,,
-"""
+HOSTILE = """<script>alert("x")</script> & <img src=x onerror='y'>"""
+CLAIMS = pd.DataFrame([
+    {"id": "best", "paper": "2dgan", "section": "Table 3", "claim": "Ours has the highest PSNR",
+     "verdict_paper": "fails", "verdict_ours": "contradicted", "by_seed": "0: contradicted",
+     "why": "1 of 2 fail: table3/Img1.PSNR/Ours 1 is not above table3/Img1.PSNR/HE 2",
+     "seeds": "0", "steps": "20", "dataset": "faces"},
+    {"id": "skips", "paper": "2dgan", "section": "Table 4", "claim": f"Skips help, {HOSTILE}",
+     "verdict_paper": "holds", "verdict_ours": "reproduced",
+     "by_seed": "0: reproduced, 1: undecided", "why": HOSTILE, "seeds": "0 1", "steps": "80",
+     "dataset": HOSTILE},
+    {"id": "faster", "paper": "gn_cyclegan", "section": "4.2", "claim": "It trains faster",
+     "verdict_paper": "not testable", "verdict_ours": "not testable", "why": "no time is given"},
+])  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """The committed results of `smoke`, C5 as if trained by today's code, and some claims."""
-    folder = tmp_path_factory.mktemp("results") / "smoke"
-    shutil.copytree(REPO / "results" / "smoke", folder, ignore=shutil.ignore_patterns(
-        "*.pt", "*.safetensors", ".*", "executed", "report", "stamps"))
-    (folder / "claims.csv").write_text(CLAIMS)
-    for name in ("2dgan_table4_tests", "gn_cyclegan_table3_tests"):
-        (folder / "tables" / f"{name}.csv").write_text("metric,C5 minus,established\nAG,C1,no\n")
-    path = folder / "runs" / "C5" / "seed0" / "run.json"
-    config = resolve("C5", "smoke")
-    today = {"config": settings(config), "config_hash": run_hash(config), "status": "complete",
-             "code_hash": code_hash(code_files(config.experiment.recipe))}
-    path.write_text(json.dumps(json.loads(path.read_text()) | today))
-    other = folder / "runs" / "C1" / "seed0" / "run.json"
-    other.write_text(json.dumps(json.loads(other.read_text()) | {"code_hash": "0" * 64}))
+    """Results of the profile `test` on the embedded data: real runs, some of each kind of number.
+
+    2D-GAN's Table 3 has four of its columns, one of them trained twice, one of a stale run. A run
+    that no number rests on is stale as well, the record of another holds hostile text.
+    """
+    folder = tmp_path_factory.mktemp("results") / "test"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IR_RESULTS", str(folder.parent))
-        patch.delenv("IR_DATA", raising=False)  # data that are not here make nothing stale
+        patch.setenv("IR_DATA", str(tmp_path_factory.mktemp("no data")))
+        for name, seed in (
+            ("Input", 0), ("HE", 0), ("CLAHE", 0), ("TIECNN", 0), ("TIECNN", 1),
+            ("visible-FLIR", 0), ("unet_128-FLIR", 0), ("resnet_9blocks-FLIR", 0),
+            ("CBAM_CycleGAN-FLIR", 0), ("GN_CycleGAN-FLIR", 0),
+        ):  # fmt: skip
+            run(name, "test", seed, report=lambda line: None)
+        make_tables(folder)
+        change(folder, "HE", lambda known: known["trained_by"].update(code="0" * 16))
+        change(folder, "visible-FLIR", lambda known: known["evaluated_by"].update(code="0" * 16))
+        change(folder, "Input", lambda known: known.update(device=HOSTILE, code_commit=HOSTILE))
         yield folder
+
+
+def make_tables(folder):
+    """Numbers, tests, a further table, claims and figures, as the notebooks make them."""
+    table = TABLES["2dgan", "table3"]
+    runs = find_runs("test", ["Input", "HE", "CLAHE"], [0]) | find_runs("test", ["TIECNN"], [0, 1])
+    measured = [measure(cell, runs[cell.experiment]).number(*printed)
+                for printed, cell in table.cells.items() if cell.experiment in runs]  # fmt: skip
+    numbers.record("test", "2dgan", "table3", measured)
+    time = numbers.Number("Generator", complexity.TIMES, 4.0, dataset=HOSTILE, why=HOSTILE)
+    numbers.record("test", "2dgan", "table2", [*complexity.counted_numbers(), time])
+    table = TABLES["gn_cyclegan", "table3"]
+    runs = find_runs("test", table.experiments, [0])
+    numbers.record("test", "gn_cyclegan", "table3", table_numbers(table, runs))
+    numbers.collect("test")
+    others = {name: of_seeds for name, of_seeds in runs.items() if name != "GN_CycleGAN-FLIR"}
+    found = as_text(differences(runs["GN_CycleGAN-FLIR"], others, ["PSNR"]))
+    store_table(found, "test", "gn_cyclegan_table3_tests")
+    store_table(found.rename(columns={"p": HOSTILE}), "test", "2dgan_table3_tests_prose")
+    means = method_means({HOSTILE: runs["unet_128-FLIR"]}, ["PSNR"]).assign(why="long" * 50)
+    store_table(means, "test", "2dgan_table3_all_test_images")
+    CLAIMS.to_csv(folder / "claims.csv", index=False)
+    (folder / "figures").mkdir()
+    for name in ("2dgan_fig10", "2dgan_fig9", "gn_of_our_own"):
+        Image.new("L", (640, 200), 90).save(folder / "figures" / f"{name}.png")
+    (folder / "figures" / "gn_fig6.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"><path d="M 0 0 L 9 4"/></svg>')
+
+
+def change(results, experiment, alter):
+    """Alter the record of a run."""
+    path = results / "runs" / experiment / "seed0" / "run.json"
+    known = json.loads(path.read_text())
+    alter(known)
+    path.write_text(json.dumps(known))
+
+
+@pytest.fixture
+def copied(results, tmp_path, monkeypatch):
+    """The same results, to be damaged."""
+    shutil.copytree(results, tmp_path / "test")
+    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+    return tmp_path / "test"
 
 
 @pytest.fixture(scope="module")
 def page(results):
-    return html.write_report("smoke")
+    return html.write_report("test")
 
 
 @pytest.fixture(scope="module")
 def soup(page):
-    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    return read(page)
 
 
 @pytest.fixture(scope="module")
-def numbers(results):
-    return pd.read_csv(results / "numbers.csv", dtype=str, keep_default_na=False)
+def lines(results):
+    frame = pd.read_csv(results / "numbers.csv", dtype=str, keep_default_na=False)
+    return list(frame.itertuples())
+
+
+def read(page):
+    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
 
 
 def cell_of(soup, line):
     return soup.find(id=cell_anchor(line.paper, f"{line.item}/{line.row}/{line.column}"))
 
 
-def test_shows_each_number_as_numbers_csv_has_it(soup, numbers):
-    for line in numbers.itertuples():
+def is_marked(cell):
+    return "†" in cell.find(class_="ours").get_text()
+
+
+def words(tag):
+    return " ".join(tag.get_text().split())
+
+
+def test_shows_each_number_as_numbers_csv_has_it(soup, lines):
+    for line in lines:
         cell = cell_of(soup, line)
         assert f"paper {line.reported}" in cell.stripped_strings
         assert next(cell.find(class_="ours").stripped_strings) == (line.reproduced or "–")
-    assert len(soup.find_all("td", class_="number")) == len(numbers) == 217
+        if line.ci_low:
+            assert page_tables.spread(line._asdict()) in cell.stripped_strings
+    assert len(soup.find_all("td", class_="number")) == len(lines) == 217
+    assert 60 < sum(bool(line.reproduced) for line in lines) < 217  # some of each
 
 
-def test_every_measured_number_leads_to_its_origin(soup, page, numbers):
-    """One click to the run, its commit, fingerprint and machine; another to its record."""
-    for line in numbers[numbers["reproduced"] != ""].itertuples():
+def test_every_measured_number_leads_to_its_origin(soup, page, lines):
+    """One click to the run, its identities, commit and machine; another to its record."""
+    for line in lines:
+        if not line.reproduced:
+            continue
         targets = [soup.find(id=link["href"][1:]) for link in cell_of(soup, line).find_all("a")]
         assert targets
         if line.item == "prose":
             assert all("number" in target["class"] for target in targets)
-        elif not line.source:
-            assert targets[0]["id"] == made_anchor(line.paper, line.item)
+        elif line.item == "table2":  # counted
+            assert [target["id"] for target in targets] == ["notebook-17_2dgan_table2"]
         else:
             records = [target.find("a", string="run.json")["href"] for target in targets]
-            assert f"../{line.source}" in records
+            assert f"../{line.source}" == records[0]
+            assert len(records) == max(len(line.seeds.split()), 1)
             for target, link in zip(targets, records, strict=True):
-                run = json.loads((page.parent / link).read_text())
-                assert all(text in target.get_text() for text in (
-                    f"{run['experiment']}, seed {run['seed']}", run["code_commit"],
-                    run["data_fingerprint"][:16], run["device"]))
+                known = json.loads((page.parent / link).read_text())
+                for text in (f"{known['experiment']}, seed {known['seed']}", known["device"],
+                             known["code_commit"], *known["trained_by"].values(),
+                             *known["evaluated_by"].values()):  # fmt: skip
+                    assert text in target.get_text()
+                [data] = [link for link in target.find_all("a") if "#data-" in link["href"]]
+                of_data = soup.find(id=data["href"][1:]).get_text()
+                assert known["data_fingerprint"] in of_data and known["dataset"] in of_data
+
+
+def test_each_of_several_seeds_is_there_with_what_it_gave(soup, results):
+    cell = soup.find(id=cell_anchor("2dgan", "table3/Img2.PSNR/TIECNN"))
+    shown = [link.get_text() for link in cell.find_all("a")]
+    for seed, text in enumerate(shown):
+        folder = results / "runs" / "TIECNN" / f"seed{seed}"
+        image = json.loads((folder / "run.json").read_text())["examples"][1]
+        value = pd.read_csv(folder / "test_images.csv", index_col="image").loc[image, "PSNR"]
+        assert text == f"seed {seed}: {value:.4f}"  # as many digits as the paper prints
+    assert len(shown) == 2
+    assert "sd " in cell.get_text()
+    assert "seed 0, 1" in soup.find(id="2dgan-table3").find_next("p").get_text()
 
 
 def test_links_and_anchors_are_alive(soup, page):
+    check_links(soup, page)
+
+
+def check_links(soup, page):
     ids = [tag["id"] for tag in soup.find_all(id=True)]
     assert len(ids) == len(set(ids))
-    for link in soup.find_all("a"):
-        href = link["href"]
+    links = [link["href"] for link in soup.find_all("a")]
+    assert len(links) > 300
+    for href in links + [image["src"] for image in soup.find_all("img")]:
         if href.startswith("#"):
             assert href[1:] in ids, href
         else:
-            assert (page.parent / href.split("#")[0]).is_file(), href
+            assert (page.parent / href).is_file(), href
 
 
-def test_needs_neither_network_nor_scripts(soup, page):
+def test_a_copy_of_the_results_is_whole(page, results, tmp_path):
+    copy = tmp_path / "results" / "published" / "test"
+    shutil.copytree(results, copy, ignore=shutil.ignore_patterns("*.safetensors", ".*"))
+    page = copy / "report" / "index.html"
+    check_links(read(page), page)
+    assert str(results) not in page.read_text()
+
+
+def test_needs_neither_network_nor_scripts(soup, page, monkeypatch):
     text = page.read_text(encoding="utf-8")
-    assert len(text.encode()) < html.MAX_BYTES
-    assert not soup.find_all(["script", "link", "iframe"])
-    assert not re.search(r"""(src|href)=["']?(https?:)?//|url\(|@import""", text)
-    for image in soup.find_all("img"):  # drawings that are too large stay files beside the page
-        source = image["src"]
-        assert source.startswith("data:image/") or (page.parent / source).is_file(), source
+    assert not soup.find_all(["script", "link", "iframe", "base"])
+    assert not re.search(r"""(src|href)=["']?(https?:)?//|url\(|@import|data:""", text)
+    assert not [tag for tag in soup.find_all(True) if any(a.startswith("on") for a in tag.attrs)]
+    size = len(text.encode())
+    assert size < html.MAX_BYTES
+    monkeypatch.setattr(html, "MAX_BYTES", size)
+    with pytest.raises(ValueError, match=f"has {size} bytes"):
+        html.write_report("test")
 
 
-def test_stale_runs_and_their_numbers_are_marked(soup, numbers):
-    assert "up to date" in soup.find(id="run-C5-seed0").get_text()
-    assert "code changed since commit" in soup.find(id="run-C1-seed0").get_text()
-    for line in numbers[numbers["item"] == "table4"].itertuples():
-        marked = "†" in cell_of(soup, line).find(class_="ours").get_text()
-        assert marked or line.column != "C1"
-        assert not (marked and line.column == "C5")
+def test_hostile_text_stays_text(soup):
+    for place in ("claim-skips", "run-Input-seed0", "2dgan-table2"):
+        assert HOSTILE in soup.find(id=place).parent.get_text(), place
+    assert len([th for th in soup.find_all("th") if HOSTILE in th.get_text()]) == 2
+    assert soup.find("td", string="long" * 50)  # nothing is cut off
+    assert all(image["src"].startswith("../figures/") for image in soup.find_all("img"))
 
 
-def test_a_percentage_is_stale_as_what_it_compares(soup, numbers):
-    cells = soup.select("td.number")
-    stale = {cell["id"] for cell in cells if "†" in cell.find(class_="ours").get_text()}
-    prose = [line for line in numbers.itertuples() if line.item == "prose" and line.reproduced]
-    assert prose
-    for line in prose:
-        compared = {cell_anchor(line.paper, cell) for cell in line.source.split(", ")}
-        assert (cell_of(soup, line)["id"] in stale) == bool(compared & stale)
+def test_stale_runs_and_their_numbers_are_marked(soup, lines):
+    assert "up to date" in soup.find(id="run-CLAHE-seed0").get_text()
+    stale = soup.find(id="run-HE-seed0").get_text()
+    assert "† stale" in stale and "† training code changed" in stale
+    marked = {(line.item, line.column) for line in lines if is_marked(cell_of(soup, line))}
+    assert marked == {("table3", "HE")}
+    assert "† 12" in soup.find(class_="tiles").get_text()  # four metrics of three images
 
 
-def test_several_seeds_have_a_link_each(numbers):
-    line = numbers[numbers["item"] == "table4"].iloc[0].to_dict() | {"seeds": "0 1 2"}
-    assert tables.origins_of(line) == [(f"seed {k}", f"run-C1-seed{k}") for k in range(3)]
-    sound = {"run-C1-seed0": True, "run-C1-seed1": True, "run-C1-seed2": False}
-    cell = tables.make_cell(line | {"why": ""}, [], {}, sound)
-    assert cell.stale and cell.link == "run-C1-seed0" and len(cell.more) == 3
-    cell = tables.make_cell(line | {"why": ""}, [], {}, sound, of_seeds=[7.119, 8, 6.5])
-    assert cell.more[0] == ("seed 0: 7.1190", "run-C1-seed0")  # four decimals, as printed
-    assert [text for text, _ in cell.more[1:]] == ["seed 1: 8.0000", "seed 2: 6.5000"]
+def test_runs_of_further_tables_are_looked_at_too(soup):
+    stale = soup.find(id="run-visible-FLIR-seed0").get_text()
+    assert "† stale" in stale and "† evaluation code changed" in stale
 
 
-def test_a_number_whose_run_is_gone_is_stale(numbers):
-    line = numbers[numbers["item"] == "table4"].iloc[0].to_dict() | {"why": ""}
-    cell = tables.make_cell(line, [], {}, {})
-    assert cell.stale and not cell.link
+def test_what_rests_on_a_lost_or_damaged_run_is_stale(copied, lines):
+    """A percentage as what it compares."""
+    shutil.rmtree(copied / "runs" / "CLAHE")
+    change(copied, "unet_128-FLIR", lambda known: known.pop("metrics"))
+    with open(copied / "runs" / "TIECNN" / "seed1" / "test_images.csv", "a") as stream:
+        stream.write("x,1,1,1,1\n")
+    page = html.write_report("test")
+    soup = read(page)
+    check_links(soup, page)
+    assert str(copied) not in page.read_text()
+    gone = [cell_of(soup, line) for line in lines if line.column in ("CLAHE", "TIECNN")]
+    lost = [cell_of(soup, line) for line in lines if line.row == "Baseline(CycleGAN)"]
+    compared = [cell_of(soup, line) for line in lines
+                if line.item == "prose" and "Baseline(CycleGAN)" in line.source]  # fmt: skip
+    assert len(gone) == 24 and len(lost) == 2 and len(compared) == 2
+    assert all(map(is_marked, [*gone, *lost, *compared]))
+    assert not is_marked(soup.find(id=cell_anchor("gn_cyclegan", "table3/Ours (GN_CycleGAN)/PSNR")))
+    assert "damaged" in soup.find(id="run-unet_128-FLIR-seed0").get_text()
+    assert "test_images.csv is damaged" in soup.find(id="run-TIECNN-seed1").get_text()
 
 
-def test_figures_ledger_and_claims_are_there(soup, results):
-    shown = {link["href"] for link in soup.select("figure > a")}
-    assert shown == {f"../figures/{path.name}" for path in (results / "figures").iterdir()}
-    for path in (results / "figures").iterdir():
-        assert html.caption(path.stem) != path.stem.replace("_", " "), "no caption"
-    ledger = read_ledger(results)
+def test_a_number_that_was_altered_is_told(copied):
+    path = copied / "numbers.csv"
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    which = (frame["item"] == "table3") & (frame["row"] == "Img1.AG") & (frame["column"] == "CLAHE")
+    frame.loc[which, "reproduced"] = "99"
+    frame.to_csv(path, index=False, lineterminator="\n")
+    told = read(html.write_report("test"))
+    assert "found 1 problem," in words(told.find(id="verified").find_next("p"))
+    assert "2dgan/table3/Img1.AG/CLAHE: reproduced is stored as 99" in told.get_text()
+
+
+def test_claims_argue_in_a_readers_words(soup):
+    claim = soup.find(id="claim-best")
+    assert "Table 3, Img1, PSNR, Ours 1 is not above Table 3, Img1, PSNR, HE 2" in words(claim)
+    assert [link["href"] for link in claim.find_all("a")] == [
+        "#n-2dgan-table3-Img1-PSNR-Ours", "#n-2dgan-table3-Img1-PSNR-HE"]  # fmt: skip
+    assert "seed 0, 20 steps of training" in words(claim)
+    assert "Of each seed" not in words(claim)  # there is but one
+    claim = soup.find(id="claim-skips")
+    assert [badge.get_text() for badge in claim.find_all(class_="badge")] == [
+        "✓ holds", "✓ reproduced"]  # fmt: skip
+    assert "seed 0, 1, 80 steps of training" in words(claim)
+    assert "Of each seed alone: 0: reproduced, 1: undecided" in words(claim)
+
+
+def test_a_cell_in_words():
+    assert wording.in_words("table3/Img1.PSNR/Ours") == "Table 3, Img1, PSNR, Ours"
+    assert wording.in_words("prose/C5 over C3/AG") == "prose, C5 over C3, AG"
+    found = BeautifulSoup(wording.worded("<b>table3/Ours (GN_CycleGAN)/PSNR 2", "gn_cyclegan"),
+                          "html.parser")  # fmt: skip
+    assert found.get_text() == "<b>Table 3, Ours (GN_CycleGAN), PSNR 2"
+    assert not found.find("b")
+
+
+def test_tests_and_further_tables_are_there_as_stored(soup, results):
+    for anchor, name in (("2dgan-table3", "2dgan_table3_tests_prose.csv"),
+                         ("gn_cyclegan-table3", "gn_cyclegan_table3_tests.csv"),
+                         ("extras", "2dgan_table3_all_test_images.csv")):  # fmt: skip
+        shown = soup.find("a", string=name).find_parent("details")
+        assert shown.find_previous("h3")["id"] == anchor
+        stored = pd.read_csv(results / "tables" / name, dtype=str, keep_default_na=False,
+                             header=None)  # fmt: skip
+        rows = [[cell.get_text() for cell in row.find_all(["th", "td"])]
+                for row in shown.find_all("tr")]  # fmt: skip
+        assert rows == stored.to_numpy().tolist()
+    assert len(soup.find_all("table", class_="dataframe")) == 3
+
+
+def test_figures_stand_beside_the_page(soup):
+    shown = [link["href"] for link in soup.select("figure > a")]
+    assert shown == [f"../figures/{name}" for name in (
+        "2dgan_fig9.png", "2dgan_fig10.png", "gn_fig6.svg", "gn_of_our_own.png")]  # fmt: skip
+    images = soup.select("figure img")
+    assert [image["src"] for image in images] == shown
+    assert all(image["loading"] == "lazy" and image["alt"] for image in images)
+    assert "gn of our own" in soup.find(id="figures").parent.get_text()
+
+
+def test_all_that_notebooks_store_has_a_caption():
+    stored = set()
+    for path in (REPO / "notebooks").glob("*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            code = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
+            names = re.findall(r'"((?:2dgan|gn)_(?!cyclegan)[^"]+)"', code)
+            stored |= {re.sub(r"{.*?}", "10", name) for name in names if "_tests" not in name}
+    assert len(stored) > 30 and {"gn_fig5", "gn_readings_judged"} < stored
+    assert not [name for name in stored if evidence.caption(name) == name.replace("_", " ")]
+
+
+def test_published_runs_serve_where_none_were_made_here(copied):
+    published = copied.parent / "published" / "test"
+    shutil.copytree(copied / "runs", published / "runs",
+                    ignore=shutil.ignore_patterns("*.safetensors"))  # fmt: skip
+    shutil.rmtree(copied / "runs")
+    page = html.write_report("test")
+    soup = read(page)
+    check_links(soup, page)
+    assert soup.find("a", href="../../published/test/runs/TIECNN/seed1/run.json")
+    assert not is_marked(soup.find(id=cell_anchor("2dgan", "table3/Img2.PSNR/TIECNN")))
+
+
+def test_ledger_and_audit_are_there(soup):
+    ledger = read_ledger(REPO)
     assert len(soup.select(".ledger > details")) == len(ledger)
-    claims = soup.find(id="claim-skips")
-    assert "Skips help, <b>always</b>" in claims.get_text()  # escaped
-    assert [badge.get_text() for badge in claims.find_all(class_="badge")] == [
-        "✓ holds", "✓ reproduced"]
-    assert "seed 0, 1, 80 steps of training" in claims.get_text()
-    assert "Of each seed alone: 0: reproduced, 1: undecided" in claims.get_text()
-    assert "Of each seed" not in soup.find(id="claim-best-psnr").get_text()  # there is but one
-
-
-def test_paired_tests_stand_under_their_table(soup):
-    for anchor, name in (("2dgan-table4", "2dgan_table4_tests.csv"),
-                         ("gn_cyclegan-table3", "gn_cyclegan_table3_tests.csv")):  # fmt: skip
-        tests = soup.find("a", string=name).find_parent("details")
-        assert tests.find_previous("h3")["id"] == anchor
-        assert tests.find("th", string="established")
-    assert not soup.find("summary", string="2dgan_table4_tests.csv")  # not among the extras
-
-
-def test_ledger_links_to_lines_of_the_repository():
-    folder = REPO / "results" / "smoke" / "report"
-    for entry in read_ledger(folder):
+    for entry in ledger:
         path, line = entry["link"].split("#L")
-        text = (folder / path).resolve().read_text(encoding="utf-8").splitlines()[int(line) - 1]
+        assert f"{entry['code']}, line {line}" in soup.find(id=f"ledger-{entry['id']}").get_text()
+        text = (REPO / path).read_text(encoding="utf-8").splitlines()[int(line) - 1]
         assert entry["code"].split("::")[1].split(".")[-1] in text
+    assert len(soup.select("[id^=audit-]")) == len(html.audit_table())
+
+
+def test_data_and_machines(soup, results):
+    head = words(soup.find("header"))
+    for path in results.glob("runs/*/seed*/run.json"):
+        known = json.loads(path.read_text())
+        assert known["dataset"] in head
+        assert known["versions"]["torch"] in soup.find(id="environment").find_next("ul").get_text()
+    assert "untrained networks" not in head  # counted, so on no data
+
+
+@pytest.mark.parametrize("problems, absent, state", [
+    ([], (), "unchanged"),
+    (["training code changed: x; data changed: a 12 then, a 34 now"], (), "CHANGED since"),
+    ([], ("faces",), "not under the data root, so not compared"),
+])  # fmt: skip
+def test_data_sets(problems, absent, state):
+    known = {"data_fingerprint": "f" * 64, "dataset": "faces"}
+    by_frame = known | {"dataset": "by frame"}
+    runs = [{"record": known, "problems": []}, {"record": known, "problems": problems},
+            {"record": by_frame, "problems": []}, {"record": None}]  # fmt: skip
+    assert evidence.data_sets(runs, absent) == [("faces; by frame", "f" * 64, state)]
 
 
 @pytest.mark.parametrize("line, expected", [
@@ -201,80 +388,67 @@ def test_ledger_links_to_lines_of_the_repository():
 ])  # fmt: skip
 def test_difference(line, expected):
     given = {"item": "table4", "reported": "10.00", "ci_low": "", "ci_high": "", "sd": ""} | line
-    assert tables.difference(given) == expected
+    assert page_tables.difference(given) == expected
 
 
-def test_without_claims_the_page_says_so_and_is_the_same_each_time(results, page, soup):
-    (results / "claims.csv").rename(results / "claims.away")
-    try:
-        first = html.write_report("smoke").read_bytes()
-        assert b"claims were not judged" in first
-        assert html.write_report("smoke").read_bytes() == first
-    finally:
-        (results / "claims.away").rename(results / "claims.csv")
-        html.write_report("smoke")
+def test_seeds_in_words():
+    given = {"n_images": "6", "dataset": "faces 0 1", "seeds": "0 1 2"}
+    assert page_tables.about(given) == "n = 6, faces 0 1, seed 0, 1, 2"
+    assert page_tables.about({"seeds": "0 / 0 1"}) == "seed 0/0, 1"
+    assert page_tables.about({"n_images": ""}) == ""
+
+
+def test_without_claims_the_page_says_so_and_is_the_same_each_time(copied):
+    (copied / "claims.csv").unlink()
+    first = html.write_report("test").read_bytes()
+    assert b"claims were not judged" in first
+    assert html.write_report("test").read_bytes() == first
 
 
 def test_what_is_not_there_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("IR_RESULTS", str(tmp_path))
     assert html.main(["smoke"]) == 2
     assert "run ./run_all.sh --profile smoke first" in capsys.readouterr().err
+    (tmp_path / "smoke" / "numbers.csv").write_text("paper,item\n2dgan,table4\n")
+    assert html.main(["smoke"]) == 2
+    assert "does not have the columns" in capsys.readouterr().err
     assert html.main(["smok"]) == 2
     assert "unknown profile 'smok'" in capsys.readouterr().err
     assert not (tmp_path / "smok").exists()
 
 
-def test_numbers_without_training_name_data_and_code(tmp_path, monkeypatch):
-    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
-    monkeypatch.delenv("IR_DATA", raising=False)
-    data = describe("enhancement", tmp_path)
-    metrics = {metric: np.arange(3.0) for metric in METRICS}
-    store_images("test", "2dgan", "table3", ["a", "b", "c"], {"OG": metrics}, data, ["lib.metrics"])
-    record("test", "2dgan", "table3", [
-        Number("Img1.AG", "OG", 1.0, n_images=1, dataset=data.name, why="image b")])
-    collect("test")
-    soup = BeautifulSoup(html.write_report("test").read_text(), "html.parser")
-    origin = soup.find(id=soup.select_one("td.number .ours a")["href"][1:])
-    assert data.fingerprint[:16] in origin.get_text() and "stale" not in origin.get_text()
-    assert "12_2dgan_table3" in origin.get_text()
-    assert origin.find("a", string="2dgan_table3_images.json")
-    assert "found no problems" in " ".join(soup.get_text().split())
+def test_notebooks_become_pages_that_fetch_nothing(copied, capsys):
+    before = b"as it was"
+    index = copied / "report" / "index.html"
+    index.parent.mkdir(exist_ok=True)
+    index.write_bytes(before)
+    executed = copied / "executed"
+    executed.mkdir()
+    running = json.loads((REPO / "notebooks" / "90_summary.ipynb").read_text())
+    running["metadata"]["papermill"] = {"end_time": None}
+    (executed / "02_audit.ipynb").write_text(json.dumps(running))
+    assert html.main(["test", "--notebooks"]) == 2  # none has come to its end
+    assert "index.html stays as it was" in capsys.readouterr().err
+    assert index.read_bytes() == before
+    shutil.copy(REPO / "notebooks" / "90_summary.ipynb", executed)
+    assert html.main(["test", "--notebooks"]) == 0
+    assert "1 notebooks are pages now" in capsys.readouterr().out
+    [written] = index.parent.glob("notebooks/*.html")
+    assert not re.search(r"""(src|href)=["']https?://|https?://cdn""", written.read_text())
+    assert read(index).find("a", href="notebooks/90_summary.html")
+    check_links(read(index), index)
+    stamp = written.stat().st_mtime_ns
+    assert html.write_notebooks("test") == [written]
+    assert written.stat().st_mtime_ns == stamp  # up to date, so left alone
 
 
-def test_notebooks_become_pages_that_fetch_nothing(results):
-    (results / "executed").mkdir()
-    shutil.copy(REPO / "notebooks" / "90_summary.ipynb", results / "executed")
-    try:
-        [written] = html.write_notebooks("smoke")
-        assert html.write_notebooks("smoke") == []  # up to date
-        running = json.loads((REPO / "notebooks" / "90_summary.ipynb").read_text())
-        running["metadata"]["papermill"] = {"end_time": None}
-        (results / "executed" / "02_audit.ipynb").write_text(json.dumps(running))
-        assert html.write_notebooks("smoke") == []  # not one that has not ended
-        text = written.read_text(encoding="utf-8")
-        assert not re.search(r"""(src|href)=["']https?://|https?://cdn""", text)
-        folder = results / "report"
-        assert [n["name"] for n in html.list_notebooks(folder) if n["html"]] == ["90_summary"]
-    finally:
-        shutil.rmtree(results / "executed")
-        shutil.rmtree(results / "report" / "notebooks")
-
-
-def test_notebooks_of_tables():
-    assert notebook_of("2dgan", "table4") == "13_2dgan_table4"
-    assert notebook_of("gn_cyclegan", "table2") == "22_gn_table2"
-    assert notebook_of("2dgan", "prose") == ""
-
-
-def test_thumbnails_keep_to_their_budget(results, tmp_path):
-    drawing = tmp_path / "line.svg"
-    drawing.write_text('<svg><metadata>x</metadata><path d="M 1.234567 2.5\nL 3 4.999999"/></svg>')
-    images = sorted((results / "figures").glob("*.png"))
-    small, large = embed([drawing, *images[:3]], 60_000), embed(images[:3], 5_000_000)
-    assert sum(map(len, small)) * 3 / 4 < 60_000 < sum(map(len, large))
-    assert small[0].startswith("data:image/svg+xml;base64,")
-    drawing.write_text(f'<svg><path d="{"L 1.5 2.5 " * 9000}"/></svg>')
-    assert embed([drawing, images[0]], 100_000)[0] == ""  # the page links to the file
+def test_the_notebook_of_a_table_is_named(soup):
+    for line in (notebook for notebook in NOTEBOOKS if notebook.tables):
+        for paper, item in line.tables:
+            assert notebook_of(paper, item) == line.name
+    shown = soup.find(id="gn_cyclegan-table3").find_next("a", href="#notebook-23_gn_table3")
+    assert shown.find_previous("h3")["id"] == "gn_cyclegan-table3"
+    assert len(soup.select("tr[id^=notebook-]")) == len(NOTEBOOKS)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
@@ -297,7 +471,7 @@ def test_in_a_browser(page, tmp_path):
                 assert (luminance(back) < 0.1) == dark
                 assert tab.evaluate("""Promise.all([...document.images].map(i => {
                     i.loading = 'eager'; return i.decode().then(() => i.naturalWidth > 0)}))
-                    .then(all => all.every(Boolean))""")
+                    .then(all => all.length == 4 && all.every(Boolean))""")
                 shot = tab.screenshot(tmp_path / f"{width}_{'dark' if dark else 'light'}.png")
                 assert shot.stat().st_size > 20_000
         tab.open(page, 390)

@@ -1,6 +1,7 @@
 """The notebooks as files: parameters, opening, closing, no stored outputs but the checked ones."""
 
 import json
+import re
 
 import pytest
 
@@ -41,5 +42,5 @@ def test_is_thin(cells):
     """No classes, and cells that fit on a screen: what is longer belongs into lib/."""
     for cell in cells:
         if cell["cell_type"] == "code":
-            assert "class " not in source(cell)
-            assert len(source(cell).splitlines()) <= 20
+            assert not re.search(r"^\s*class \w+", source(cell), re.MULTILINE)
+            assert len(source(cell).splitlines()) <= 25

@@ -1,10 +1,61 @@
+"""Identities of code: what may change freely, and that no change that counts goes unseen."""
+
+import ast
 import json
+import shutil
 import subprocess
 
 import pytest
 
 from lib.paths import REPO
-from lib.provenance import code_hash, git_commit, module_closure, notebook_hash
+from lib.provenance import definitions, git_commit, identity, notebook_definitions
+from lib.training.experiments import EXPERIMENTS, resolve
+from lib.training.identity import MACHINERY, evaluation_code, training_code
+
+A = '''"""A module."""
+from lib import tools
+from lib.tools import scale as scaled
+
+FACTOR = 2
+
+
+def double(x: int) -> int:
+    """Twice x."""
+    from lib.late import offset
+    return FACTOR * scaled(x) + offset()  # a comment
+
+
+class Step:
+    """A step."""
+
+    size: int = 3
+
+    def run(self):
+        return tools.shift(self.size)
+
+
+def unused():
+    return 1
+'''
+TOOLS = '''def scale(x):
+    return x
+
+
+def shift(x):
+    return helper(x)
+
+
+def helper(x):
+    return x + 1
+'''
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A small lib/: roots are lib.a:double and lib.a:Step."""
+    write(tmp_path, {"lib/__init__.py": "", "lib/a.py": A, "lib/tools.py": TOOLS,
+                     "lib/late.py": "def offset():\n    return 0\n"})  # fmt: skip
+    return tmp_path
 
 
 def write(root, files):
@@ -14,113 +65,211 @@ def write(root, files):
         path.write_text(text)
 
 
-def names(root, target):
-    return [path.relative_to(root).as_posix() for path in module_closure(target, root)]
+def of(root, *roots):
+    """Read anew: what is parsed is kept for a root, so each state of a tree gets its own folder."""
+    copy = root.with_name(f"{root.name}-{len(list(root.parent.iterdir()))}")
+    shutil.copytree(root, copy)
+    return identity(*(roots or ("lib.a:double", "lib.a:Step")), root=copy)
 
 
-def notebook(*cells):
-    return json.dumps({"cells": [{"cell_type": kind, "source": source, "outputs": []}
-                                 for kind, source in cells]})
+def edit(root, name, old, new):
+    path = root / "lib" / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
 
 
-@pytest.fixture
-def tree(tmp_path):
-    write(tmp_path, {
-        "lib/__init__.py": "",
-        "lib/a.py": "import json\nimport lib.b\n",
-        "lib/b.py": "def late():\n    from lib.pack import c, NAME\n",
-        "lib/pack/__init__.py": "from lib.pack import base\n",
-        "lib/pack/base.py": "import lib.a  # a circle is no trouble\n",
-        "lib/pack/c.py": "from lib.training.experiments import TABLE\n",
-        "lib/pack/other.py": "",
-        "lib/training/experiments.py": "import lib.unused\n",
-        "lib/training/profiles.py": "",
-        "lib/unused.py": "",
-        "libra.py": "",
-    })
-    return tmp_path
+@pytest.mark.parametrize(("name", "old", "new"), [
+    ("a.py", "  # a comment", "  # quite another comment\n"),
+    ("a.py", '"""Twice x."""', '"""Two times x.\n\n    More.\n    """'),
+    ("a.py", "x: int) -> int", "x: float) -> float"),
+    ("a.py", "size: int = 3", "size: float = 3"),
+    ("a.py", '"""A module."""', '"""Another title."""'),
+    ("a.py", "def unused():\n    return 1", "def unused():\n    return 2"),
+    ("a.py", "    return FACTOR * scaled(x)", "    return (FACTOR\n            * scaled(x)"
+                                                ")  # "),
+    ("tools.py", "def helper(x):", "# moved about\n\n\ndef helper(x):"),
+])  # fmt: skip
+def test_what_may_change_freely(tree, name, old, new):
+    before = of(tree)
+    if new.endswith("# "):  # the same expression on two lines
+        new = "    return (FACTOR\n            * scaled(x)\n            + offset())  # "
+        old = "    return FACTOR * scaled(x) + offset()  # a comment"
+    edit(tree, name, old, new)
+    assert of(tree) == before
 
 
-def test_closure_follows_every_kind_of_import_and_circles(tree):
-    assert names(tree, "lib.a") == [
-        "lib/__init__.py", "lib/a.py", "lib/b.py", "lib/pack/__init__.py", "lib/pack/base.py",
-        "lib/pack/c.py"]
+@pytest.mark.parametrize(("name", "old", "new"), [
+    ("a.py", "FACTOR = 2", "FACTOR = 3"),
+    ("a.py", "FACTOR * scaled(x)", "FACTOR + scaled(x)"),
+    ("a.py", "size: int = 3", "size: int = 4"),
+    ("a.py", "tools.shift(self.size)", "tools.scale(self.size)"),
+    ("a.py", "from lib.tools import scale as scaled", "from lib.tools import helper as scaled"),
+    ("tools.py", "return x + 1", "return x + 2"),
+    ("tools.py", "def scale(x):\n    return x", "def scale(x):\n    return -x"),
+    ("late.py", "return 0", "return 0.0"),
+    ("late.py", "def offset", "print('imported')\n\n\ndef offset"),
+    ("__init__.py", "", "import warnings\n\nwarnings.simplefilter('error')\n"),
+])  # fmt: skip
+def test_what_counts(tree, name, old, new):
+    before = of(tree)
+    edit(tree, name, old, new)
+    assert of(tree) != before
 
 
-def test_closure_leaves_out_settings_and_what_only_they_import(tree):
-    write(tree, {"lib/main.py": "import lib.training.experiments, lib.training.profiles\n"})
-    assert names(tree, "lib.main") == ["lib/__init__.py", "lib/main.py"]
+def test_a_definition_may_move_to_another_file(tree):
+    before = of(tree)
+    edit(tree, "tools.py", "def helper(x):\n    return x + 1\n", "from lib.other import helper\n")
+    write(tree, {"lib/other.py": "def helper(x):\n    return x + 1\n"})
+    assert of(tree) == before
 
 
-def test_closure_of_a_notebook_reads_code_cells_only(tree):
-    path = tree / "n.ipynb"
-    path.write_text(notebook(
-        ("markdown", "import lib.b"),
-        ("code", ["%matplotlib inline\n", "!ls\n", "import libra\n", "from lib import unused\n"])))
-    assert names(tree, path) == ["lib/__init__.py", "lib/unused.py"]
+@pytest.mark.parametrize("code", [
+    "from importlib import import_module\n\n\ndef double(x):\n    return import_module('lib.tools')",
+    "import importlib\n\n\ndef double(x):\n    return importlib.import_module('lib.tools')",
+    "def double(x):\n    return eval('x')",
+    "from lib.tools import *\n\n\ndef double(x):\n    return scale(x)",
+    "from .tools import scale\n\n\ndef double(x):\n    return scale(x)",
+])  # fmt: skip
+def test_what_cannot_be_followed_is_refused(tree, code):
+    write(tree, {"lib/a.py": code})
+    with pytest.raises(ValueError, match="computed name|cannot be followed"):
+        of(tree, "lib.a:double")
 
 
-def test_closure_names_what_it_cannot_read(tree):
-    with pytest.raises(FileNotFoundError, match="lib.nowhere"):
-        module_closure("lib.nowhere", tree)
-    write(tree, {"lib/broken.py": "def (:\n"})
-    with pytest.raises(ValueError, match="broken.py is not valid Python"):
-        module_closure("lib.broken", tree)
+def test_a_module_handed_over_counts_as_a_whole(tree):
+    write(tree, {"lib/a.py": "from lib import tools\n\n\ndef double(x):\n    return dict(t=tools)\n"})
+    before = of(tree, "lib.a:double")
+    edit(tree, "tools.py", "return x + 1", "return x + 2")
+    assert of(tree, "lib.a:double") != before
 
 
-def test_code_hash_depends_on_names_and_bytes_only(tree):
-    files = module_closure("lib.a", tree)
-    first = code_hash(files, tree)
-    assert len(first) == 64 and first == code_hash(reversed(files), tree)
-    write(tree, {"lib/a.py": "import json\nimport lib.b\n# a comment\n"})
-    assert code_hash(files, tree) != first
-    moved = {"x.py": "one", "y.py": "two"}, {"x.py": "two", "y.py": "one"}
-    hashes = set()
-    for files in moved:
-        write(tree, files)
-        hashes.add(code_hash([tree / name for name in files], tree))
-    assert len(hashes) == 2
+def test_settings_leave_out_fields_but_not_methods(tree):
+    names = {"root": tree}
+    without = definitions("lib.a:Step", settings=[_Named("lib.a", "Step")], **names)
+    assert without != definitions("lib.a:Step", **names)
+    edit(tree, "a.py", "size: int = 3", "size: int = 3\n    more: int = 0")
+    copy = tree.with_name("more")
+    shutil.copytree(tree, copy)
+    assert definitions("lib.a:Step", settings=[_Named("lib.a", "Step")], root=copy) == without
 
 
-def test_code_hash_cannot_mistake_a_name_for_content(tree):
-    write(tree, {"p": "", "q": "r", "pq": "r"})
-    assert code_hash([tree / "p", tree / "q"], tree) != code_hash([tree / "pq"], tree)
+class _Named:
+    """Stands for a class that is only there as text."""
+
+    def __init__(self, module, name):
+        self.__module__, self.__qualname__ = module, name
 
 
-def test_notebook_hash_ignores_outputs(tmp_path):
-    path = tmp_path / "n.ipynb"
-    cells = [{"cell_type": "code", "source": ["1 +\n", "1"], "outputs": []}]
-    path.write_text(json.dumps({"cells": cells}))
-    first = notebook_hash(path)
-    cells[0] |= {"outputs": ["2"], "execution_count": 3, "source": "1 +\n1"}
-    path.write_text(json.dumps({"cells": cells, "metadata": {"papermill": 1}}))
-    assert notebook_hash(path) == first
-    cells[0]["cell_type"] = "markdown"
-    path.write_text(json.dumps({"cells": cells}))
-    assert notebook_hash(path) != first
+# ---- the kit's own closures
 
 
-def test_git_commit_names_the_commit_and_tells_changed_code(tmp_path):
-    def git(*arguments):
-        return subprocess.run(
-            ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b.c", *arguments],
-            check=True, capture_output=True, text=True).stdout.strip()
+CLOSURES = {
+    "C5": training_code(resolve("C5", "test")),
+    "GN_CycleGAN-FLIR": training_code(resolve("GN_CycleGAN-FLIR", "test")),
+    "evaluation of faces": evaluation_code("sober_drunk"),
+}
 
-    assert git_commit(tmp_path) == "unknown"  # no repository
-    git("init", "-q")
-    assert git_commit(tmp_path) == "unknown"  # no commit
-    write(tmp_path, {"lib/a.py": "", "notebooks/n.ipynb": "", "Snakefile": "", "README.md": ""})
-    git("add", ".")
-    git("commit", "-q", "-m", "first")
-    commit = git("rev-parse", "HEAD")[:12]
+
+def roots_of(name):
+    """What each closure begins with, as text, so that it can be asked for in a changed copy."""
+    if name == "evaluation of faces":
+        return ("lib.evaluation.judge:judge", "lib.evaluation.examples:choose_examples",
+                "lib.data.faces:load_by_person")  # fmt: skip
+    recipe = {"C5": "two_d_gan:TwoDGANRecipe", "GN_CycleGAN-FLIR": "cycle_gan:CycleGANRecipe"}[name]
+    load = {"C5": "enhancement:load", "GN_CycleGAN-FLIR": "pairs:load_flir"}[name]
+    return (f"lib.training.recipes.{recipe}", f"lib.data.{load}", "lib.training.engine:train")
+
+
+@pytest.fixture(scope="module")
+def copy_of_lib(tmp_path_factory):
+    root = tmp_path_factory.mktemp("mutants")
+    shutil.copytree(REPO / "lib", root / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    return root
+
+
+@pytest.mark.parametrize("name", CLOSURES)
+def test_every_definition_of_a_closure_counts(name, copy_of_lib, monkeypatch):
+    """One after the other is changed, and each time the identity is another one."""
+    from lib import provenance
+
+    roots, plain = roots_of(name), provenance.Library(copy_of_lib)
+    monkeypatch.setattr(provenance, "_library", lambda root: plain)
+    before = identity(*roots, ends=MACHINERY, root=copy_of_lib)
+    found = definitions(*roots, ends=MACHINERY, root=copy_of_lib)
+    assert len(found) > 30
+    for dotted in found:
+        module, _, defined = dotted.rpartition(".")
+        if defined in ("(import)", "*"):
+            continue
+        parsed = plain.module(module)
+        changed = provenance.Library(copy_of_lib)
+        changed.modules = dict(plain.modules)
+        bindings = parsed.bindings | {defined: [_mutated(s) for s in parsed.bindings[defined]]}
+        changed.modules[module] = provenance.Module(module, bindings, parsed.imports, parsed.body)
+        monkeypatch.setattr(provenance, "_library", lambda root: changed)
+        assert identity(*roots, ends=MACHINERY, root=copy_of_lib) != before, dotted
+
+
+def _mutated(statement):
+    """The statement with one thing more in it that could matter."""
+    copy = ast.parse(ast.unparse(statement)).body[0]
+    if isinstance(copy, (ast.FunctionDef, ast.ClassDef)):
+        copy.body.append(ast.parse("mutated = 1").body[0])
+        return copy
+    copy.value = ast.Tuple([copy.value, ast.Constant(1)], ast.Load())
+    return copy
+
+
+def test_closures_hold_what_they_should_and_no_machinery():
+    c5, evaluation = CLOSURES["C5"], CLOSURES["evaluation of faces"]
+    for needed in ("losses.adversarial.gradient_penalty", "networks.two_d_gan.TwoDGAN",
+                   "training.engine.train", "data.degradation.degrade",
+                   "training.batch_norm.estimate_statistics", "training.image_pool.ImagePool"):
+        assert (f"lib.{needed}" in c5) == ("image_pool" not in needed)
+    assert "lib.metrics.ssim.ssim" in evaluation and "lib.metrics.ssim.ssim" not in c5
+    assert "lib.data.synthetic.streets.scene" not in CLOSURES["GN_CycleGAN-FLIR"]
+    for found in CLOSURES.values():
+        assert not [name for name in found if name.startswith(("lib.results", "lib.figures"))]
+
+
+def test_every_experiment_has_a_closure():
+    for name in EXPERIMENTS:
+        assert training_code(resolve(name, "test")) or EXPERIMENTS[name].weights_of
+
+
+# ---- notebooks and commits
+
+
+def test_a_notebooks_text_and_outputs_are_not_its_code(tmp_path):
+    def of_cells(*cells):
+        path = tmp_path / "a.ipynb"
+        path.write_text(json.dumps({"cells": [{"cell_type": kind, "source": text, "outputs": []}
+                                              for kind, text in cells]}))  # fmt: skip
+        return notebook_definitions(path)
+
+    code = ("code", ["%matplotlib inline\n", "!ls\n", "from lib.metrics import psnr\n", "psnr(1, 2)"])
+    found = of_cells(("markdown", "# Title"), code)
+    assert "lib.metrics.psnr.*" in found
+    assert of_cells(("markdown", "# Another"), code) == found
+    assert of_cells(("code", "from lib.metrics import psnr\npsnr(1, 3)")) != found
+
+
+def git(root, *arguments):
+    subprocess.run(["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+                   check=True, capture_output=True)  # fmt: skip
+
+
+def test_the_commit_says_whether_code_differs(tmp_path):
+    assert git_commit(tmp_path) == "unknown"
+    write(tmp_path, {"lib/a.py": "x = 1\n", "README.md": "a"})
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
+    commit = git_commit(tmp_path)
+    assert len(commit) == 12
+    write(tmp_path, {"README.md": "b"})
     assert git_commit(tmp_path) == commit
-    write(tmp_path, {"README.md": "not code", "lib/untracked.py": ""})
-    assert git_commit(tmp_path) == commit
-    write(tmp_path, {"lib/a.py": "code"})
+    write(tmp_path, {"lib/a.py": "x = 2\n"})
     assert git_commit(tmp_path) == f"{commit}+changes"
     assert git_commit(tmp_path / "lib") == "unknown"  # a folder inside another repository
-
-
-def test_closure_of_this_very_module_is_small_and_right():
-    assert [path.relative_to(REPO).as_posix() for path in module_closure("lib.provenance")] == [
-        "lib/__init__.py", "lib/paths.py", "lib/provenance.py"]

@@ -1,4 +1,4 @@
-"""run_all.sh and what lies under it, on a miniature of the kit: three notebooks, one experiment."""
+"""run_all.sh and what lies under it: on a miniature of the kit, then with a real training."""
 
 import json
 import os
@@ -11,98 +11,191 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import pytest
 
-from lib.running import durations, workflow
-from lib.clock import clock
+from lib import paths
+from lib.files import only_one
 from lib.paths import REPO
-from lib.running.run_all import only_one_run
+from lib.results.tables import NOTEBOOKS as REAL_NOTEBOOKS
+from lib.running import workflow
+from lib.running.job import Job, Options, Plan, clock
+from lib.training.experiments import EXPERIMENTS
 
-OURS = ("Snakefile", "run_all.sh", "lib/__init__.py", "lib/clock.py", "lib/running/durations.py",
-        "lib/files.py", "lib/paths.py", "lib/provenance.py", "lib/running/run_all.py", "lib/running/run_notebook.py",
-        "lib/running/workflow.py")
-TABLES = '''
-TABLES = (
-    Notebook("10_plain", "reads nothing"),
-    Notebook("20_table", "reads a run", experiments=("E*",)),
-)
-'''
+OURS = ("Snakefile", "run_all.sh", "lib/files.py", "lib/paths.py", "lib/provenance.py")
 MODULES = {
-    "lib/data/__init__.py": "",
+    "lib/machine.py": """
+from types import SimpleNamespace
+
+def choose_device(name):
+    if name == "cuda":
+        raise ValueError("PyTorch finds no CUDA GPU here")
+    return SimpleNamespace(type="cpu")
+
+def cores():
+    return 2
+""",
     "lib/data/catalogue.py": """
+from lib.data.fingerprint import DataSet
+
+def describe(key, root):
+    file = root / f"{key}.txt"
+    return DataSet(file.read_text() if file.exists() else "0")
+""",
+    "lib/data/fingerprint.py": """
 from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DataSet:
-    name: str
     fingerprint: str
+""",
+    "lib/networks/weights.py": "class PretrainedUnavailable(RuntimeError): pass",
+    "lib/training/engine.py": "class TrainingDiverged(RuntimeError): pass",
+    "lib/training/profiles.py": """
+from dataclasses import dataclass
 
-def describe(key, root):
-    file = root / f"{key}.txt"
-    return DataSet("real" if file.exists() else "embedded",
-                   file.read_text() if file.exists() else "0")
+@dataclass(frozen=True)
+class Profile:
+    steps: int = 1
+    threads: int = 1
+
+PROFILES = {name: Profile() for name in ("smoke", "laptop", "paper")}
 """,
     "lib/training/experiments.py": """
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 @dataclass(frozen=True)
 class Experiment:
     name: str
-    recipe: str
-    data: str
-    rate: float
+    title: str = "a network"
+    data: str = "things"
+    network: str | None = "net"
+    weights_of: str = ""
+    rate: float = 1.0
 
-EXPERIMENTS = {"E1": Experiment("E1", "simple", "things", 1.0)}
+    @property
+    def trained(self):
+        return bool(self.network or self.weights_of)
 
-def config_hash(name, profile):
-    return f"{EXPERIMENTS[name].rate}{profile}"
+EXPERIMENTS = {e.name: e for e in (
+    Experiment("E1"), Experiment("E1-elsewhere", network=None, weights_of="E1"),
+    Experiment("raw", network=None), Experiment("flat", network=None))}
+
+def resolve(name, profile, seed):
+    return SimpleNamespace(experiment=EXPERIMENTS[name], profile=profile, seed=seed)
 """,
-    "lib/training/profiles.py": "PROFILES = dict.fromkeys(('smoke', 'laptop', 'paper', 'test'))",
-    "lib/training/__init__.py": "",
-    "lib/training/simple.py": "import lib.network",
-    "lib/network.py": "",
-    "lib/figure.py": "",
+    "lib/training/identity.py": """
+MACHINERY = ("lib.files", "lib.paths", "lib.machine", "lib.provenance")
+
+def trained_by(config, dataset):
+    return {"code": "1", "configuration": f"{config.experiment.rate}{config.profile}{config.seed}",
+            "data": dataset.fingerprint}
+
+def evaluated_by(config, dataset):
+    return {"code": "metric 1"}
+""",
+    "lib/training/status.py": """
+import json
+from dataclasses import dataclass
+from lib.training.identity import evaluated_by, trained_by
+
+@dataclass(frozen=True)
+class ToDo:
+    what: str
+    why: str = ""
+
+def to_do(folder, config, dataset):
+    if not (folder / "run.json").is_file():
+        return ToDo("train", "never run")
+    known = json.loads((folder / "run.json").read_text())
+    for part, now in trained_by(config, dataset).items():
+        if known["trained"][part] != now:
+            return ToDo("train", f"training {part} changed")
+    if not (folder / "weights").is_file():
+        return ToDo("train", "weights is missing")
+    return ToDo("nothing") if known["evaluated"] == evaluated_by(config, dataset) else ToDo(
+        "evaluate", "evaluation code changed")
+""",
+    "lib/training/run.py": """
+import json, os
+from pathlib import Path
+from lib import paths
+from lib.data.catalogue import describe
+from lib.training.experiments import resolve
+from lib.training.identity import evaluated_by, trained_by
+from lib.training.status import ToDo, to_do
+
+def run(experiment, profile, seed, data, device, force, report=print):
+    config, dataset = resolve(experiment, profile, seed), describe("things", Path(data))
+    folder = paths.run_folder(profile, experiment, seed)
+    todo = ToDo("train") if force else to_do(folder, config, dataset)
+    report(f"{todo.what} on {data}")
+    if Path(data, "broken.txt").exists():
+        raise ValueError("things are broken")
+    folder.mkdir(parents=True, exist_ok=True)
+    if todo.what == "train":
+        (folder / "weights").write_text("weights")
+    if todo.what != "nothing":
+        (folder / "run.json").write_text(json.dumps(
+            {"trained": trained_by(config, dataset), "evaluated": evaluated_by(config, dataset)}))
+""",
+    "lib/results/tables.py": """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Notebook:
+    name: str
+    title: str = "a table"
+    experiments: tuple = ()
+    data: tuple = ()
+    after: tuple = ()
+
+    def reads(self):
+        return self.experiments
+
+NOTEBOOKS = (
+    Notebook("10_plain", data=("others",)),
+    Notebook("20_table", experiments=("E1", "raw", "flat")),
+    Notebook("90_summary", after=("10_plain", "20_table")),
+)
+""",
+    "lib/figure.py": "WIDTH = 1",
     "data/README.md": "",
 }
 PARAMETERS = "profile, seeds, data, device = 'smoke', '0', 'data', 'cpu'"
 NOTEBOOKS = {
-    "10_plain": ("import sys; print('kernel', sys.executable)",),
-    "11_train": (
-        "from lib.paths import results_dir\n"
-        "folder = results_dir(profile) / 'runs' / experiment / f'seed{seed}'\n"
-        "folder.mkdir(parents=True, exist_ok=True)\n"
-        "(folder / 'weights.safetensors').write_text('')\n"
-        "print('trained on', data)",),
-    "20_table": ("import lib.figure",),
+    "10_plain": ("import os, sys; print('kernel', sys.executable, os.environ['OMP_NUM_THREADS'])",),
+    "20_table": ("from lib import figure\nprint(figure.WIDTH, 'seeds', seeds)",),
     "90_summary": ("print('the end')",),
 }
+ALL = ["10_plain", "E1 seed0", "untrained_things", "20_table", "90_summary", "E1-elsewhere seed0"]
 
 
 def write_notebook(path, *sources):
     cells = [{"cell_type": "code", "id": f"cell{k}", "execution_count": None, "outputs": [],
               "metadata": {"tags": ["parameters"] * (k == 0)}, "source": source}
-             for k, source in enumerate(sources)]
+             for k, source in enumerate(sources)]  # fmt: skip
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(
         {"cells": cells, "metadata": {"kernelspec": {"name": "python3", "display_name": "any",
                                                      "language": "python"}},
-         "nbformat": 4, "nbformat_minor": 5}))
+         "nbformat": 4, "nbformat_minor": 5}))  # fmt: skip
 
 
 def build(root: Path) -> Path:
-    for name in OURS:
+    running = [str(path.relative_to(REPO)) for path in (REPO / "lib/running").glob("*.py")]
+    for name in (*OURS, *running):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPO / name, root / name)
-    table = root / "lib/running/workflow.py"
-    text, count = re.subn(r"\nTABLES = \(\n.*?\n\)\n", TABLES, table.read_text(), flags=re.DOTALL)
-    assert count == 1
-    table.write_text(text)
     for name, text in MODULES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
+    for folder in (root / "lib", *(root / "lib").iterdir()):
+        if folder.is_dir():
+            (folder / "__init__.py").touch()
     for name, sources in NOTEBOOKS.items():
-        extra = "\nexperiment, seed = '', -1" * (name == "11_train")
-        write_notebook(root / f"notebooks/{name}.ipynb", PARAMETERS + extra, *sources)
+        write_notebook(root / f"notebooks/{name}.ipynb", PARAMETERS, *sources)
     (root / "requirements.txt").write_text(f"pytest=={version('pytest')}\n")
     # a kernel of the same name in the user's own folder, as people have: it must not be used
     decoy = root / "home/jupyter/kernels/python3"
@@ -114,9 +207,9 @@ def build(root: Path) -> Path:
 
 def environment(root: Path, **more) -> dict:
     clean = {key: value for key, value in os.environ.items()
-             if not key.startswith(("IR_", "PYTHONPATH", "CONDA_"))}
+             if not key.startswith(("IR_", "PYTHONPATH", "CONDA_", "OMP_"))}  # fmt: skip
     return {**clean, "VIRTUAL_ENV": sys.prefix, "JUPYTER_DATA_DIR": str(root / "home/jupyter"),
-            **more}
+            "IR_CACHE": str(root / "cache"), **more}  # fmt: skip
 
 
 def command(root: Path, *arguments) -> list[str]:
@@ -125,15 +218,16 @@ def command(root: Path, *arguments) -> list[str]:
 
 def run_all(root: Path, *arguments, cwd="/", **more) -> subprocess.CompletedProcess:
     return subprocess.run(command(root, *arguments), env=environment(root, **more), cwd=cwd,
-                          capture_output=True, text=True, timeout=120)
+                          capture_output=True, text=True, timeout=120)  # fmt: skip
 
 
-def planned(root: Path, *arguments) -> dict[str, str]:
+def planned(root: Path, *arguments, with_what=False) -> dict[str, str]:
     """{job: why} of a dry run."""
-    done = run_all(root, "--device", "cpu", "--dry-run", *arguments)
+    done = run_all(root, "--dry-run", *arguments)
     assert done.returncode == 0, done.stderr
-    line = re.compile(r" +\d+  (\S.*?)  +(?:unknown|[\d:]+)  (.*)")
-    return dict(match.groups() for match in map(line.fullmatch, done.stdout.splitlines()) if match)
+    line = re.compile(r" +\d+  (\S.*?)  +(\w+)  +(?:unknown|[\d:]+)  (.*)")
+    found = [match.groups() for match in map(line.fullmatch, done.stdout.splitlines()) if match]
+    return {job: f"{what}: {why}" if with_what else why for job, what, why in found}
 
 
 @pytest.fixture(scope="module")
@@ -146,23 +240,27 @@ def fresh(tmp_path_factory):
 def first_run(tmp_path_factory):
     """A tree, and what the first whole run of it printed."""
     root = build(tmp_path_factory.mktemp("tree"))
-    return root, run_all(root, "--device", "cpu")
+    return root, run_all(root)
 
 
 @pytest.fixture
 def tree(first_run):
     """The tree in which everything is up to date; what a test changes is put back."""
     root, _ = first_run
-    folders = ("lib", "notebooks", "data")
-    before = {path: path.read_text() for folder in folders for path in (root / folder).rglob("*.*")
-              if path.is_file() and path.suffix != ".pyc"}
+    folders = ("lib", "notebooks", "data", "results")
+    copies = root.with_name("before")
+    for folder in folders:
+        shutil.copytree(root / folder, copies / folder)
     yield root
     for folder in folders:
-        for path in (root / folder).rglob("*.*"):
-            if path.is_file() and path.suffix != ".pyc" and path not in before:
-                path.unlink()
-    for path, text in before.items():
-        path.write_text(text)
+        shutil.rmtree(root / folder)
+        (copies / folder).rename(root / folder)
+    shutil.rmtree(copies)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
 
 
 # ---- options
@@ -172,7 +270,7 @@ def test_help_explains_every_option(fresh):
     done = run_all(fresh, "--help")
     assert done.returncode == 0 and not done.stderr
     for option in ("--setup", "--profile", "--data", "--jobs", "--seeds", "--device", "--only",
-                   "--force", "--dry-run", "--list"):
+                   "--force", "--dry-run", "--list", "--publish"):  # fmt: skip
         assert re.search(rf"^  {option}\b", done.stdout, re.MULTILINE), option
 
 
@@ -183,44 +281,67 @@ def test_help_explains_every_option(fresh):
     (["--profile", "huge"], "unknown profile huge, there are: smoke, laptop, paper"),
     (["--seeds", "0,x"], "0,x is not a list"),
     (["--seeds", "1,1"], "1,1 is not a list of different seeds"),
-    (["--jobs", "0"], "0 is not a whole number above 0"),
+    (["--seeds", "0,00"], "0,00 is not a list of different seeds"),
+    (["--seeds", "-1"], "-1"),
+    (["--seeds", "1" * 30], "is not a list of different seeds"),
+    (["--jobs", "0"], "0 is not a whole number from 1"),
     (["--device", "abacus"], "abacus"),
+    (["--device", "cuda"], "no CUDA GPU"),
     (["stray"], "stray"),
-    (["--device", "cpu", "--only", "20_tabel"], "unknown target 20_tabel, did you mean 20_table?"),
-])
+    (["--only", "20_tabel"], "unknown target 20_tabel, did you mean 20_table?"),
+])  # fmt: skip
 def test_wrong_option_gives_one_line_and_exit_code_2(fresh, arguments, words):
     done = run_all(fresh, *arguments)
     assert done.returncode == 2 and words in done.stderr and not done.stdout
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_cuda_asked_for_but_absent_is_one_line(fresh):
-    torch = pytest.importorskip("torch")
-    if torch.cuda.is_available():
-        pytest.skip("there is a GPU")
-    done = run_all(fresh, "--device", "cuda")
-    assert done.returncode == 2 and "no CUDA GPU" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
 def test_data_root_from_the_environment_must_exist(fresh):
-    done = run_all(fresh, "--device", "cpu", "--list", IR_DATA="/no/such/folder")
+    done = run_all(fresh, "--list", IR_DATA="/no/such/folder")
     assert done.returncode == 1 and "/no/such/folder" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_list_shows_all_targets(fresh):
-    done = run_all(fresh, "--device", "cpu", "--list")
+    done = run_all(fresh, "--list")
     assert done.returncode == 0
-    for target in ("10_plain", "20_table", "90_summary", "E1"):
+    for target in ("10_plain", "20_table", "90_summary", "E1", "raw", "flat", "E1-elsewhere"):
         assert f"  {target} " in done.stdout
 
 
 def test_only_brings_what_the_target_needs(fresh):
     never = "never run"
     assert planned(fresh, "--only", "20_table", "--seeds", "0,3") == {
-        "11_train E1 seed0": never, "11_train E1 seed3": never, "20_table": never}
+        "E1 seed0": never, "E1 seed3": never, "untrained_things": never, "20_table": never}
     assert planned(fresh, "--only", "10_plain") == {"10_plain": never}
+    assert list(planned(fresh, "--only", "flat")) == ["untrained_things"]
+    assert list(planned(fresh, "--only", "E1-elsewhere")) == ["E1 seed0", "E1-elsewhere seed0"]
+
+
+@pytest.mark.parametrize("rubbish", ["0", "-3", "many", "1,x"])
+def test_rubbish_in_omp_num_threads_is_ignored(fresh, rubbish):
+    done = run_all(fresh, "--dry-run", OMP_NUM_THREADS=rubbish)
+    assert done.returncode == 0 and "6 jobs to run, 2 at a time" in done.stdout
+
+
+def test_hostile_path_is_only_a_path(tmp_path):
+    root = build(tmp_path / "it's {x} $HOME; a = b #c")
+    done = run_all(root, "--only", "20_table")
+    assert done.returncode == 0, done.stderr
+    assert f"[E1 seed0] train on {root}/data" in done.stdout and "[20_table] 1 seeds" in done.stdout
+    assert planned(root, "--only", "20_table") == {}
+
+
+def test_neither_cdpath_nor_a_link_misleads(fresh, tmp_path):
+    (tmp_path / "elsewhere/lib").mkdir(parents=True)
+    link = tmp_path / "link/run"
+    link.parent.mkdir()
+    link.symlink_to(os.path.relpath(fresh / "run_all.sh", link.parent))
+    for script, where in ((link, "/"), ("./run_all.sh", fresh)):
+        done = subprocess.run(
+            [script, "--list"], env=environment(fresh, CDPATH=tmp_path / "elsewhere"), cwd=where,
+            capture_output=True, text=True)  # fmt: skip
+        assert done.returncode == 0 and "20_table" in done.stdout, done.stderr
 
 
 # ---- the environment
@@ -251,7 +372,7 @@ def fake_programs(folder: Path, **scripts) -> str:
 @pytest.mark.parametrize("pin, problem", [
     ("pytest==0.0.1", f"pytest is {version('pytest')}, not ==0.0.1"),
     ("no-such-package==1", "no-such-package is missing"),
-])
+])  # fmt: skip
 def test_active_environment_without_the_pins_is_not_used_and_a_full_disk_is_told(
         tmp_path, pin, problem):
     root = build(tmp_path / "tree")
@@ -284,39 +405,67 @@ def test_missing_python_and_missing_network_are_told(tmp_path):
 # ---- what runs, and why
 
 
-def test_first_run_runs_everything_in_order(first_run):
+def test_first_run_runs_everything(first_run):
     root, done = first_run
     assert done.returncode == 0, done.stderr
-    started = re.findall(r"^\[(\d)/4\] (.*): never run$", done.stdout, re.MULTILINE)
-    assert started == [("1", "10_plain"), ("2", "11_train E1 seed0"), ("3", "20_table"),
-                       ("4", "90_summary")]
-    assert f"[10_plain] kernel {sys.prefix}/bin/python" in done.stdout  # and not the decoy's
-    assert f"[11_train E1 seed0] trained on {root}/data" in done.stdout
-    assert re.search(r"^\[4/4\] 90_summary: done in \d+:\d\d$", done.stdout, re.MULTILINE)
-    assert str(root / "results/smoke") in done.stdout.splitlines()[-1]
-    for name in ("10_plain", "11_train_E1_seed0", "20_table", "90_summary"):
+    assert not done.stderr
+    started = re.findall(r"^\[(\d)/6\] (.*): never run$", done.stdout, re.MULTILINE)
+    assert sorted(started) == [(str(k), name) for k, name in enumerate(ALL, 1)]
+    finished = re.findall(r"^\[\d/6\] (.*): done in \d+:\d\d", done.stdout, re.MULTILINE)
+    assert sorted(finished) == sorted(ALL)
+    for first, then in (("E1 seed0", "20_table"), ("untrained_things", "20_table"),
+                        ("20_table", "90_summary"), ("E1 seed0", "E1-elsewhere seed0")):
+        assert finished.index(first) < [name for _, name in started].index(then) + len(ALL)
+        assert done.stdout.index(f"{first}: done in") < done.stdout.index(f"{then}: never run")
+    assert f"[10_plain] kernel {sys.prefix}/bin/python 1" in done.stdout  # and not the decoy's
+    assert f"[E1 seed0] train on {root}/data" in done.stdout
+    assert "[20_table] 1 seeds 0" in done.stdout
+    assert re.search(r"done in 0:\d\d; time left: about 0:\d\d", done.stdout)
+    assert done.stdout.splitlines()[-1] == f"All done. In {root}/results/smoke: runs, executed"
+    for name in NOTEBOOKS:
         assert (root / f"results/smoke/executed/{name}.ipynb").is_file()
+    left = {path.name for path in (root / "results/smoke/executed").iterdir()}
+    assert left == {f"{name}.ipynb" for name in NOTEBOOKS}
 
 
 def test_second_run_has_nothing_to_do_whatever_the_times_of_files_say(tree):
-    for path in (*(tree / "lib").rglob("*.py"), *(tree / "notebooks").iterdir()):
+    for path in (*(tree / "lib").rglob("*.py"), *(tree / "notebooks").iterdir(),
+                 *(tree / "results").rglob("*.json")):  # fmt: skip
         path.touch()
-    start = time.monotonic()
-    done = run_all(tree, "--device", "cpu")
-    assert done.returncode == 0
+    shutil.rmtree(tree / "results/smoke/.snakemake")
+    # without Snakemake at all
+    trap = tree / "lib/snakemake.py"
+    trap.write_text("raise SystemExit('imported')")
+    done = run_all(tree, PYTHONPATH=str(trap.parent))
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "Nothing to do: everything is up to date."
-    assert time.monotonic() - start < 15
 
 
-def test_changed_module_reruns_what_imports_it(tree):
-    (tree / "lib/figure.py").write_text("# changed")
-    assert planned(tree) == {"20_table": "code changed: lib/figure.py",
-                             "90_summary": "what it reads is new: 20_table"}
-    (tree / "lib/figure.py").write_text("")
-    (tree / "lib/network.py").write_text("# changed")
-    assert planned(tree) == {"11_train E1 seed0": "code changed: lib/network.py",
-                             "20_table": "what it reads is new: 11_train E1 seed0",
-                             "90_summary": "what it reads is new: 20_table"}
+def test_changed_code_reruns_what_runs_on_it(tree):
+    edit(tree / "lib/figure.py", "1", "1  # a comment")
+    assert planned(tree) == {}
+    edit(tree / "lib/figure.py", "1  # a comment", "2")
+    assert planned(tree) == {"20_table": "code changed: figure.WIDTH",
+                             "90_summary": "what it reads is new: 20_table"}  # fmt: skip
+    edit(tree / "lib/figure.py", "2", "1")
+    edit(tree / "lib/training/identity.py", '"1"', '"2"')
+    new = "what it reads is new: "
+    assert planned(tree, with_what=True) == {
+        "E1 seed0": "train: training code changed",
+        "untrained_things": "evaluate: training code changed",
+        "20_table": f"run: {new}E1 seed0, untrained_things",
+        "90_summary": f"run: {new}20_table",
+        "E1-elsewhere seed0": "evaluate: training code changed",
+    }  # fmt: skip
+
+
+def test_changed_metric_evaluates_and_does_not_train(tree):
+    edit(tree / "lib/training/identity.py", "metric 1", "metric 2")
+    assert planned(tree, "--only", "E1", with_what=True) == {
+        "E1 seed0": "evaluate: evaluation code changed"}  # fmt: skip
+    done = run_all(tree, "--only", "E1")
+    assert "[E1 seed0] evaluate on" in done.stdout and done.returncode == 0
+    assert planned(tree, "--only", "E1") == {}
 
 
 def test_changed_notebook_reruns_it_and_what_comes_after(tree):
@@ -325,52 +474,103 @@ def test_changed_notebook_reruns_it_and_what_comes_after(tree):
     content["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "old"}]
     path.write_text(json.dumps(content))
     assert planned(tree) == {}  # stored outputs are not the notebook
-    path.write_text(path.read_text().replace("'kernel'", "'the kernel'"))
-    assert planned(tree) == {"10_plain": "code changed: notebooks/10_plain.ipynb",
-                             "90_summary": "what it reads is new: 10_plain"}
+    edit(path, "'kernel'", "'the kernel'")
+    assert planned(tree) == {"10_plain": "text changed",
+                             "90_summary": "what it reads is new: 10_plain"}  # fmt: skip
 
 
 def test_changed_configuration_data_and_seeds_rerun_what_depends_on_them(tree):
     table = tree / "lib/training/experiments.py"
-    table.write_text(table.read_text().replace("1.0", "2.0"))
-    after = {"20_table": "what it reads is new: 11_train E1 seed0",
-             "90_summary": "what it reads is new: 20_table"}
-    assert planned(tree) == {"11_train E1 seed0": "configuration changed: E1"} | after
-    table.write_text(table.read_text().replace("2.0", "1.0"))
+    edit(table, "1.0", "2.0")
+    assert planned(tree)["E1 seed0"] == "training configuration changed"
+    edit(table, "2.0", "1.0")
 
     (tree / "data/things.txt").write_text("1")
-    assert planned(tree) == {"11_train E1 seed0": "data changed: things"} | after
+    assert planned(tree)["E1 seed0"] == "training data changed"
     (tree / "data/things.txt").unlink()
+    (tree / "data/others.txt").write_text("1")
+    assert planned(tree) == {"10_plain": "data others changed",
+                             "90_summary": "what it reads is new: 10_plain"}  # fmt: skip
+    (tree / "data/others.txt").unlink()
     same = tree / "home/elsewhere"
     same.mkdir()
     assert planned(tree, "--data", same) == {}  # the same data in another place
 
-    assert planned(tree, "--seeds", "0,1") == {
-        "11_train E1 seed1": "never run", "20_table": "what it reads is new: 11_train E1 seed1",
-        "90_summary": "what it reads is new: 20_table"}
+    assert planned(tree, "--seeds", "0,1", "--only", "90_summary") == {
+        "E1 seed1": "never run", "20_table": "seeds changed; what it reads is new: E1 seed1",
+        "90_summary": "seeds changed; what it reads is new: 20_table"}  # fmt: skip
 
 
-def test_deleted_output_and_force_rerun(tree):
-    weights = tree / "results/smoke/runs/E1/seed0/weights.safetensors"
-    weights.rename(weights.with_suffix(".away"))
-    assert planned(tree, "--only", "E1") == {
-        "11_train E1 seed0": "runs/E1/seed0/weights.safetensors is missing"}
-    weights.with_suffix(".away").rename(weights)
-    assert planned(tree, "--only", "20_table", "--force") == {"20_table": "asked for by --force"}
+def test_other_data_is_not_up_to_date_for_want_of_snakemakes_records(tree):
+    """Defect 6: without .snakemake, all was up to date for any data."""
+    other = tree / "home/other"
+    other.mkdir()
+    (other / "things.txt").write_text("1")
+    shutil.rmtree(tree / "results/smoke/.snakemake")
+    assert planned(tree, "--only", "E1", "--data", other) == {"E1 seed0": "training data changed"}
+    done = run_all(tree, "--only", "E1", "--data", other)
+    assert done.returncode == 0 and "[1/1] E1 seed0: training data changed" in done.stdout
+    assert planned(tree, "--only", "E1", "--data", other) == {}
+    assert planned(tree, "--only", "E1") == {"E1 seed0": "training data changed"}
+    assert len(list((tree / "results/smoke/stamps").glob("E1_seed0.*.json"))) == 1
+
+
+def test_damaged_run_is_made_again_and_what_reads_it(tree):
+    (tree / "results/smoke/runs/E1/seed0/weights").unlink()
+    new = "what it reads is new: "
+    assert planned(tree) == {
+        "E1 seed0": "weights is missing", "20_table": f"{new}E1 seed0",
+        "90_summary": f"{new}20_table", "E1-elsewhere seed0": f"{new}E1 seed0"}  # fmt: skip
+    assert run_all(tree).returncode == 0
+    assert planned(tree) == {}
+
+
+def test_run_made_by_hand_is_not_made_again(tree):
+    for stamp in (tree / "results/smoke/stamps").glob("E1_seed0.*"):
+        stamp.unlink()
+    assert planned(tree, "--only", "E1", with_what=True) == {
+        "E1 seed0": "check: not made by run_all.sh"}  # fmt: skip
+    assert "[E1 seed0] nothing on" in run_all(tree, "--only", "E1").stdout
+
+
+def test_force_runs_again_what_was_chosen_from_the_first_step(tree):
+    why = "asked for by --force"
+    assert planned(tree, "--only", "20_table", "--force") == {"20_table": why}
+    assert planned(tree, "--force") == dict.fromkeys(ALL, why)
+    done = run_all(tree, "--only", "E1", "--force")
+    assert f"[1/1] E1 seed0: {why}" in done.stdout and "[E1 seed0] train on" in done.stdout
+    assert planned(tree, "--only", "E1", "20_table") == {}  # the same identity as before
+
+
+def test_failed_rerun_deletes_no_results(tree):
+    """Defect 2: Snakemake removed outputs first, so the weights were gone."""
+    runs = tree / "results/smoke/runs"
+    before = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
+    (tree / "data/broken.txt").touch()
+    (tree / "data/things.txt").write_text("1")
+    done = run_all(tree, "--only", "E1", "--force")
+    assert done.returncode == 1 and "[E1 seed0] FAILED: things are broken" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    assert planned(tree, "--only", "E1") == {"E1 seed0": "training data changed"}
+    (tree / "data/things.txt").unlink()  # back to the data of before: nothing was lost
+    assert planned(tree, "--only", "E1", with_what=True) == {
+        "E1 seed0": "check: did not finish last time"}  # fmt: skip
 
 
 def test_failed_notebook_is_kept_and_the_rest_still_runs(tmp_path):
     root = build(tmp_path)
     write_notebook(root / "notebooks/10_plain.ipynb", PARAMETERS, "1 / 0")
-    done = run_all(root, "--device", "cpu", "--only", "10_plain", "E1")
+    done = run_all(root, "--only", "90_summary", "E1")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     executed = root / "results/smoke/executed/10_plain.ipynb"
     assert "[10_plain] FAILED: ZeroDivisionError: division by zero" in done.stderr
     assert str(executed) in done.stderr
     assert "ZeroDivisionError" in executed.read_text()
-    assert "[2/2] 11_train E1 seed0: done" in done.stdout
-    assert "failed: 10_plain; 1 of 2 jobs are not done" in done.stderr
-    assert planned(root, "--only", "10_plain", "E1") == {"10_plain": "did not finish last time"}
+    assert "20_table: done" in done.stdout
+    assert "failed: 10_plain; 2 of 5 jobs are not done" in done.stderr
+    assert planned(root, "--only", "90_summary") == {
+        "10_plain": "did not finish last time", "90_summary": "never run"}  # fmt: skip
 
 
 def wait_for(condition, seconds=30):
@@ -380,28 +580,38 @@ def wait_for(condition, seconds=30):
         time.sleep(0.1)
 
 
-def processes_of(root: Path) -> list[str]:
-    import psutil
+def processes_of(root: Path, word: str = "") -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ", "status"]):
+        mine = (process.info["environ"] or {}).get("JUPYTER_DATA_DIR") == f"{root}/home/jupyter"
+        if mine and word in " ".join(process.info["cmdline"] or []):
+            found.append(process)
+    return found
 
-    return [" ".join(process.info["cmdline"] or []) for process in
-            psutil.process_iter(["cmdline", "environ"])
-            if (process.info["environ"] or {}).get("JUPYTER_DATA_DIR") == f"{root}/home/jupyter"]
+
+SLEEPS = "import pathlib, time\npathlib.Path('{root}/begun').touch()\ntime.sleep(60)"
 
 
-@pytest.mark.parametrize("how, code", [(signal.SIGINT, 130), (signal.SIGTERM, 130),
-                                       (signal.SIGKILL, -signal.SIGKILL)])
-def test_stopped_run_leaves_no_process_and_goes_on(tmp_path, how, code):
-    root, only = build(tmp_path), ("--device", "cpu", "--only", "10_plain")
-    write_notebook(root / "notebooks/10_plain.ipynb", PARAMETERS,
-                   f"import pathlib, time\npathlib.Path('{root}/begun').touch()\ntime.sleep(60)")
+@pytest.mark.parametrize("whom, how, code", [
+    ("run_all", signal.SIGINT, 130), ("run_all", signal.SIGTERM, 130),
+    ("run_all", signal.SIGKILL, -signal.SIGKILL), ("-m snakemake", signal.SIGKILL, 1),
+    ("run_job", signal.SIGKILL, 1), ("ipykernel_launcher", signal.SIGKILL, 1),
+])  # fmt: skip
+def test_stopped_run_leaves_no_process_and_goes_on(tmp_path, whom, how, code):
+    root, only = build(tmp_path), ("--only", "10_plain")
+    write_notebook(root / "notebooks/10_plain.ipynb", PARAMETERS, SLEEPS.format(root=root))
     process = subprocess.Popen(command(root, *only), env=environment(root), text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
     wait_for((root / "begun").exists)
-    process.send_signal(how)
+    victim = process if whom == "run_all" else processes_of(root, whom)[-1]
+    victim.send_signal(how)
     assert process.wait(timeout=15) == code
-    wait_for(lambda: not processes_of(root), seconds=5)
+    wait_for(lambda: not processes_of(root), seconds=1.5)
     message = process.communicate()[1]
-    assert how == signal.SIGKILL or "stopped; run the same command to continue" in message
+    if code == 130:
+        assert message == "stopped; run the same command to continue\n"
+    elif code == 1:
+        assert "failed: 10_plain; 1 of 1 jobs are not done" in message
 
     write_notebook(root / "notebooks/10_plain.ipynb", PARAMETERS, *NOTEBOOKS["10_plain"])
     done = run_all(root, *only)
@@ -409,42 +619,123 @@ def test_stopped_run_leaves_no_process_and_goes_on(tmp_path, how, code):
 
 
 def test_two_runs_do_not_share_results(tree):
-    with only_one_run(tree / "results/smoke"):
-        done = run_all(tree, "--device", "cpu", "--only", "10_plain", "--force")
+    results = tree / "results/smoke"
+    with only_one(results / ".lock", ""):
+        done = run_all(tree, "--only", "10_plain", "--force")
     assert done.returncode == 1 and "another run is writing" in done.stderr
+    with only_one(results / "runs/E1/seed0/.lock", ""):
+        done = run_all(tree, "--only", "10_plain", "--force")
+    assert done.returncode == 1 and "a training is writing to" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-# ---- the real table
+def test_snakemake_by_hand(tmp_path):
+    root = build(tmp_path)
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    config = ["--config", "profile=laptop", "seeds=0,1"]
+    by_hand = {"cwd": root, "capture_output": True, "text": True,
+               "env": environment(root, PYTHONPATH=str(root))}
+    done = subprocess.run([*snakemake, "20_table", *config], **by_hand)
+    assert done.returncode == 0, done.stderr
+    assert "[20_table] 1 seeds 0,1" in done.stdout
+    assert list(planned(root, "--profile", "laptop", "--seeds", "0,1")) == [
+        "10_plain", "90_summary", "E1-elsewhere seed0", "E1-elsewhere seed1"]  # fmt: skip
+    assert subprocess.run([*snakemake, *config], **by_hand).returncode == 0
+    assert planned(root, "--profile", "laptop", "--seeds", "0,1") == {}
 
 
-def test_table_of_notebooks_fits_the_repository():
-    options = workflow.Options("test", (0, 1), "cpu", REPO / "data")
+# ---- the real table and a real training
+
+
+@pytest.fixture
+def options(tmp_path):
+    return Options("test", (0, 1), "cpu", str(tmp_path))  # without data: the embedded defaults
+
+
+def test_jobs_fit_the_repository(options):
     made = workflow.jobs(options)
-    assert all(job.notebook.is_file() for job in made.values())
-    assert {job.notebook for job in made.values()} == set((REPO / "notebooks").glob("*.ipynb"))
     order = list(made)
     assert all(order.index(need) < order.index(name) for name in made for need in made[name].needs)
-    state = " ".join(made["11_train_C5_seed1"].state)
-    assert "code lib/networks/" in state and "code lib/losses/" in state
-    assert "data enhancement " in state and "configuration C5 " in state
-    for module, pattern in workflow.DATA_OF_MODULES.items():
-        assert (REPO / module).is_file() and list(REPO.glob(pattern)), module
+    assert {path.stem for path in (REPO / "notebooks").glob("*.ipynb")} == {
+        notebook.name for notebook in REAL_NOTEBOOKS}
+    for name, experiment in EXPERIMENTS.items():
+        jobs_of = [job for job in made.values() if name in job.runs]
+        assert len(jobs_of) == (2 if experiment.trained else 1)
+    for notebook in REAL_NOTEBOOKS:
+        read = {name for need in made[notebook.name].needs for name in made[need].runs}
+        assert read >= set(notebook.reads())
+    for module, pattern in workflow.FILES.items():
+        assert (REPO / module.replace(".", "/")).with_suffix(".py").is_file(), module
+        assert list(REPO.glob(pattern)), pattern
 
 
-def test_estimates_come_from_records(tmp_path):
-    options = workflow.Options("test", (0, 1), "cpu", REPO / "data")
+def test_identity_covers_device_seed_and_what_is_read(options):
+    one = Job("20_table", {"code": "1"}, {"C5_seed0": "a"})
+    for other in (Job("20_table", {"code": "2"}, {"C5_seed0": "a"}),
+                  Job("20_table", {"code": "1"}, {"C5_seed0": "b"}),
+                  Job("20_table", {"code": "1"}, {})):  # fmt: skip
+        assert other.identity != one.identity
     made = workflow.jobs(options)
-    first, second = made["11_train_C5_seed0"], made["11_train_C5_seed1"]
-    assert durations.seconds_of(first, made, tmp_path) is None
-    folder = tmp_path / "runs/C5/seed0"
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text('{"wall_time_s": 90}')
-    assert durations.seconds_of(first, made, tmp_path) == 90
-    assert durations.seconds_of(second, made, tmp_path) == 90  # as its kind took
-    (tmp_path / "stamps").mkdir()
-    (tmp_path / first.stamp).write_text('{"seconds": 110}')
-    assert durations.seconds_of(first, made, tmp_path) == 110
-    assert clock(3725) == "1:02:05" and clock(9.6) == "0:10"
-    assert durations.total([60, None, 60], parallel=2) == (
-        "about 1:00, 1 of unknown duration not counted")
+    assert made["C5_seed0"].identity != made["C5_seed1"].identity
+    others = workflow.jobs(Options("test", (0, 1), "cuda", options.data))
+    assert not {job.identity for job in made.values()} & {job.identity for job in others.values()}
+
+
+def test_time_left_is_from_earlier_runs_and_from_this_one(tmp_path):
+    jobs = [Job("a", {}, what="train", seconds=60), Job("b", {}, what="train"),
+            Job("c", {}, what="run")]  # fmt: skip
+    plan = Plan(Options("test", (0,), "cpu", ""), jobs, threads=1, parallel=2)
+    assert plan.time_left(tmp_path) == "about 1:00, 1 of unknown duration not counted"
+    jobs[0].begin(tmp_path)
+    jobs[0].finish(tmp_path, 30)
+    assert plan.time_left(tmp_path) == "about 0:15, 1 of unknown duration not counted"
+    assert [clock(s) for s in (3725, 750, 69.6, 9.6)] == ["1:02:05", "12:30", "1:10", "0:10"]
+
+
+def test_plan_is_read_as_it_was_written_and_makes_its_jobs_undone(tmp_path):
+    job = Job("C5_seed0", {"code": "1"}, {"C4_seed0": "a"}, ["C5"], 0, {"lib.x": "b"}, "train", "x")
+    plan = Plan(Options("test", [0], "cpu", ""), [job], threads=1, parallel=2)
+    job.begin(tmp_path)
+    job.finish(tmp_path, 30)
+    assert plan.left(tmp_path) == []
+    plan.write(tmp_path / "stamps/plan.json")
+    assert plan.left(tmp_path) == plan.jobs
+    assert Plan.read(tmp_path / "stamps/plan.json") == plan
+
+
+def test_real_training_is_stopped_resumed_and_not_disturbed(tmp_path):
+    """Ctrl-C writes a checkpoint, lib.train is refused meanwhile, kill -9 leaves no process."""
+    root, results = tmp_path / "root", tmp_path / "results"
+    (root / "data").mkdir(parents=True)
+    cache = os.environ.get("IR_CACHE", str(REPO / ".cache"))
+    more = {"IR_RESULTS": str(results), "IR_CACHE": cache, "IR_DATA": str(root / "data")}
+    run_folder = results / "laptop/runs/TIECNN/seed0"
+
+    def start(*arguments):
+        log = open(tmp_path / "log", "w+")
+        process = subprocess.Popen(
+            command(REPO, "--profile", "laptop", "--only", "TIECNN", "--device", "cpu", *arguments),
+            env=environment(root, **more), stdout=log, stderr=subprocess.STDOUT)  # fmt: skip
+        wait_for(lambda: "] step " in (tmp_path / "log").read_text(), seconds=240)
+        return process
+
+    process = start("--jobs", "1")
+    assert "1 threads" in (tmp_path / "log").read_text()  # whatever --jobs says
+    by_hand = subprocess.run(
+        [sys.executable, "-m", "lib.train", "--experiment", "HE", "--profile", "laptop"],
+        env=environment(root, **more), cwd=REPO, capture_output=True, text=True)  # fmt: skip
+    assert by_hand.returncode == 2 and "run_all.sh is writing to" in by_hand.stderr
+    assert not (run_folder.parent.parent / "HE/seed0/run.json").exists()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    wait_for(lambda: not processes_of(root), seconds=1.5)
+    assert "stopped; run the same command to continue" in (tmp_path / "log").read_text()
+    assert len(list(run_folder.glob("training/checkpoint-*.pt"))) == 1
+
+    process = start()
+    text = (tmp_path / "log").read_text()
+    assert "TIECNN seed0: did not finish last time" in text and "resuming at step" in text
+    processes_of(root, "run_job")[0].kill()
+    assert process.wait(timeout=30) == 1
+    wait_for(lambda: not processes_of(root), seconds=1.5)
+    assert "failed: TIECNN seed0; 1 of 1 jobs are not done" in (tmp_path / "log").read_text()

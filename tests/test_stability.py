@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.evaluation.enhancement import stability
+from lib.evaluation import stability
 
 
 def rows(values, first=10):

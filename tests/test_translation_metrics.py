@@ -1,28 +1,18 @@
-"""LPIPS, distances of deep features, alignment, scenes and figures of the translation task."""
+"""What the translation task is measured with: LPIPS, distance of deep features, alignment."""
 
-import matplotlib
 import numpy as np
-import pandas as pd
 import pytest
 from safetensors.torch import load_file
-from scipy.linalg import sqrtm
 from scipy.ndimage import correlate, gaussian_filter, maximum_filter
 from skimage import data
 
-matplotlib.use("Agg")
-
+from lib.data import alignment
+from lib.metrics import lpips as lpips_module
+from lib.metrics.byte_images import batches
+from lib.metrics.feature_distance import kernel_distance, vgg16_features
+from lib.metrics.lpips import lpips
 from lib.networks import weights as pretrained
-from lib.data import alignment  # noqa: E402
-from lib.data.pairs import load_pairs
-from lib.figures import translation as figures  # noqa: E402
-from lib.figures.style import save  # noqa: E402
-from lib.metrics import feature_distance  # noqa: E402
-from lib.metrics import lpips as lpips_module  # noqa: E402
-from lib.metrics.feature_distance import frechet_distance, kernel_distance  # noqa: E402
-from lib.metrics.byte_images import batches  # noqa: E402
-from lib.metrics.lpips import lpips  # noqa: E402
 from lib.networks.weights import PretrainedUnavailable
-from lib.data import composition as pairs
 
 RANDOM = np.random.default_rng(0)
 
@@ -31,7 +21,7 @@ RANDOM = np.random.default_rng(0)
 def weights():
     """Skips where a perceptual network cannot be had."""
     try:
-        for name in ("alexnet", "lpips_alexnet", "vgg16", "lpips_vgg16", "efficientnet_b0"):
+        for name in ("alexnet", "lpips_alexnet", "vgg16"):
             pretrained.resolve(name)
     except PretrainedUnavailable as error:
         pytest.skip(str(error))
@@ -51,19 +41,12 @@ def photographs():
 # LPIPS
 
 
-@pytest.mark.parametrize(
-    ("network", "rgb", "grey"),
-    [
-        ("alexnet", [0.39522967, 0.06677519, 0.09545524], [0.17218536, 0.07176483, 0.1011827]),
-        ("vgg16", [0.58612967, 0.18338163, 0.08716793], [0.35914603, 0.17721675, 0.08987147]),
-    ],
-)
-def test_lpips_is_that_of_the_authors_package(weights, photographs, network, rgb, grey):
+def test_lpips_is_that_of_the_authors_package(weights, photographs):
     """The expected values were computed once with the package lpips 0.1.4 on these images."""
     images, references = photographs
-    np.testing.assert_allclose(lpips(images, references, network), rgb, atol=2e-6)
-    green = images[..., 1], references[..., 1]
-    np.testing.assert_allclose(lpips(*green, network), grey, atol=2e-6)
+    rgb, grey = [0.39522967, 0.06677519, 0.09545524], [0.17218536, 0.07176483, 0.1011827]
+    np.testing.assert_allclose(lpips(images, references), rgb, atol=2e-6)
+    np.testing.assert_allclose(lpips(images[..., 1], references[..., 1]), grey, atol=2e-6)
 
 
 def test_lpips_is_the_formula(weights):
@@ -90,8 +73,8 @@ def test_lpips_is_the_formula(weights):
         (heads[f"lin{k}.model.1.weight"].numpy()[0] * (f - g) ** 2).sum(axis=0).mean()
         for k, (f, g) in enumerate(zip(*map(taps, images)))
     ]
-    features, weights_of = lpips_module._load("alexnet")
-    ours = [lpips_module._taps(features, next(batches(i[None])), "alexnet") for i in images]
+    features, weights_of = lpips_module._load()
+    ours = [lpips_module._taps(features, next(batches(i[None]))) for i in images]
     for k in range(2):
         parts = [[taps_of[k]] for taps_of in ours]
         found = lpips_module._distance(*parts, weights_of[k : k + 1]).item()
@@ -118,8 +101,6 @@ def test_lpips_does_not_depend_on_the_batches(weights):
 
 def test_lpips_refuses():
     images = np.zeros((2, 32, 32), np.uint8)
-    with pytest.raises(ValueError, match="no network 'squeeze'"):
-        lpips(images, images, "squeeze")
     with pytest.raises(ValueError, match="bytes"):
         lpips(images / 255, images / 255)
     with pytest.raises(ValueError, match="differ in shape"):
@@ -130,14 +111,7 @@ def test_lpips_refuses():
         lpips(images[0], images[0])
 
 
-@pytest.mark.parametrize(
-    "measure",
-    [
-        lambda images: lpips(images, images),
-        feature_distance.vgg16_features,
-        feature_distance.efficientnet_features,
-    ],
-)
+@pytest.mark.parametrize("measure", [lambda images: lpips(images, images), vgg16_features])
 def test_missing_weights_are_told(measure, tmp_path, monkeypatch):
     def offline(name):
         raise OSError("no network")
@@ -191,53 +165,23 @@ def test_pairs_bias_the_plain_kernel_distance_and_not_the_paired_one():
     assert kernel_distance(a, a, paired=True) == pytest.approx(0, abs=1e-12)
 
 
-def test_frechet_distance_of_known_gaussians():
-    """Diagonal: sum (m - n)^2 + (s - t)^2. The points have exactly these moments."""
-    signs = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T  # (8, 3)
-    unit = signs * np.sqrt(7 / 8)  # deviation 1 with the n - 1 of a sample
-    a, b = unit * [1, 2, 3] + [5, 0, 0], unit * [1, 5, 1] + [1, 2, 0]
-    assert frechet_distance(a, b) == pytest.approx(4**2 + 2**2 + 0 + 3**2 + 2**2)
-    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
-
-
-def test_frechet_distance_of_correlated_features_agrees_with_scipy():
-    random = np.random.default_rng(3)
-    a, b = random.normal(size=(60, 5)) @ random.normal(size=(2, 5, 5))
-    root = sqrtm(np.cov(a.T) @ np.cov(b.T)).real
-    expected = np.sum((a.mean(0) - b.mean(0)) ** 2)
-    expected += np.trace(np.cov(a.T) + np.cov(b.T) - 2 * root)
-    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
-    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-9)
-
-
-def test_frechet_distance_refuses_what_a_test_side_has():
-    features = RANDOM.normal(size=(20, 512))
-    with pytest.raises(ValueError, match="20 images do not determine.*kernel_distance"):
-        frechet_distance(features, features)
-
-
-@pytest.mark.parametrize("distance", [kernel_distance, frechet_distance])
-def test_distances_refuse(distance):
+def test_kernel_distance_refuses():
     with pytest.raises(ValueError, match="two rows or more"):
-        distance(np.zeros((5, 2)), np.zeros((5, 3)))
+        kernel_distance(np.zeros((5, 2)), np.zeros((5, 3)))
     with pytest.raises(ValueError, match="NaN"):
-        distance(np.full((5, 2), np.nan), np.zeros((5, 2)))
+        kernel_distance(np.full((5, 2), np.nan), np.zeros((5, 2)))
     with pytest.raises(ValueError, match="cannot be pairs"):
         kernel_distance(np.zeros((5, 2)), np.zeros((4, 2)), paired=True)
 
 
-@pytest.mark.parametrize(
-    ("extract", "width"),
-    [(feature_distance.vgg16_features, 512), (feature_distance.efficientnet_features, 1280)],
-)
-def test_deep_features_tell_blur_from_a_second_sample(weights, extract, width):
+def test_deep_features_tell_blur_from_a_second_sample(weights):
     """20 crops of one photograph against 20 others of it, and against those others blurred."""
     random = np.random.default_rng(4)
     corners = zip(random.integers(0, 336, 40), random.integers(0, 536, 40))
     crops = np.stack([data.coffee()[y : y + 64, x : x + 64] for y, x in corners])
-    one, other = extract(crops[:20]), extract(crops[20:])
-    assert one.shape == (20, width) and one.dtype == np.float64
-    blurred = extract(gaussian_filter(crops[20:], (0, 4, 4, 0)))
+    one, other = vgg16_features(crops[:20]), vgg16_features(crops[20:])
+    assert one.shape == (20, 512) and one.dtype == np.float64
+    blurred = vgg16_features(gaussian_filter(crops[20:], (0, 4, 4, 0)))
     assert kernel_distance(one, blurred) > 3 * abs(kernel_distance(one, other))
 
 
@@ -274,103 +218,3 @@ def test_alignment_summary():
     assert summary["within 1 px"] == 0.5
     with pytest.raises(ValueError, match="one size"):
         alignment.shift(visible[0], infrared[0, 1:])
-
-
-# what a set of pairs consists of
-
-
-@pytest.fixture
-def parks(tmp_path, own_cache):
-    return tmp_path, load_pairs("osu", tmp_path, 32, limit=20)
-
-
-def test_scenes_of_synthetic_pairs(parks):
-    root, park = parks
-    summary = pairs.split_summary("osu", root, park)
-    assert (summary["train pairs"], summary["test pairs"]) == (20, 20)
-    assert summary["test scenes"] == 4 and summary["scenes on both sides"] == 0
-    assert pairs.scenes("osu", root, ("park_00024", "park_00025")) == ["park 0", "park 1"]
-    assert pairs.scenes("flir", root, ("street_00003",)) == ["street_00003"]
-    examples = pairs.example_pairs("osu", root, park)
-    assert len(set(examples)) == 3 and set(examples) <= set(park.split["test"].tolist())
-    assert len(set(pairs.scenes("osu", root, tuple(park.names[i] for i in examples)))) == 3
-    assert len(set(pairs.example_pairs("osu", root, park, 6))) == 6  # of four scenes
-    missing = pairs.against_paper("osu", root, park)
-    assert (missing["train, paper"], missing["pairs fewer"]) == (500, 480)
-
-
-@pytest.mark.parametrize("key", ["flir", "osu", "msrs"])
-def test_scenes_of_real_pairs_are_on_one_side(data_root, key):
-    folder = {"flir": "roadscene", "osu": "llvip", "msrs": "msrs"}[key]
-    if not (data_root / folder).is_dir():
-        pytest.skip(f"no {folder}")
-    summary = pairs.split_summary(key, data_root, load_pairs(key, data_root, 32))
-    assert summary["scenes on both sides"] == 0
-    assert summary["test scenes"] > 1 and summary["test pairs"] == 20
-
-
-def test_dark_images_are_counted(parks):
-    _, park = parks
-    park.visible[park.split["test"][:2]] //= 32
-    park.visible[park.split["train"][0]] = 7
-    dark = pairs.dark_summary(park)
-    assert (dark["near-black, train"], dark["near-black, test"]) == (1, 2)
-    assert dark["smallest deviation"] == 0
-    levels = pairs.grey_levels(park)
-    assert levels["mean"].is_monotonic_increasing
-    assert levels.loc[park.names[park.split["train"][0]]].tolist() == [7, 0]
-
-
-# figures
-
-VISIBLE = RANDOM.integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
-INFRARED = RANDOM.integers(0, 256, (3, 48, 48), dtype=np.uint8)
-
-
-def test_generated_marks_one_region_a_scene_in_every_column():
-    infrared = np.zeros_like(INFRARED)
-    infrared[1, 16:32, 8:24] = INFRARED[0, :16, :16]
-    methods = {"CycleGAN+resnet_9blocks": INFRARED, "CUT": 255 - INFRARED}
-    figure = figures.generated(VISIBLE, methods, infrared, list("abc"), "title", zoom=16)
-    axes = np.array(figure.axes).reshape(3, 2, 4)  # scene, whole and detail, column
-    heads = [one.get_title().replace("\n", "") for one in axes[0, 0]]
-    assert heads == ["Visible input", *methods, "Real infrared"]
-    assert {one.patches[0].get_xy() for one in axes[1, 0]} == {(7.5, 15.5)}
-    np.testing.assert_array_equal(axes[2, 0, 2].images[0].get_array(), 255 - INFRARED[2])
-    detail = axes[1, 1, 1].images[0].get_array()
-    np.testing.assert_array_equal(detail, INFRARED[1, 16:32, 8:24])
-
-
-def test_alignment_figure_says_what_was_found():
-    found = pd.DataFrame(
-        {"dx": [0, 2], "dy": [1, 0], "correlation": [0.5, 0.25], "at_zero": 0.1}, ["a", "b"]
-    )
-    figure = figures.alignment(VISIBLE[:2], INFRARED[:2], found, "title")
-    labels = [axes.get_xlabel() for axes in figure.axes[-2:]]
-    assert labels == ["shift (0, 1) px\ncorrelation 0.50", "shift (2, 0) px\ncorrelation 0.25"]
-
-
-def test_cycle_losses_are_drawn_raw_and_smoothed(tmp_path, monkeypatch):
-    steps = pd.Index(range(10, 310, 10), name="step")
-    values = RANDOM.random(30)
-    figure = figures.cycle_losses({"CUT": pd.DataFrame({"cycle_a": values}, steps)}, "cycle_a", "t")
-    raw, smooth = figure.axes[0].lines
-    np.testing.assert_array_equal(raw.get_ydata(), values)
-    assert smooth.get_ydata()[15] == pytest.approx(values[10:21].mean())
-    assert smooth.get_ydata()[0] == pytest.approx(values[:6].mean())
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["CUT"]
-    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
-    save(figure, "test", "cycle", vector=True)
-    assert (tmp_path / "test" / "figures" / "cycle.svg").stat().st_size > 1000
-
-
-def test_a_method_has_the_same_colour_whichever_methods_stand_beside_it():
-    history = pd.DataFrame({"cycle_a": [1.0, 0.5]}, pd.Index([1, 2], name="step"))
-
-    def colours(*methods):
-        figure = figures.cycle_losses(dict.fromkeys(methods, history), "cycle_a", "t")
-        return {line.get_label(): line.get_color() for line in figure.axes[0].lines[1::2]}
-
-    three = colours("CycleGAN", "CBAM_CycleGAN", "GN_CycleGAN")
-    assert len(set(three.values())) == 3
-    assert colours("GN_CycleGAN", "CBAM_CycleGAN").items() <= three.items()

@@ -3,47 +3,34 @@
 import json
 import shutil
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from lib import verify
-from lib.results import sources as verify_sources
-from lib.data.catalogue import describe
-from lib.training.experiments import resolve, run_hash
+from lib import paths, verify
+from lib.files import sha256
 from lib.metrics import METRICS
-from lib.paths import run_folder
-from lib.provenance import code_hash
-from lib.results import images, numbers, translation
-from lib.results.complexity import DATASET
-from lib.results.examples import example_numbers
-from lib.results.images import store_images
+from lib.papers import reported
+from lib.results import numbers
+from lib.results.complexity import DATASET, counted_numbers
 from lib.results.numbers import Number
-from lib.results.runs import image_metrics, load_run, table_numbers
-from lib.train import code_files
-from lib.training.record import settings
+from lib.results.publish import publish
+from lib.results.runs import find_runs, table_numbers
+from lib.results.tables import TABLES
+from lib.training import status
+from lib.training.experiments import resolve
+from made_runs import make_run
 
-NAMES = [f"image {k}" for k in range(6)]
 PROFILE = "test"
+SEEDS = (0, 1)
 
 
-def write_run(experiment, seed, data):
-    """The record and the images of a run, as training would leave them, with made-up metrics."""
-    random = np.random.default_rng([seed, len(experiment), ord(experiment[1])])
-    values = {metric: random.uniform(10, 20, len(NAMES)) for metric in METRICS}
-    config = resolve(experiment, PROFILE, seed)
-    folder = run_folder(PROFILE, experiment, seed)
-    folder.mkdir(parents=True)
-    frame = pd.DataFrame({"image": NAMES, **values})
-    frame.to_csv(folder / "test_images.csv", index=False, float_format="%.6g")
-    record = {
-        "experiment": experiment, "profile": PROFILE, "seed": seed, "status": "complete",
-        "trained": "1 of 1 epochs", "dataset": data.name, "data_fingerprint": data.fingerprint,
-        "n_images": len(NAMES), "metrics": {m: float(v.mean()) for m, v in values.items()},
-        "config": settings(config), "config_hash": run_hash(config), "code_commit": "abc",
-        "code_hash": code_hash(code_files(config.experiment.recipe)),
-    }  # fmt: skip
-    (folder / "run.json").write_text(json.dumps(record))
+def record_table(paper, item, data, experiments=None):
+    """What the notebook of a table does; of `experiments` only, where they are given."""
+    table = TABLES[paper, item]
+    asked = experiments or table.experiments
+    cells = {place: cell for place, cell in table.cells.items() if cell.experiment in asked}
+    runs = find_runs(PROFILE, asked, SEEDS, data)
+    numbers.record(PROFILE, paper, item, table_numbers(type(table)(paper, item, cells), runs))
 
 
 @pytest.fixture(scope="module")
@@ -53,23 +40,15 @@ def made(tmp_path_factory):
     (folder / "data").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IR_RESULTS", str(folder / "results"))
-        data = describe("enhancement", folder / "data")
-        columns = {name: name for name in ("C1", "C2", "C3", "C4", "C5")}
-        for name in columns:
-            for seed in (0, 1):
-                write_run(name, seed, data)
-        numbers.record(PROFILE, "2dgan", "table4", table_numbers(PROFILE, columns, (0, 1)))
-
-        inputs = {"OG": {metric: np.linspace(1 / 3, 7, 6) for metric in METRICS}}
-        inputs = store_images(PROFILE, "2dgan", "table3", NAMES, inputs, data, ["lib.metrics"])
-        ours = [image_metrics(load_run(PROFILE, "C5", seed), NAMES) for seed in (0, 1)]
-        examples = example_numbers({"OG": [inputs["OG"]], "Ours": ours}, [3, 1, 0], NAMES,
-                                   data.name, (0, 1), {"Ours": "runs/C5/seed0/run.json"})
-        numbers.record(PROFILE, "2dgan", "table3", examples)
-
-        counted = [*verify._counts().values(),
-                   Number("Generator", verify.TIMES, 12.5, 0.1, dataset=DATASET)]
-        numbers.record(PROFILE, "2dgan", "table2", counted)
+        for item in ("table3", "table4"):
+            for name in TABLES["2dgan", item].experiments:
+                trained = resolve(name, PROFILE).experiment.trained
+                if not (folder / "results" / PROFILE / "runs" / name).is_dir():
+                    for seed in SEEDS if trained else (0,):
+                        make_run(name, seed, folder / "data")
+            record_table("2dgan", item, folder / "data")
+        timed = Number("Generator", verify.TIMES, 12.5, 0.1, dataset=DATASET)
+        numbers.record(PROFILE, "2dgan", "table2", [*counted_numbers(), timed])
         numbers.collect(PROFILE)
     return folder
 
@@ -88,17 +67,12 @@ def found(kind=None):
     return [str(problem) for problem in problems if kind in (None, problem.kind)]
 
 
-def replace_in(path, old, new, count=1):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, count))
-
-
 def alter(results, name, **fields):
     """Change fields of one number of numbers.csv."""
     path = results / "numbers.csv"
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     keys = frame["paper"] + "/" + frame["item"] + "/" + frame["row"] + "/" + frame["column"]
+    assert (keys == name).sum() == 1
     frame.loc[keys == name, list(fields)] = list(fields.values())
     frame.to_csv(path, index=False)
 
@@ -108,17 +82,74 @@ def alter_record(results, run, **fields):
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
+def alter_images(results, run, change):
+    """Change test_images.csv, and the checksum in the record with it."""
+    path = results / run / "test_images.csv"
+    frame = pd.read_csv(path, index_col="image")
+    change(frame).to_csv(path)
+    known = json.loads((results / run / "run.json").read_text())
+    alter_record(results, run, files=known["files"] | {path.name: sha256(path)})
+
+
+# ---- whole results
+
+
 def test_whole_results_pass(results, capsys):
     verdict = verify.verify(PROFILE)
     assert verdict.problems == []
     assert verdict.measured_once == ["2dgan/table2/Generator/Inference time (ms)"]
     prose = sum(name.startswith("2dgan/prose") for name in verdict.rests_on)
     assert prose > 0
-    assert verdict.recomputed == 20 + 24 + 4 + prose
+    cells = len(TABLES["2dgan", "table3"].cells) + len(TABLES["2dgan", "table4"].cells)
+    assert verdict.recomputed == cells + 4 + prose
     assert verdict.rests_on["2dgan/table4/AG/C5"] == ("runs/C5/seed0", "runs/C5/seed1")
-    assert verdict.rests_on["2dgan/table3/Img1.AG/OG"] == ("tables/2dgan_table3_images",)
+    assert verdict.rests_on["2dgan/table3/Img1.AG/OG"] == ("runs/Input/seed0",)
     assert verify.main([str(results)]) == 0
-    assert "0 problems, 0 stale numbers" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "0 problems, 0 stale sources" in shown and "measured once" in shown
+
+
+def test_numbers_of_the_other_paper_are_computed_again(results, made):
+    for seed in SEEDS:
+        make_run("CUT-OSU", seed, made / "data")
+    record_table("gn_cyclegan", "table2", made / "data", ["CUT-OSU"])
+    numbers.collect(PROFILE)
+    verdict = verify.verify(PROFILE)
+    assert verdict.problems == []
+    name = "gn_cyclegan/table2/CUT/OSU.SSIM"
+    assert verdict.rests_on[name] == ("runs/CUT-OSU/seed0", "runs/CUT-OSU/seed1")
+    alter(results, name, sd="7")
+    assert any(f"{name}: sd is stored as 7" in line for line in found())
+
+
+def test_published_records_are_checked_without_weights(results):
+    publish(PROFILE)
+    published = results.parent / "published" / PROFILE
+    assert not list(published.rglob("*.safetensors"))
+    assert verify.main([str(published)]) == 0
+    alter(published, "2dgan/table4/AG/C1", reproduced="1")
+    assert verify.main([str(published)]) == 1
+
+
+def test_numbers_read_from_published_runs_rest_on_those(results):
+    """Where nothing was trained here; of an experiment that was, published runs are not used."""
+    publish(PROFILE)
+    shutil.rmtree(results / "runs")
+    assert found() == []
+    (results / "runs" / "C3").mkdir(parents=True)
+    assert [line.partition(":")[0] for line in found()] == ["runs/C3/seed0"]
+
+
+def test_results_that_are_not_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+    with pytest.raises(SystemExit, match="2"):
+        verify.main([str(tmp_path / "nothing")])
+    (tmp_path / PROFILE).mkdir()
+    assert verify.main([str(tmp_path / PROFILE)]) == 1
+    assert "numbers.csv: is not there" in capsys.readouterr().out
+
+
+# ---- altered numbers
 
 
 @pytest.mark.parametrize("field", ["reproduced", "sd", "ci_low", "ci_high", "n_images", "dataset"])
@@ -130,11 +161,23 @@ def test_a_tampered_field_is_named_with_both_values(results, field, capsys):
     assert lines[0] in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("fields, words", [
+    ({"seeds": "0"}, "reproduced is stored as"),
+    ({"seeds": "0 7"}, ""),  # a run that is not there: the problem is the run's
+    ({"seeds": ""}, "names no seed"),
+    ({"source": "runs/C5/seed0/run.json"}, "its source is runs/C5/seed0/run.json"),
+])  # fmt: skip
+def test_other_runs_than_the_tables_spec_names_are_found(results, fields, words):
+    alter(results, "2dgan/table4/PSNR/C4", **fields)
+    lines = [line for line in found() if line.startswith(("2dgan/table4/PSNR/C4", "runs/C4/"))]
+    assert lines and words in lines[0]
+
+
 def test_a_tampered_last_digit_is_found(results):
     path = results / "numbers.csv"
     line = next(x for x in path.read_text().splitlines() if x.startswith("2dgan,table3,Img2.AG,OG"))
     value = line.split(",")[5]
-    alter(results, "2dgan/table3/Img2.AG/OG", reproduced=f"{float(value) + 1e-5:.6g}")
+    alter(results, "2dgan/table3/Img2.AG/OG", reproduced=f"{float(value) + 1e-4:.6g}")
     assert any(f"computed again {value}" in line for line in found("number"))
 
 
@@ -158,55 +201,73 @@ def test_counts_percentages_and_printed_numbers_are_checked(results):
     assert "2dgan/table4/AG/C2: reported: the paper prints" in text
 
 
-def test_a_table_that_was_not_merged_is_found(results):
-    (results / "tables" / "2dgan_table4.csv").unlink()
-    assert any("but in tables/2dgan_table4.csv empty" in line for line in found("number"))
+def test_numbers_missing_or_too_many_are_found(results):
+    path = results / "numbers.csv"
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert len(frame) == len(reported.load())
+    extra = frame.iloc[[3]].assign(row="Nothing")
+    pd.concat([frame.drop(index=5), extra, frame.iloc[[7]]]).to_csv(path, index=False)
+    text = "\n".join(found("number"))
+    assert f"{numbers.name_of(frame.iloc[5])}: is missing" in text
+    assert "/Nothing/" in text and "is no number of the papers" in text
+    assert "a number stands in it twice" in text
+    path.write_text("a,b\n1,2\n")
+    assert "numbers.csv: its columns are not paper, item" in found()[0]
+
+
+# ---- altered runs
 
 
 def test_a_deleted_run_is_named_once_with_the_command(results):
     shutil.rmtree(results / "runs" / "C3" / "seed1")
-    problems = found()
-    assert len(problems) == 1
-    assert problems[0].startswith("runs/C3/seed1: missing run: C3 seed 1")
-    assert "python -m lib.train --experiment C3 --profile test --seed 1" in problems[0]
+    assert found() == ["runs/C3/seed1: runs/C3/seed1 holds no run: python -m lib.train "
+                       "--experiment C3 --profile test --seed 1"]  # fmt: skip
 
 
-def test_changed_images_of_a_run_are_found(results):
-    path = results / "runs" / "C2" / "seed0" / "test_images.csv"
-    frame = pd.read_csv(path, index_col="image")
-    frame.loc["image 4", "SSIM"] += 0.01
-    frame.to_csv(path)
+@pytest.mark.parametrize("name", ["test_images.csv", "samples.png", "history.csv",
+                                  "weights.safetensors"])  # fmt: skip
+def test_an_altered_file_of_a_run_is_found(results, name):
+    path = results / "runs" / "C2" / "seed0" / name
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1) + b"\n")
+    assert any("runs/C2/seed0" in line and f"{name} is damaged" in line for line in found("source"))
+    if name != "weights.safetensors":  # readers of published records have none
+        path.unlink()
+        assert any(f"{name} is missing" in line for line in found("source"))
+
+
+def test_altered_images_with_their_checksum_are_found(results):
+    alter_images(results, "runs/C2/seed0", lambda frame: frame.assign(SSIM=frame["SSIM"] + 0.01))
     assert any("runs/C2/seed0: run.json says mean SSIM" in line for line in found("source"))
     assert any(line.startswith("2dgan/table4/SSIM/C2: reproduced") for line in found("number"))
 
 
+def test_seeds_altered_against_each_other_are_found_though_their_mean_stays(results):
+    for run, shift in (("runs/C1/seed0", 0.5), ("runs/C1/seed1", -0.5)):
+        alter_images(results, run, lambda frame: frame.assign(AG=frame["AG"] + shift))
+    assert sum("run.json says mean AG" in line for line in found("source")) == 2
+
+
 def test_swapped_images_are_found_though_their_mean_stays(results):
-    path = results / "runs" / "C5" / "seed0" / "test_images.csv"
-    replace_in(path, "image 3", "image three")
-    replace_in(path, "image 1", "image 3")
-    replace_in(path, "image three", "image 1")
+    swapped = {"image 3": "image 1", "image 1": "image 3"}
+    alter_images(results, "runs/C5/seed0", lambda frame: frame.rename(index=swapped))
+    assert any("C5 were not judged on the same images" in line for line in found("number"))
+    alter_images(results, "runs/C5/seed1", lambda frame: frame.rename(index=swapped))
     assert any(line.startswith("2dgan/table3/Img1") for line in found("number"))
 
 
-def test_changed_stored_images_are_found(results):
-    replace_in(results / "tables" / "2dgan_table3_images.csv", "0.333333", "0.333334")
-    assert any(line.startswith("2dgan/table3/Img3.AG/OG: reproduced is stored as 0.333333, "
-                               "computed again 0.333334") for line in found("number"))  # fmt: skip
-    (results / "tables" / "2dgan_table3_images.csv").unlink()
-    assert any("no metrics of single images are stored" in line for line in found("number"))
-
-
 def test_the_record_of_another_run_is_found(results):
-    shutil.copy(results / "runs/C1/seed0/run.json", results / "runs/C2/seed0/run.json")
+    shutil.rmtree(results / "runs/C2/seed0")
+    shutil.copytree(results / "runs/C1/seed0", results / "runs/C2/seed0")
     assert "runs/C2/seed0: is another run: its record is of C1, profile test, seed 0" in found()
     alter_record(results, "runs/C3/seed0", profile="smoke")
     assert any("its record is of C3, profile smoke" in line for line in found("source"))
 
 
-def test_an_altered_or_unfinished_record_is_found(results):
-    record = json.loads((results / "runs/C1/seed0/run.json").read_text())
-    record["config"]["scale"]["batch_size"] += 1
-    alter_record(results, "runs/C1/seed0", config=record["config"])
+def test_an_altered_or_unfinished_record_is_found(results, capsys):
+    known = json.loads((results / "runs/C1/seed0/run.json").read_text())
+    known["config"]["scale"]["batch_size"] += 1
+    known["config"]["experiment"]["title"] = "a better title"  # which is no setting
+    alter_record(results, "runs/C1/seed0", config=known["config"])
     alter_record(results, "runs/C2/seed0", status="stopped", trained="1 of 9 epochs")
     (results / "runs/C3/seed0/run.json").write_text("{")
     (results / "runs/C4/seed0/run.json").write_text("{}")
@@ -214,14 +275,22 @@ def test_an_altered_or_unfinished_record_is_found(results):
     assert [line.split(":")[0] for line in problems] == [
         f"runs/{name}/seed0" for name in ("C1", "C2", "C3", "C4")
     ]
-    assert "not the one it was trained with" in problems[0]
-    assert "is not complete: 1 of 9 epochs" in problems[1]
-    assert "cannot be read" in problems[2] and "lacks" in problems[3]
+    assert problems[0].endswith("other settings than run.json says: scale.batch_size 9 then, 8 now")
+    assert "stopped after 1 of 9 epochs" in problems[1]
+    assert "runs/C3/seed0/run.json is damaged" in problems[2] and "lacks" in problems[3]
+    assert not any(str(results) in line for line in problems)  # no path of this machine
+    assert verify.main([str(results), "--allow-stale"]) == 1
+
+
+# ---- what changed since
 
 
 def test_stale_code_fails_unless_allowed(results, capsys):
-    alter_record(results, "runs/C4/seed1", code_hash="0" * 64)
-    assert found() == ["STALE runs/C4/seed1: code changed since commit abc"]
+    known = json.loads((results / "runs/C4/seed1/run.json").read_text())
+    changed = known["definitions"]["trained"] | {"lib.losses.pixel.mse": "0" * 16}
+    alter_record(results, "runs/C4/seed1", trained_by=known["trained_by"] | {"code": "0" * 16},
+                 definitions=known["definitions"] | {"trained": changed})  # fmt: skip
+    assert found() == ["STALE runs/C4/seed1: training code changed: losses.pixel.mse"]
     stale = verify.verify(PROFILE).stale()
     rows = [f"table4/{metric}/C4" for metric in METRICS]
     rows += [f"prose/C5 over C4/{metric}" for metric in METRICS]
@@ -231,62 +300,43 @@ def test_stale_code_fails_unless_allowed(results, capsys):
     assert "STALE runs/C4/seed1" in capsys.readouterr().out
 
 
-def test_code_that_changes_makes_everything_it_made_stale(results, monkeypatch):
-    monkeypatch.setattr(verify_sources, "code_hash", lambda files: "another")
-    monkeypatch.setattr(verify_sources, "modules_hash", lambda modules: "another")
+@pytest.mark.parametrize("identity, words", [
+    ("trained_by", "training code changed"), ("evaluated_by", "evaluation code changed"),
+])  # fmt: skip
+def test_code_that_changes_makes_everything_it_made_stale(results, monkeypatch, identity, words):
+    today = getattr(status, identity)
+    monkeypatch.setattr(status, identity, lambda *_: today(*_) | {"code": "another"})
     verdict = verify.verify(PROFILE)
     assert {problem.kind for problem in verdict.problems} == {"stale"}
+    assert all(words in problem.what for problem in verdict.problems)
     assert set(verdict.stale()) == {name for name, rests in verdict.rests_on.items() if rests}
 
 
 def test_a_changed_setting_is_named(results, monkeypatch):
-    now = resolve("C1", PROFILE, 0)
-    changed = type(now)(**{**vars(now), "without_perceptual": True})
-    monkeypatch.setattr(verify_sources, "resolve", lambda *_: changed)
-    assert ("STALE runs/C1/seed0: configuration changed: without_perceptual False then, True now"
-            in found())  # fmt: skip
+    def changed(name, profile, seed):
+        return resolve(name, profile, seed, without_perceptual=name == "C1")
+
+    monkeypatch.setattr(verify, "resolve", changed)
+    stale = [line for line in found() if line.startswith("STALE runs/C1/seed0")]
+    assert len(stale) == 1 and "configuration changed: " in stale[0]
+    assert "experiment.losses.vgg 3.0 then, 0.0 now" in stale[0]
 
 
-def test_changed_data_are_stale_where_a_data_root_is_given(results, monkeypatch, tmp_path):
-    alter_record(results, "runs/C1/seed0", data_fingerprint="f" * 64)
-    assert found()[-1].startswith("STALE runs/C1/seed0: data changed: embedded natural images fff")
+def test_changed_data_are_stale_where_a_data_root_is_given(results, made, monkeypatch):
+    def of_other_data(run, name):
+        known = json.loads((results / run / "run.json").read_text())
+        other = {key: known[key] | {"data": "f" * 16} for key in ("trained_by", "evaluated_by")}
+        alter_record(results, run, data_fingerprint="f" * 64, dataset=name, **other)
+
+    of_other_data("runs/C1/seed0", "embedded natural images")
+    assert found("stale")[0].startswith(
+        "STALE runs/C1/seed0: data changed: embedded natural images ffffffff then")
     # another data set stands in: a change where the root was asked for, else only not compared
-    for run in ("C1/seed0", "C1/seed1"):
-        alter_record(results, f"runs/{run}", data_fingerprint="f" * 64, dataset="ImageNet-5504")
+    for seed in SEEDS:
+        of_other_data(f"runs/C1/seed{seed}", "ImageNet-5504")
     assert sum("data changed: ImageNet-5504" in line for line in found("stale")) == 2
     monkeypatch.delenv("IR_DATA")
+    monkeypatch.setattr(paths, "REPO", made)  # of which data/ is empty
     verdict = verify.verify(PROFILE)
     assert verdict.unchecked_data == ["ImageNet-5504"]
     assert not any(problem.kind == "stale" for problem in verdict.problems)
-
-
-def test_numbers_of_the_other_paper_are_computed_again(results):
-    data = describe("osu", results)
-    for seed in (0, 1):
-        write_run("CUT-OSU", seed, data)
-    made = translation.table_numbers(PROFILE, {("CUT", "OSU."): "CUT-OSU"}, (0, 1))
-    numbers.record(PROFILE, "gn_cyclegan", "table2", made)
-    numbers.collect(PROFILE)
-    verdict = verify.verify(PROFILE)
-    assert verdict.problems == []
-    assert verdict.rests_on["gn_cyclegan/table2/CUT/OSU.SSIM"] == (
-        "runs/CUT-OSU/seed0", "runs/CUT-OSU/seed1")  # fmt: skip
-    alter(results, "gn_cyclegan/table2/CUT/OSU.SSIM", sd="7")
-    assert any("gn_cyclegan/table2/CUT/OSU.SSIM: sd is stored as 7" in line for line in found())
-
-
-def test_results_that_are_not_there(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
-    with pytest.raises(SystemExit, match="2"):
-        verify.main([str(tmp_path / "nothing")])
-    (tmp_path / PROFILE).mkdir()
-    assert verify.main([str(tmp_path / PROFILE)]) == 1
-    assert "numbers.csv: is not there" in capsys.readouterr().out
-
-
-def test_stored_images_come_back_as_stored(results):
-    stored = images.read_images(PROFILE, "2dgan", "table3")["OG"]
-    assert list(stored.index) == NAMES
-    assert stored.loc["image 0", "AG"] == 0.333333
-    assert images.read_record(PROFILE, "2dgan", "table3")["dataset"] == "embedded natural images"
-    assert images.read_images(PROFILE, "2dgan", "table7") == {}

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from lib.papers import reported
-from lib.data import enhancement
+from lib.data import catalogue
 from lib.metrics import evaluate
-from lib.paths import data_root
 
 
 def reported_inputs() -> pd.DataFrame:
@@ -54,6 +53,7 @@ def calibration_table(degraded: np.ndarray, reference: np.ndarray) -> pd.DataFra
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Compare the degradation with the paper's.")
     parser.add_argument("--data", help="data root; default $IR_DATA or data/")
-    loaded = enhancement.load(data_root(parser.parse_args().data), n_validation=1, n_test=1)
+    limits = {"validation": 1, "test": 1}
+    loaded = catalogue.load("enhancement", parser.parse_args().data, 128, limits)
     print(f"{loaded.name}: {len(loaded.train.names)} training images")
     print(calibration_table(loaded.train.degraded, loaded.train.reference).round(3).to_string())

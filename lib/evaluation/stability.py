@@ -3,7 +3,7 @@
 The paper judges stability by eye, on the cycle loss of one run each (Figs. 6 and 7). These are
 definitions for what it says there: the loss is "high and low", "converges faster", "collapses".
 
-A history is a frame indexed by step (`lib.figures.curves.read_history`); a row holds the means
+A history is a frame indexed by step (`lib.results.runs.Run.history`); a row holds the means
 since the row before, about a hundred rows a run. Averaging smooths, so that only runs with the
 same number of steps a row, that is of one profile, can be compared.
 """

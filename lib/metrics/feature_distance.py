@@ -1,24 +1,23 @@
 """How far apart two sets of images are, measured on deep features.
 
-Neither number here is an FID or a KID: those are defined on the features of Inception-v3, whose
-weights no source of this kit has. Ours take VGG-16's or EfficientNet-B0's and can be compared with
-one another only, at one image size.
+It is no KID: that is defined on the features of Inception-v3, whose weights no source of this kit
+has. Ours takes VGG-16's and can be compared with itself only, at one image size.
 
-Which of the two: the kernel distance. A test side has 20 images. A Frechet distance needs the
-covariance of 512 or more features, 20 images give a matrix of rank 19, and the distance would then
-mostly measure how few images there were. The kernel distance has no such matrix, and its
-expectation does not depend on the number of images. It still scatters: between two sets of 20
-infrared images drawn from one data set, RoadScene at 128 pixels, its standard deviation is 0.004
-with VGG-16 and 0.005 with EfficientNet-B0, while a Gaussian blur of 2 pixels is 0.08 and 0.19 away.
+Why no Frechet distance, as in an FID: a test side has 20 images. It needs the covariance of the 512
+features, 20 images give a matrix of rank 19, and the distance would then mostly measure how few
+images there were. The kernel distance has no such matrix, and its expectation does not depend on
+the number of images. It still scatters: between two sets of 20 infrared images drawn from one data
+set, RoadScene at 128 pixels, its standard deviation is 0.004, while a Gaussian blur of 2 pixels is
+0.08 away.
 """
 
 import numpy as np
 import torch
 
 from lib.metrics.byte_images import batches, check_bytes
-from lib.networks.backbones import EfficientNetB0Features, FrozenFeatures, VGG16Features
+from lib.networks.backbones import VGG16Features
 
-SMALLEST = 32  # pixels: one position is left after the strides of either network
+SMALLEST = 32  # pixels: one position is left after the network's strides
 
 
 def kernel_distance(a: np.ndarray, b: np.ndarray, paired: bool = False) -> float:
@@ -48,51 +47,13 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, paired: bool = False) -> float
     return float(within_a + within_b - 2 * cross)
 
 
-def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Squared Frechet distance between Gaussians fitted to two sets of features (Dowson, 1982).
-
-        |mean_a - mean_b|^2 + trace(C_a + C_b - 2 (C_a^1/2 C_b C_a^1/2)^1/2)
-
-    with the covariances C; 0 or more, biased upwards in small sets.
-
-    a, b: features (N, D) and (M, D). More rows than columns are needed in both, or a covariance is
-    singular. Fewer raise ValueError: a number from a shrunk covariance would look like a Frechet
-    distance and depend on the shrinkage instead. ValueError also for other shapes and NaN.
-    """
-    a, b = _check(a, b)
-    rows, columns = min(len(a), len(b)), a.shape[1]
-    if rows <= columns:
-        raise ValueError(
-            f"{rows} images do not determine the covariance of {columns} features: "
-            "use kernel_distance, or more images than features"
-        )
-    covariance_a, covariance_b = (np.cov(x, rowvar=False).reshape(columns, -1) for x in (a, b))
-    values, vectors = np.linalg.eigh(covariance_a)
-    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    # the product is symmetric: its square root's trace is that of its eigenvalues' square roots
-    mixed = np.sqrt(np.linalg.eigvalsh(root @ covariance_b @ root).clip(0)).sum()
-    means = np.square(a.mean(axis=0) - b.mean(axis=0)).sum()
-    return float(means + np.trace(covariance_a) + np.trace(covariance_b) - 2 * mixed)
-
-
 def vgg16_features(images: np.ndarray) -> np.ndarray:
     """Means over positions of VGG-16's last convolution, after its ReLU: (N, 512) float64.
 
     images: uint8 grey (N, H, W) or RGB (N, H, W, 3), 32 pixels or more. Raises ValueError for
     others, PretrainedUnavailable where the weights cannot be had.
     """
-    return _pooled(VGG16Features("block5_conv3"), check_bytes(images, SMALLEST))
-
-
-def efficientnet_features(images: np.ndarray) -> np.ndarray:
-    """Means over positions of EfficientNet-B0's last feature layer: (N, 1280) float64.
-
-    What its classifier sees. Arguments and errors as in `vgg16_features`.
-    """
-    return _pooled(EfficientNetB0Features(), check_bytes(images, SMALLEST))
-
-
-def _pooled(network: FrozenFeatures, images: np.ndarray) -> np.ndarray:
+    images, network = check_bytes(images, SMALLEST), VGG16Features("block5_conv3")
     with torch.inference_mode():
         pooled = [network(batch).mean(dim=(2, 3)) for batch in batches(images)]
     return torch.cat(pooled).double().numpy()

@@ -5,7 +5,6 @@ The architectures are torchvision's, the weights those of `lib.networks.weights`
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -59,8 +58,10 @@ class VGG16Features(FrozenFeatures):
     def __init__(self, layer: str = "block5_conv2"):
         if layer not in VGG16_LAYERS:
             raise ValueError(f"VGG-16 has no layer {layer!r}; there are {', '.join(VGG16_LAYERS)}")
+        from torchvision.models import vgg16  # imported late: takes as long as PyTorch itself
+
         with torch.device("meta"):  # neither memory nor random numbers for what is overwritten
-            network = torchvision.models.vgg16()
+            network = vgg16()
         _fill(network.features, "vgg16")
         super().__init__(network.features[: VGG16_LAYERS[layer] + 2])
 
@@ -77,8 +78,10 @@ class EfficientNetB0Features(FrozenFeatures):
     """
 
     def __init__(self, fold: bool = True):
+        from torchvision.models import efficientnet_b0
+
         with torch.device("meta"):
-            network = torchvision.models.efficientnet_b0()
+            network = efficientnet_b0()
         _fill(network.features, "efficientnet_b0")
         network.eval()
         if fold:
@@ -128,8 +131,9 @@ def _fold_batch_norm(network: nn.Module) -> None:
 
 def _convolution_blocks(network: nn.Module) -> list[nn.Sequential]:
     """torchvision's blocks of convolution, batch norm and activation."""
-    kind = torchvision.ops.Conv2dNormActivation
-    return [module for module in network.modules() if isinstance(module, kind)]
+    from torchvision.ops import Conv2dNormActivation
+
+    return [module for module in network.modules() if isinstance(module, Conv2dNormActivation)]
 
 
 def _fill(features: nn.Module, name: str) -> None:

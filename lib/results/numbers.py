@@ -6,7 +6,7 @@ percentages of the prose and says of each number still missing why it is.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +28,9 @@ NOT_FILLED = "the notebook of this table was not run in this profile"
 class Number:
     """What we measured for one printed number, or why we could not.
 
-    `row` and `column` are those of `lib.papers.reported.table`; values are in the unit of the printed
-    column, `sd` and the confidence interval their spread over seeds or images; `seeds` lists the
-    seeds ("0 1 2"); `source` is the run's record, relative to the profile's results
+    `row` and `column` are those of `lib.papers.reported.table`; values are in the unit of the
+    printed column, `sd` and the confidence interval their spread over seeds or images; `seeds`
+    lists the seeds ("0 1 2"); `source` is the run's record, relative to the profile's results
     (`runs/C5/seed0/run.json`). `why` must explain a missing value and may comment on any other.
     """
 
@@ -156,6 +156,11 @@ def _check(number: Number, name: str) -> None:
 
 def _digits(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
+
+
+def name_of(line: Mapping[str, str]) -> str:
+    """A number as `2dgan/table4/AG/C5`."""
+    return "/".join(line[key] for key in ("paper", "item", "row", "column"))
 
 
 def as_text(number: Number) -> dict[str, str]:

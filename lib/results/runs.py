@@ -1,105 +1,198 @@
-"""From the records of training runs to numbers of a table."""
+"""The runs that a table is made from: those that it asks for, or one line that says what to do.
 
-from collections.abc import Mapping, Sequence
+A run is taken where it is whole, complete and made by today's code, settings and data, from
+`results/<profile>`; where that has none of those asked for at all, from the published records
+beside it, which have no weights. The two are never mixed.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-from safetensors.torch import load_file
 
-from lib.papers import reported
-from lib.training.experiments import Experiment, resolve
-from lib.metrics import METRICS
-from lib.paths import run_folder
-from lib.results.numbers import Number
+from lib import paths
+from lib.data import catalogue
 from lib.evaluation.statistics import bootstrap_interval
+from lib.results.numbers import Number
+from lib.results.tables import Cell, Table
 from lib.training import record
+from lib.training.experiments import EXPERIMENTS, resolve
+from lib.training.status import to_do
 
 
 @dataclass(frozen=True)
 class Run:
-    """One trained model: its folder, its record, the metrics of each test image."""
+    """One run: its folder, its record, the metrics of each test image (a row each)."""
 
     folder: Path
     record: dict
-    test_images: pd.DataFrame  # indexed by image, columns AG, IE, PSNR, SSIM
+    test_images: pd.DataFrame
 
     @property
     def source(self) -> str:
         """Its record, relative to the results of its profile: what a number names as its source."""
         return f"runs/{self.record['experiment']}/seed{self.record['seed']}/run.json"
 
+    @property
+    def dataset(self) -> str:
+        """The name of its data set, as printed."""
+        return self.record["dataset"]
 
-def load_run(profile: str, experiment: str, seed: int) -> Run:
-    """Raises FileNotFoundError, naming the command, where the experiment was not trained yet."""
-    folder = run_folder(profile, experiment, seed)
+    @property
+    def trained(self) -> bool:
+        """Whether a network was trained, so that another seed would give something else."""
+        return self.record["steps"] > 0
+
+    def history(self) -> pd.DataFrame:
+        """Losses and validation metrics along the way, indexed by step."""
+        return pd.read_csv(self.folder / "history.csv", index_col="step")
+
+    def samples(self) -> dict[str, np.ndarray]:
+        """Bytes of the example images: input (n, H, W) or RGB (n, H, W, 3), output, reference."""
+        return record.read_samples(self.folder, len(self.record["examples"]))
+
+    def attention(self) -> dict[str, np.ndarray]:
+        """The stored attention maps of the example images (`lib.evaluation.attention`)."""
+        with np.load(self.folder / "attention.npz") as arrays:
+            return dict(arrays)
+
+
+def read_run(folder: Path) -> Run:
+    """A run as it stands in a folder, whatever made it.
+
+    Raises record.Damaged where one of its files is gone or altered (weights are not looked at), and
+    FileNotFoundError where there is none.
+    """
     known = record.read(folder)
     if known is None:
-        raise FileNotFoundError(
-            f"{experiment} seed {seed} was not trained yet: run `python -m lib.train "
-            f"--experiment {experiment} --profile {profile} --seed {seed}`"
-        )
+        raise FileNotFoundError(f"{folder} holds no run")
+    if wrong := record.damage(folder, known, without=[record.WEIGHTS]):
+        raise record.Damaged(f"{folder}: {wrong}")
     return Run(folder, known, pd.read_csv(folder / "test_images.csv", index_col="image"))
 
 
-def printed_metrics(experiment: Experiment) -> dict[str, float]:
-    """What the paper prints for an experiment, by metric; empty for our own and for prose."""
-    tables = reported.load()[["paper", "item"]].drop_duplicates().itertuples(index=False, name=None)
-    if (experiment.paper, experiment.item) not in tables:
-        return {}
-    table = reported.table(experiment.paper, experiment.item)
-    if experiment.paper == "2dgan":
-        return table[experiment.column].to_dict()
-    row = table.loc[experiment.column]  # one method a row, "OSU.PSNR" or "PSNR" a column
-    parts = {column: column.rpartition(".") for column in row.index}
-    return {metric: float(row[column]) for column, (data, _, metric) in parts.items()
-            if data.lower() in ("", experiment.data)}  # fmt: skip
+def results_of(profile: str, experiment: str) -> Path:
+    """The results that the runs of an experiment are in: those made here, else the published."""
+    for results in (paths.results_dir(profile), paths.published_dir(profile)):
+        if (results / "runs" / experiment).is_dir():
+            return results
+    return paths.results_dir(profile)
 
 
-def load_generator(run: Run) -> torch.nn.Module:
-    """The trained generator of a run, on the CPU, ready to evaluate."""
-    experiment = resolve(run.record["experiment"], run.record["profile"]).experiment
-    recipe = import_module(f"lib.training.recipes.{experiment.recipe}")
-    generator = recipe.make_generator(experiment.network)
-    generator.load_state_dict(load_file(run.folder / "weights.safetensors"))
-    return generator.eval()
+def find_runs(
+    profile: str, experiments: Iterable[str], seeds: Sequence[int],
+    data: str | Path | None = None, stopped: bool = False, report=print,
+) -> dict[str, list[Run]]:
+    """The runs of some experiments, one a seed, where nothing is trained a single one.
+
+    data: the data root, see `lib.paths.data_root`. stopped: take runs that were stopped early, too.
+    Raises FileNotFoundError, naming what is wrong and the command that mends it.
+    """  # fmt: skip
+    root, asked = paths.data_root(data), list(dict.fromkeys(experiments))
+    asked = list(dict.fromkeys([*asked, *filter(None, (EXPERIMENTS[n].weights_of for n in asked))]))
+    wanted = [(name, seed) for name in asked
+              for seed in (seeds if EXPERIMENTS[name].trained else seeds[:1])]  # fmt: skip
+    describe = cache(lambda key: catalogue.describe(key, root))
+    wrong = {}
+    for name, seed in wanted:
+        config = resolve(name, profile, seed if EXPERIMENTS[name].trained else 0)
+        folder = paths.run_folder(profile, name, config.seed)
+        todo = to_do(folder, config, describe(config.experiment.data), with_weights=False)
+        if todo.what != "nothing" and not (stopped and todo.what == "continue"):
+            wrong[name, config.seed] = todo.why
+    published = paths.published_dir(profile)
+    nothing_here = len(wrong) == len(wanted) and set(wrong.values()) == {"never run"}
+    if nothing_here and _has(published, wrong):
+        found = _read(published, wanted)
+        _check_alike(found)
+        first = found[asked[0]][0].record
+        report(f"published runs (commit {first['code_commit']}, {first['dataset']}): nothing was "
+               f"trained here in the profile {profile}")
+        return found
+    if wrong:
+        lines = [f"{name} seed {seed}: {why}" for (name, seed), why in wrong.items()]
+        more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
+        told = f" --data {data}" if data else ""
+        commands = []
+        for seed in sorted({seed for _, seed in wrong}):
+            names = [name for name in EXPERIMENTS if (name, seed) in wrong]  # lenders come first
+            commands.append(f"python -m lib.train --profile {profile} --seed {seed}{told} "
+                            f"--experiment {' '.join(names)}")
+        raise FileNotFoundError(f"not as this table needs them: {'; '.join(lines[:3])}{more}. Run: "
+                                f"{' && '.join(commands)}")  # fmt: skip
+    return _read(paths.results_dir(profile), wanted)
 
 
-def image_metrics(run: Run, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Metric -> (N,) values of the test images `names`, as the run's record stores them.
+def _has(results: Path, runs: Iterable[tuple[str, int]]) -> bool:
+    return all((_folder(results, *run) / "run.json").is_file() for run in runs)
 
-    Raises ValueError for an image that the run was not judged on.
+
+def _folder(results: Path, name: str, seed: int) -> Path:
+    return results / "runs" / name / f"seed{seed if EXPERIMENTS[name].trained else 0}"
+
+
+def _read(results: Path, wanted: Iterable[tuple[str, int]]) -> dict[str, list[Run]]:
+    found: dict[str, list[Run]] = {}
+    for name, seed in wanted:
+        found.setdefault(name, []).append(read_run(_folder(results, name, seed)))
+    return found
+
+
+def _check_alike(found: dict[str, list[Run]]) -> None:
+    """Published runs vouch for themselves; those on one data set must be on the same images."""
+    prints: dict[str, str] = {}
+    for run in (run for runs in found.values() for run in runs):
+        print_ = run.record["data_fingerprint"]
+        if run.record["status"] != "complete" or print_ != prints.setdefault(run.dataset, print_):
+            raise FileNotFoundError(f"{run.folder} is not complete, or on other data than the "
+                                    "published runs beside it")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The values that a number is the mean of: one row an image, one column a run (seed)."""
+
+    cell: Cell
+    values: pd.DataFrame
+    runs: tuple[Run, ...]
+
+    def number(self, row: str, column: str) -> Number:
+        """Mean over images and seeds. Of several images: the standard deviation over images, each
+        by its mean over the seeds, and the 95 % interval over seeds and images; of one: the
+        standard deviation over seeds."""
+        of_images, first = self.values.mean(axis="columns"), self.runs[0]
+        one = len(of_images) == 1
+        deviating = self.values.iloc[0] if one else of_images
+        low, high = (None, None) if one else bootstrap_interval(self.values.to_numpy().T)
+        return Number(
+            row, column, float(of_images.mean()),
+            sd=float(deviating.std(ddof=1)) if len(deviating) > 1 else None,
+            ci_low=low, ci_high=high,
+            seeds=" ".join(str(run.record["seed"]) for run in self.runs if run.trained),
+            n_images=len(of_images), dataset=first.dataset, source=first.source,
+            why=f"image {of_images.index[0]}" if one else "",
+        )  # fmt: skip
+
+
+def measure(cell: Cell, runs: Sequence[Run]) -> Measured:
+    """What a cell of a table is the mean of, from its runs, one a seed.
+
+    Raises ValueError for runs that were not judged on the same images.
     """
-    if missing := set(names) - set(run.test_images.index):
-        raise ValueError(f"{run.folder} was not judged on {min(missing)}; train it on these data")
-    return {metric: run.test_images.loc[list(names), metric].to_numpy() for metric in METRICS}
+    images = [run.test_images for run in runs]
+    if any(not one.index.equals(images[0].index) for one in images):
+        raise ValueError(f"the seeds of {cell.experiment} were not judged on the same images")
+    values = pd.concat([one[cell.metric] for one in images], axis="columns")
+    values.columns = [run.record["seed"] for run in runs]
+    if cell.example is not None:
+        values = values.loc[[runs[0].record["examples"][cell.example]]]
+    return Measured(cell, values, tuple(runs))
 
 
-def summarise(runs: Sequence[Run], metric: str, column: str) -> Number:
-    """One number of a table from the test images of its runs, one run a seed.
-
-    The mean over images and seeds; `sd` over test images, each image's value being its mean over
-    the seeds; the 95 % bootstrap interval over seeds and test images.
-    """
-    by_seed = np.array([run.test_images[metric].to_numpy() for run in runs])  # (S, N)
-    values = by_seed.mean(axis=0)
-    low, high = bootstrap_interval(by_seed)
-    return Number(
-        metric, column, float(values.mean()), float(values.std(ddof=1)), low, high,
-        seeds=" ".join(str(run.record["seed"]) for run in runs), n_images=len(values),
-        dataset=runs[0].record["dataset"], source=runs[0].source,
-    )  # fmt: skip
-
-
-def table_numbers(
-    profile: str, columns: Mapping[str, str], seeds: Sequence[int]
-) -> list[Number]:
-    """Rows AG, IE, PSNR, SSIM: 2D-GAN's Tables 4 to 6. `columns`: printed column -> experiment."""
-    numbers = []
-    for column, experiment in columns.items():
-        runs = [load_run(profile, experiment, seed) for seed in seeds]
-        numbers += [summarise(runs, metric, column) for metric in METRICS]
-    return numbers
+def table_numbers(table: Table, runs: dict[str, list[Run]]) -> list[Number]:
+    """Every number of a table from its runs: for the notebook, and again for `lib.verify`."""
+    return [measure(cell, runs[cell.experiment]).number(*printed)
+            for printed, cell in table.cells.items()]  # fmt: skip

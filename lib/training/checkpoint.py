@@ -1,17 +1,22 @@
 """Checkpoints that a kill at any moment cannot spoil, and that resume to the same bytes.
 
 A checkpoint holds everything the next step depends on: networks, optimisers, what the recipe adds
-(schedules, image pools), the random state, the position and the history so far.
+(schedules, image pools), the random state, the position and the history so far. Its name holds the
+step and the checksum of its content, `checkpoint-00000250-<16 digits>.pt`, so that a damaged one is
+told from a whole one; the last two are kept.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from lib.files import write_atomically
+from lib.files import sha256, write_atomically
+
+KEPT = 2
 
 
-def save(path: Path, recipe, position: dict) -> None:
+def save(folder: Path, recipe, position: dict) -> Path:
     """Store recipe and random state; `position` is the engine's: step, history, run identity."""
     state = {
         "position": position,
@@ -22,12 +27,31 @@ def save(path: Path, recipe, position: dict) -> None:
     }
     if torch.cuda.is_available():
         state["random"]["cuda"] = torch.cuda.get_rng_state_all()
-    write_atomically(path, lambda temporary: torch.save(state, temporary))
+    part = write_atomically(folder / "checkpoint.part", lambda path: torch.save(state, path))
+    path = part.rename(folder / f"checkpoint-{position['step']:08}-{sha256(part)[:16]}.pt")
+    for old in _newest_first(folder)[KEPT:]:
+        old.unlink()
+    return path
 
 
-def read(path: Path) -> dict:
-    """A checkpoint's content, on the CPU; only tensors and plain values are unpickled."""
-    return torch.load(path, map_location="cpu", weights_only=True)
+def read_last(folder: Path, report: Callable[[str], None] = print) -> dict | None:
+    """The content of the newest whole checkpoint, on the CPU; None where there is none.
+
+    A damaged one is set aside as `damaged-...`, with one line that says so. Only tensors and plain
+    values are unpickled.
+    """
+    for path in _newest_first(folder):
+        if sha256(path)[:16] == path.stem.rpartition("-")[2]:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        path.rename(path.with_name(f"damaged-{path.name}"))
+        report(f"{path} is damaged and set aside; going on from the one before it")
+    return None
+
+
+def discard(folder: Path) -> None:
+    """Remove all checkpoints: those of another run would count as newer than the first of this."""
+    for path in _newest_first(folder):
+        path.unlink()
 
 
 def restore(state: dict, recipe) -> dict:
@@ -41,3 +65,9 @@ def restore(state: dict, recipe) -> dict:
     if torch.cuda.is_available() and "cuda" in state["random"]:
         torch.cuda.set_rng_state_all(state["random"]["cuda"])
     return state["position"]
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    """By step, of equal ones by time of writing."""
+    found = folder.glob("checkpoint-*.pt")
+    return sorted(found, key=lambda path: (path.name[:19], path.stat().st_mtime_ns), reverse=True)

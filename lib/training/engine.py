@@ -1,7 +1,7 @@
 """The one training loop of the kit: steps, progress, history, checkpoints, resume.
 
-What a step *is* belongs to a recipe (lib/training/recipes/two_d_gan.py, ...); the engine only counts. A run
-killed at any moment and started again ends with the same bytes as one that was never killed.
+What a step *is* belongs to a recipe (lib/training/recipes); the engine only counts. A run killed at
+any moment and started again ends with the same bytes as one that was never killed.
 """
 
 import math
@@ -19,9 +19,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from lib.clock import clock
-from lib.evaluation.enhancement import Evaluation
 from lib.files import write_text
+from lib.machine import clock
 from lib.training import checkpoint
 
 HISTORY_ROWS = 100  # of a whole run
@@ -37,7 +36,6 @@ class Recipe(Protocol):
     optimisers: dict[str, torch.optim.Optimizer]
     steps: int  # of the whole run
     steps_per_epoch: int
-    pretrained: tuple[str, ...]  # names of the frozen networks in use, for the record
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Train one step; the losses as scalar tensors, the same keys every time."""
@@ -45,11 +43,8 @@ class Recipe(Protocol):
     def names(self, step: int) -> list[str]:
         """The files of the images that a step sees, for the message of the NaN guard."""
 
-    def validate(self) -> dict[str, float]:
-        """Metrics on the validation images."""
-
-    def test(self) -> Evaluation:
-        """The test images, enhanced or translated, with their metrics."""
+    def prepare(self) -> None:
+        """Make the generator ready to be used: batch norm's statistics."""
 
     def extra_state(self) -> dict:
         """What else the next step depends on: schedules, image pools. Tensors and plain values."""
@@ -86,12 +81,11 @@ class Position:
                     )
         return values
 
-    def close_row(self, recipe: Recipe, validate: bool) -> None:
-        """Add the mean of each pending loss, and metrics if asked for, to the history."""
+    def close_row(self, recipe: Recipe, metrics: dict[str, float]) -> None:
+        """Add the mean of each pending loss, and metrics if there are any, to the history."""
         row = {"step": self.step}
         row |= {key: sum(column) / len(column) for key, column in self.losses(recipe).items()}
-        if validate:
-            row |= {f"validation_{key}": value for key, value in recipe.validate().items()}
+        row |= {f"validation_{key}": value for key, value in metrics.items()}
         self.history.append(row)
         self.pending.clear()
 
@@ -100,19 +94,21 @@ def train(
     recipe: Recipe,
     folder: Path,
     identity: str,
+    validate: Callable[[], dict[str, float]] = dict,
     time_budget: float | None = None,
     report: Callable[[str], None] = print,
 ) -> Position:
     """Run or resume a recipe in `folder`; returns how far it came.
 
-    Writes `checkpoint.pt` and `history.csv` there: twice a minute, when the time budget ends, at
+    Writes checkpoints and `history.csv` there: twice a minute, when the time budget ends, at
     Ctrl-C, and at the end. `identity` names configuration, code and data: a checkpoint of another
-    identity is not continued, and the reason is reported. `time_budget` in seconds: the run stops
+    identity is not continued, and the reason is reported. `validate` gives metrics of the network
+    as it is, ten times a run, after `recipe.prepare()`. `time_budget` in seconds: the run stops
     cleanly after it, and the next call goes on.
     Raises TrainingDiverged naming step, loss and images when a loss is not finite; the last
     checkpoint then still holds the last good state.
     """
-    position = _resume(folder / "checkpoint.pt", recipe, identity, report)
+    position = _resume(folder, recipe, identity, report)
     per_row = max(1, recipe.steps // HISTORY_ROWS)
     per_validation = per_row * (HISTORY_ROWS // VALIDATIONS)
     first, before = position.step, position.seconds
@@ -125,7 +121,11 @@ def train(
             position.seconds = before + time.monotonic() - start
             last = position.step == recipe.steps
             if last or position.step % per_row == 0:
-                position.close_row(recipe, last or position.step % per_validation == 0)
+                metrics = {}
+                if last or position.step % per_validation == 0:
+                    recipe.prepare()
+                    metrics = validate()
+                position.close_row(recipe, metrics)
             now = time.monotonic()
             stop = interrupted.is_set() or (time_budget is not None and now - start > time_budget)
             if last or stop or now - saved > CHECKPOINT_SECONDS:
@@ -136,6 +136,7 @@ def train(
                 reported = now
             if stop:
                 break
+    recipe.prepare()
     return position
 
 
@@ -158,12 +159,13 @@ def interruptible() -> Iterator[threading.Event]:
         raise KeyboardInterrupt
 
 
-def _resume(path: Path, recipe: Recipe, identity: str, report) -> Position:
-    if not path.is_file():
+def _resume(folder: Path, recipe: Recipe, identity: str, report) -> Position:
+    state = checkpoint.read_last(folder, report)
+    if state is None:
         return Position()
-    state = checkpoint.read(path)
     if state["position"]["identity"] != identity:
         report("starting afresh: configuration, code or data changed since the checkpoint")
+        checkpoint.discard(folder)
         return Position()
     stored = checkpoint.restore(state, recipe)
     pending = [{k: torch.tensor(v) for k, v in losses.items()} for losses in stored["pending"]]
@@ -181,7 +183,7 @@ def _save(folder: Path, recipe: Recipe, identity: str, position: Position) -> No
         "history": position.history,
         "pending": [dict(zip(columns, values)) for values in zip(*columns.values())],
     }
-    checkpoint.save(folder / "checkpoint.pt", recipe, stored)
+    checkpoint.save(folder, recipe, stored)
     history = pd.DataFrame(position.history)
     text = history.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     write_text(folder / "history.csv", text)

@@ -1,13 +1,14 @@
-"""Every training run of the papers as one table, and what a profile makes of each.
+"""Every run of the papers as one table, and what a profile makes of each.
 
 An `Experiment` says what a paper's row says: which parts the network has, which losses. `resolve`
 adds the sizes of a profile and a seed; its result, a `RunConfig`, is all that a run depends on
 besides code and data, and is stored in the run's record.
+
+Methods that nothing is trained for (the input itself, histogram equalisation, ...) are rows like
+the others: they have no network, and their run is an evaluation.
 """
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 from lib.losses.cycle_gan import CycleGANLosses
 from lib.losses.funie import FUnIELosses
@@ -55,19 +56,20 @@ GN = CycleGANLosses(adversarial="wasserstein", normalisation="eq2")
 
 @dataclass(frozen=True)
 class Experiment:
-    """One trained model of a paper.
+    """One model of a paper, or one method that it is compared with.
 
-    `item` and `column` say where the paper prints it, `recipe` names the module
-    `lib.training.<recipe>`, which says what network, discriminator and losses have to be.
+    `recipe` is a key of `lib.training.recipes.RECIPES`, which says what network, discriminator and
+    losses have to be; for an untrained method it is one of `untrained.METHODS`, and `network` None.
+    `weights_of`: the experiment whose network is judged, on other images, in place of training one.
+    `title` is what a reader is told; where the paper prints it, lib/results/tables.py says.
     """
 
     name: str
     paper: str
-    item: str
-    column: str
     title: str
     network: (
-        TwoDGANConfig | FUnIEGANConfig | TIECNNConfig | ResnetGeneratorConfig | UnetGeneratorConfig
+        TwoDGANConfig | FUnIEGANConfig | TIECNNConfig | ResnetGeneratorConfig
+        | UnetGeneratorConfig | None
     )
     recipe: str = "two_d_gan"
     data: str = "enhancement"
@@ -77,6 +79,12 @@ class Experiment:
     losses: LossWeights | FUnIELosses | CycleGANLosses | CUTLosses | None = LossWeights()
     optimiser: Adam = Adam()
     batch_norm_images: int = 200  # give its statistics for evaluation; 0: its running averages
+    weights_of: str = ""
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is a trained network; a method without one gives the same for any seed."""
+        return self.network is not None or bool(self.weights_of)
 
 
 def _component_ablation() -> list[Experiment]:
@@ -91,16 +99,16 @@ def _component_ablation() -> list[Experiment]:
         "C4": ("dual decoding, internal skips, attention", TwoDGANConfig(external_skips=False)),
         "C5": ("the complete 2D-GAN", TwoDGANConfig()),
     }  # fmt: skip
-    return [Experiment(name, "2dgan", "table4", name, *row) for name, row in parts.items()]
+    return [Experiment(name, "2dgan", *row) for name, row in parts.items()]
 
 
 def _attention_ablation() -> list[Experiment]:
     """2D-GAN, Table 5, beside the cross-level attention of C5."""
     return [
-        Experiment("pixel_attention", "2dgan", "table5", "Pixel attention",
-                   "C5 with pixel attention", TwoDGANConfig(attention="pixel")),
-        Experiment("multi_head_attention", "2dgan", "table5", "Multi-head attention",
-                   "C5 with multi-head attention", TwoDGANConfig(attention="multi_head")),
+        Experiment("pixel_attention", "2dgan", "C5 with pixel attention",
+                   TwoDGANConfig(attention="pixel")),
+        Experiment("multi_head_attention", "2dgan", "C5 with multi-head attention",
+                   TwoDGANConfig(attention="multi_head")),
     ]  # fmt: skip
 
 
@@ -123,7 +131,7 @@ def _loss_ablation() -> list[Experiment]:
         "L4-prose": ("EfficientNet only", replace(only, efficientnet=default.efficientnet)),
     }
     return [
-        Experiment(name, "2dgan", "table6", name[:2], title, TwoDGANConfig(), losses=weights)
+        Experiment(name, "2dgan", title, TwoDGANConfig(), losses=weights)
         for name, (title, weights) in losses.items()
     ]
 
@@ -131,24 +139,61 @@ def _loss_ablation() -> list[Experiment]:
 def _baselines() -> list[Experiment]:
     """2D-GAN, Table 3: the networks that it is compared with, on the same pairs."""
     return [
-        Experiment("TIECNN", "2dgan", "table3", "TIECNN",
-                   "TIECNN, re-implemented from its description", TIECNNConfig(),
-                   "tiecnn", discriminator=None, losses=None),
-        Experiment("FUnIE-GAN", "2dgan", "table3", "FUnIE", "FUnIE-GAN, its own losses",
-                   FUnIEGANConfig(), "funie_gan", discriminator=FUnIEDiscriminatorConfig(),
-                   losses=FUnIELosses()),
+        Experiment("TIECNN", "2dgan", "TIECNN, re-implemented from its description",
+                   TIECNNConfig(), "tiecnn", discriminator=None, losses=None),
+        Experiment("FUnIE-GAN", "2dgan", "FUnIE-GAN, its own losses", FUnIEGANConfig(),
+                   "funie_gan", discriminator=FUnIEDiscriminatorConfig(), losses=FUnIELosses()),
     ]  # fmt: skip
 
 
 def _sober_drunk() -> list[Experiment]:
     """2D-GAN, Table 7: thermal faces. The second shows what frames of all persons flatter."""
     return [
-        Experiment("Sober-Drunk", "2dgan", "table7", "After enhancement",
-                   "2D-GAN trained on thermal faces, split by person", TwoDGANConfig(),
-                   "two_d_gan_faces", data="sober_drunk"),
-        Experiment("Sober-Drunk-by-frame", "2dgan", "table7", "After enhancement",
+        Experiment("Sober-Drunk", "2dgan", "2D-GAN trained on thermal faces, split by person",
+                   TwoDGANConfig(), data="sober_drunk"),
+        Experiment("Sober-Drunk-by-frame", "2dgan",
                    "2D-GAN trained on thermal faces, split by frame", TwoDGANConfig(),
-                   "two_d_gan_faces", data="sober_drunk_by_frame"),
+                   data="sober_drunk_by_frame"),
+    ]  # fmt: skip
+
+
+def _on_other_images() -> list[Experiment]:
+    """2D-GAN, Table 7, our own questions: networks judged on images other than their own."""
+    untrained = {"network": None, "recipe": "", "discriminator": None, "losses": None}
+    return [
+        Experiment("Sober-Drunk-by-frame-on-persons", "2dgan",
+                   "the network of the split by frame on the test images of the split by person",
+                   data="sober_drunk", weights_of="Sober-Drunk-by-frame", **untrained),
+        Experiment("C5-on-recorded-faces", "2dgan",
+                   "C5 on recorded faces, the reference being their contrast stretched by CLAHE",
+                   data="sober_drunk_recorded", weights_of="C5", **untrained),
+    ]  # fmt: skip
+
+
+def _untrained() -> list[Experiment]:
+    """What nothing is trained for: the inputs of both papers, 2D-GAN's classical methods (Table 3),
+    and for GN_CycleGAN the floor that a translation has to rise above."""
+    methods = [
+        ("Input", "enhancement", "input", "the degraded image as it is"),
+        ("HE", "enhancement", "HE", "histogram equalisation"),
+        ("CLAHE", "enhancement", "CLAHE", "contrast-limited adaptive histogram equalisation"),
+        ("GF", "enhancement", "GF", "guided filter"),
+        ("SSR", "enhancement", "SSR", "single-scale Retinex"),
+        ("MSR", "enhancement", "MSR", "multi-scale Retinex"),
+        ("Sober-Drunk-input", "sober_drunk", "input", "the degraded face as it is"),
+        ("Sober-Drunk-by-frame-input", "sober_drunk_by_frame", "input",
+         "the degraded face as it is, faces split by frame"),
+        ("recorded-faces-input", "sober_drunk_recorded", "input", "the recorded face as it is"),
+    ]  # fmt: skip
+    for data in ("OSU", "FLIR"):
+        methods += [
+            (f"visible-{data}", data.lower(), "visible", "the visible image in grey"),
+            (f"mean-{data}", data.lower(), "mean", "the mean infrared image of training"),
+        ]
+    return [
+        Experiment(name, "gn_cyclegan" if data in ("osu", "flir") else "2dgan", title, None,
+                   recipe, data, discriminator=None, losses=None)
+        for name, data, recipe, title in methods
     ]  # fmt: skip
 
 
@@ -165,11 +210,11 @@ def _translation() -> list[Experiment]:
         made += [_cycle_gan(f"{name}-{data}", f"CycleGAN+{name}", network)
                  for name, network in generators.items()]
         made.append(Experiment(
-            f"CUT-{data}", "gn_cyclegan", "table2", "CUT", "CUT, its own losses",
+            f"CUT-{data}", "gn_cyclegan", "CUT, its own losses",
             ResnetGeneratorConfig(blocks=9, antialias=True), "cut", data.lower(),
             PatchGANConfig(antialias=True), CUTLosses(), CYCLE_GAN_ADAM))
         made.append(_cycle_gan(f"GN_CycleGAN-{data}", "Ours(GN_CycleGAN)", CBAM, GN))
-    made.append(_cycle_gan("CBAM_CycleGAN-FLIR", "CycleGAN+ResNet+CBAM", CBAM, item="table3"))
+    made.append(_cycle_gan("CBAM_CycleGAN-FLIR", "CycleGAN+ResNet+CBAM", CBAM))
     return made
 
 
@@ -185,7 +230,7 @@ def _normalisation_readings() -> list[Experiment]:
         "CBAM_CycleGAN-log10-FLIR": (
             "no normalisation, Eqs. 4 and 5", CycleGANLosses(adversarial="log10")),
     }
-    return [_cycle_gan(name, title, CBAM, losses, item="readings")
+    return [_cycle_gan(name, title, CBAM, losses)
             for name, (title, losses) in readings.items()]
 
 
@@ -193,16 +238,16 @@ def _stress() -> list[Experiment]:
     """Our own stress test of stability: ten times the learning rate and no image pool, on FLIR."""
     hard = replace(CYCLE_GAN_ADAM, learning_rate=10 * CYCLE_GAN_ADAM.learning_rate)
     methods = {"CBAM_CycleGAN": CycleGANLosses(), "GN_CycleGAN": GN}
-    return [_cycle_gan(f"{name}-stress-FLIR", name, CBAM, replace(losses, pool=0), "stress", hard)
+    return [_cycle_gan(f"{name}-stress-FLIR", f"{name}, learning rate 10 times as high, no pool",
+                       CBAM, replace(losses, pool=0), hard)
             for name, losses in methods.items()]
 
 
 def _cycle_gan(
-    name: str, column: str, network, losses=CycleGANLosses(), item="table2",
-    optimiser: Adam = CYCLE_GAN_ADAM,
+    name: str, title: str, network, losses=CycleGANLosses(), optimiser: Adam = CYCLE_GAN_ADAM
 ) -> Experiment:
     """One CycleGAN; the data set is the last part of its name."""
-    return Experiment(name, "gn_cyclegan", item, column, column, network, "cycle_gan",
+    return Experiment(name, "gn_cyclegan", title, network, "cycle_gan",
                       name.rsplit("-", 1)[1].lower(), PatchGANConfig(), losses, optimiser)
 
 
@@ -210,7 +255,8 @@ EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
         *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines(),
-        *_sober_drunk(), *_translation(), *_normalisation_readings(), *_stress(),
+        *_sober_drunk(), *_on_other_images(), *_untrained(), *_translation(),
+        *_normalisation_readings(), *_stress(),
     )
 }  # fmt: skip
 
@@ -252,14 +298,3 @@ def resolve(
 
 def _narrower(network, divisor: int):
     return replace(network, widths=tuple(width // divisor for width in network.widths))
-
-
-def run_hash(config: RunConfig) -> str:
-    """The identity of a configuration: sha256 over its fields, 16 hex digits."""
-    text = json.dumps(asdict(config), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def config_hash(name: str, profile_name: str) -> str:
-    """`run_hash` of an experiment under a profile, seed 0: changes when its settings do."""
-    return run_hash(resolve(name, profile_name))

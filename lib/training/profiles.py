@@ -22,6 +22,11 @@ class EnhancementScale:
     steps: int | None = None  # or steps
     perceptual_images: int | None = None  # VGG and EfficientNet see the first k of a batch
 
+    @property
+    def limits(self) -> dict[str, int | None]:
+        """How many images of each part are taken, as `lib.data.catalogue.load` wants it."""
+        return {"train": self.n_train, "validation": self.n_validation, "test": self.n_test}
+
 
 @dataclass(frozen=True)
 class TranslationScale:
@@ -33,18 +38,27 @@ class TranslationScale:
     epochs: int | None = None  # either epochs
     steps: int | None = None  # or steps
 
+    @property
+    def limits(self) -> dict[str, int | None]:
+        """How many pairs of each side are taken, as `lib.data.catalogue.load` wants it."""
+        return {"train": self.n_pairs, "test": self.n_pairs}
+
 
 @dataclass(frozen=True)
 class Profile:
+    """`threads`: of one run on a CPU; None takes all there are. Last digits depend on it, and two
+    narrow networks side by side are faster on a thread each than one after the other on two."""
+
     name: str
     enhancement: EnhancementScale
     translation: TranslationScale
+    threads: int | None = 1
 
 
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("paper", EnhancementScale(epochs=101), TranslationScale(epochs=200)),
+        Profile("paper", EnhancementScale(epochs=101), TranslationScale(epochs=200), threads=None),
         Profile(
             "laptop",
             EnhancementScale(

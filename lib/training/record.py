@@ -1,87 +1,172 @@
-"""The record of a run, `run.json`, and what lies beside it.
+"""What is kept of a run, and whether it is whole.
 
-    run.json              configuration, code, data, machine, length, metrics on the test images
+    run.json              configuration, identities, data, machine, length, metrics, checksums
     history.csv           losses and validation metrics along the way
     test_images.csv       metrics of every test image
-    samples.png           input, output, reference of the first test images
-    weights.safetensors   the generator
+    samples.png           input, output, reference of the example images
+    attention.npz         of networks with cross-level attention: its maps for the example images
+    weights.safetensors   the generator; only here, not among published records
+
+run.json is written last and holds the SHA-256 of the others: what does not agree with it is damage.
 """
 
+import io
 import json
-import platform
-import resource
-from dataclasses import asdict
-from importlib.metadata import version
+import os
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-from PIL import Image
-from safetensors.torch import save_file
+from PIL import Image, ImageDraw
+from safetensors.torch import load_file, save_file
+from torch import nn
 
-from lib.evaluation.enhancement import Evaluation
-from lib.files import write_atomically, write_text
+from lib.evaluation.judge import Evaluation
+from lib.files import sha256, write_atomically, write_text
 
-PACKAGES = ("torch", "torchvision", "numpy", "scikit-image", "opencv-contrib-python-headless")
-SAMPLES = 6
-
-
-def versions() -> dict[str, str]:
-    """Python's version and those of the packages that numbers depend on."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except ImportError:  # e.g. a GPU machine with another OpenCV build
-            found[package] = "not installed"
-    return found
+WEIGHTS = "weights.safetensors"
+TRAINED = (WEIGHTS, "history.csv")  # what only training makes
+KEYS = {
+    "experiment", "profile", "seed", "status", "trained", "steps", "dataset", "data_fingerprint",
+    "n_images", "metrics", "examples", "trained_by", "evaluated_by", "config", "code_commit",
+    "files",
+}  # fmt: skip
+ROWS = ("input", "output", "reference")
+STRIP = 14  # pixels above each row of a sheet, for its label
 
 
-def describe_device(device: torch.device) -> str:
-    """The device as a reader would name it."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads, {platform.machine()}"
-
-
-def peak_memory_mb(device: torch.device) -> int:
-    """Peak memory of this process so far, in MiB: on the GPU where it trains, else resident."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) // 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**10
+class Damaged(ValueError):
+    """A file of a run is not what it was when it was written; the message names it."""
 
 
 def read(folder: Path) -> dict | None:
-    """The record in a run's folder, None where there is none."""
+    """The record in a run's folder, None where there is none.
+
+    Raises Damaged where it is there and cannot be read, or is not in today's form.
+    """
     path = folder / "run.json"
-    return json.loads(path.read_text()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Damaged(f"{path} is damaged ({error})") from None
+    if not isinstance(record, dict) or (missing := KEYS - record.keys()):
+        lacks = ", ".join(sorted(missing)) if isinstance(record, dict) else "everything"
+        raise Damaged(f"{path} is damaged or of an older kit (it lacks {lacks})")
+    return record
 
 
-def write(folder: Path, record: dict, generator: torch.nn.Module, test: Evaluation) -> None:
-    """Write weights, samples and metrics, and last the record that vouches for them."""
+def damage(
+    folder: Path, record: dict, only: Collection[str] = (), without: Collection[str] = ()
+) -> str | None:
+    """The first file of a run that is gone or altered, in words; None where all are whole.
+
+    All that the record vouches for are looked at: or `only` these, or those `without` some.
+    """
+    for name, digest in record["files"].items():
+        if name in (only or record["files"]) and name not in without:
+            path = folder / name
+            if not path.is_file():
+                return f"{name} is missing"
+            if sha256(path) != digest:
+                return f"{name} is damaged"
+    return None
+
+
+def write_weights(folder: Path, generator: nn.Module) -> None:
+    """Store the generator."""
     weights = {key: value.cpu().contiguous() for key, value in generator.state_dict().items()}
-    write_atomically(
-        folder / "weights.safetensors", lambda temporary: save_file(weights, temporary)
-    )
-    samples = _samples(test)
-    write_atomically(folder / "samples.png", lambda temporary: samples.save(temporary, "PNG"))
-    write_text(folder / "test_images.csv", _per_image(test))
-    write_text(folder / "run.json", json.dumps(record, indent=2) + "\n")
+    write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
 
 
-def _samples(test: Evaluation) -> Image.Image:
-    rows = [images[:SAMPLES] for images in (test.inputs, test.outputs, test.references)]
-    if test.inputs.ndim == 4:  # visible images have colours; infrared ones are then shown so too
+def fill(generator: nn.Module, weights: Path) -> nn.Module:
+    """Put weights that were just written into a generator; returns it, ready to evaluate."""
+    generator.load_state_dict(load_file(weights))
+    return generator.eval()
+
+
+def load_weights(folder: Path, record: dict, generator: nn.Module) -> nn.Module:
+    """`fill` from a run. Raises Damaged where the weights are not those it was recorded with."""
+    if wrong := damage(folder, record, only=[WEIGHTS]):
+        raise Damaged(f"{folder}: {wrong}")
+    return fill(generator, folder / WEIGHTS)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a whole run that came to its end is there, whatever made it."""
+    try:
+        known = read(folder)
+    except Damaged:
+        return False
+    return bool(known) and known["status"] == "complete" and not damage(folder, known)
+
+
+def write(
+    work: Path, folder: Path, record: dict, test: Evaluation, examples: list[int],
+    attention: dict[str, np.ndarray],
+) -> None:
+    """Write what an evaluation gave into `work`, and the record that vouches for it.
+
+    `examples`: positions of the test images that are kept as images; `attention`: arrays to keep.
+    What was not made anew (weights and history, where nothing was trained) lies in `folder`.
+    """  # fmt: skip
+    metrics = pd.DataFrame({"image": test.names, **test.metrics})
+    text = metrics.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_text(work / "test_images.csv", text)
+    sheet = _sheet([images[examples] for images in (test.inputs, test.outputs, test.references)])
+    write_atomically(work / "samples.png", lambda path: sheet.save(path, "PNG"))
+    made = ["test_images.csv", "samples.png"]
+    if attention:
+        write_atomically(work / "attention.npz", lambda path: path.write_bytes(_packed(attention)))
+        made.append("attention.npz")
+    trained = [WEIGHTS, "history.csv"] if record["steps"] and "weights" not in record else []
+    files = {name: work / name if (work / name).is_file() else folder / name
+             for name in (*made, *trained)}  # fmt: skip
+    record |= {
+        "examples": [test.names[k] for k in examples],
+        "files": {name: sha256(path) for name, path in files.items()},
+    }
+    write_text(work / "run.json", json.dumps(record, indent=1) + "\n")
+
+
+def install(work: Path, folder: Path) -> None:
+    """Move what was made in `work` to where it is read, the record last."""
+    names = json.loads((work / "run.json").read_text(encoding="utf-8"))["files"]
+    for name in (*names, "run.json"):
+        if (work / name).is_file():
+            os.replace(work / name, folder / name)
+
+
+def read_samples(folder: Path, n_images: int) -> dict[str, np.ndarray]:
+    """The images of samples.png, bytes: input (n, H, W) or RGB (n, H, W, 3), output, reference."""
+    sheet = np.asarray(Image.open(folder / "samples.png"))
+    size = sheet.shape[1] // n_images
+    images = {}
+    for k, row in enumerate(ROWS):
+        top = k * (size + STRIP) + STRIP
+        images[row] = np.stack(np.split(sheet[top : top + size], n_images, axis=1))
+        if images[row].ndim == 4 and row != "input":  # infrared in a sheet with colours
+            images[row] = images[row][..., 0]
+    return images
+
+
+def _sheet(rows: list[np.ndarray]) -> Image.Image:
+    """The images of each row side by side, under a strip that says what they are."""
+    colour = any(images.ndim == 4 for images in rows)
+    if colour:
         rows = [r if r.ndim == 4 else np.repeat(r[..., None], 3, axis=-1) for r in rows]
-    return Image.fromarray(np.vstack([np.hstack(list(row)) for row in rows]))
+    parts = []
+    for label, images in zip(ROWS, rows, strict=True):
+        row = np.hstack(list(images))
+        strip = Image.new("RGB" if colour else "L", (row.shape[1], STRIP), "white")
+        ImageDraw.Draw(strip).text((3, 1), label, fill="black")
+        parts += [np.asarray(strip), row]
+    return Image.fromarray(np.vstack(parts))
 
 
-def _per_image(test: Evaluation) -> str:
-    frame = pd.DataFrame({"image": test.names, **test.metrics})
-    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-
-
-def settings(config) -> dict:
-    """A configuration dataclass as plain JSON values."""
-    return json.loads(json.dumps(asdict(config)))
+def _packed(arrays: dict[str, np.ndarray]) -> bytes:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    return stream.getvalue()

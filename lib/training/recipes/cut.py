@@ -7,26 +7,26 @@ encoder runs once an image, and once more on what was generated.
 import torch
 from torch import Tensor
 
-from lib.training.experiments import RunConfig
 from lib.losses import least_squares
 from lib.losses.patch_nce import patch_nce
 from lib.networks.patchgan import PatchGAN
 from lib.networks.projection_head import ProjectionHead, ProjectionHeadConfig, draw_positions
 from lib.networks.resnet_generator import ResnetGenerator
-from lib.training.translation import TranslationRecipe, adam, describe, gradient_norm, load_data
-
-# what lib.train and lib.results.runs ask of a recipe's module
-__all__ = ["describe", "load_data", "make_generator", "make_recipe"]
+from lib.training.experiments import RunConfig
+from lib.training.optimiser import adam
+from lib.training.translation import TranslationRecipe, gradient_norm
 
 
 class CUTRecipe(TranslationRecipe):
     """See `lib.training.engine.Recipe`. The experiment's `losses` are `CUTLosses`."""
 
+    make_generator = ResnetGenerator
+
     def __init__(self, config: RunConfig, data, device: torch.device):
         super().__init__(config, data, device)
         experiment = config.experiment
         self.losses = experiment.losses
-        self.generator = ResnetGenerator(experiment.network).to(device)
+        self.generator = self.make_generator(experiment.network).to(device)
         self.discriminator = PatchGAN(experiment.discriminator).to(device)
         channels = self.generator.feature_channels
         self.head = ProjectionHead(ProjectionHeadConfig(channels)).to(device)
@@ -70,6 +70,3 @@ class CUTRecipe(TranslationRecipe):
         for name in ("generator", "head"):
             self.optimisers[name].step()
         return losses | {"total": total}
-
-
-make_recipe, make_generator = CUTRecipe, ResnetGenerator

@@ -11,17 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.training.experiments import RunConfig
 from lib.losses.cycle_gan import discriminator_loss, generator_loss
 from lib.networks.gradient_normalisation import GradientNormalised
 from lib.networks.patchgan import PatchGAN
 from lib.networks.resnet_generator import ResnetGenerator, ResnetGeneratorConfig
 from lib.networks.unet_generator import UnetGenerator, UnetGeneratorConfig
 from lib.training.image_pool import ImagePool
-from lib.training.translation import TranslationRecipe, adam, describe, gradient_norm, load_data
-
-# what lib.train and lib.results.runs ask of a recipe's module
-__all__ = ["describe", "load_data", "make_generator", "make_recipe"]
+from lib.training.experiments import RunConfig
+from lib.training.optimiser import adam
+from lib.training.translation import TranslationRecipe, gradient_norm
 
 
 def make_generator(config: ResnetGeneratorConfig | UnetGeneratorConfig) -> nn.Module:
@@ -31,6 +29,8 @@ def make_generator(config: ResnetGeneratorConfig | UnetGeneratorConfig) -> nn.Mo
 
 class CycleGANRecipe(TranslationRecipe):
     """See `lib.training.engine.Recipe`. The experiment's `losses` are `CycleGANLosses`."""
+
+    make_generator = staticmethod(make_generator)
 
     def __init__(self, config: RunConfig, data, device: torch.device):
         super().__init__(config, data, device)
@@ -150,6 +150,3 @@ class CycleGANRecipe(TranslationRecipe):
         for name, pool in self.pools.items():
             images = state[name]
             pool.load(None if images is None else images.to(self.device))
-
-
-make_recipe = CycleGANRecipe

@@ -3,8 +3,8 @@
 Generator first, then the discriminator on the same generated images, as in FUnIE-GAN's public
 PyTorch code. Its content loss is the mean squared difference of VGG-19's conv5_2 before the ReLU,
 with images in [-1, 1] as VGG's input. VGG-19 is in no package that serves VGG-16 (see
-lib/networks/weights.py), so here it is VGG-16's block5_conv2 after the ReLU, with ImageNet's mean and
-standard deviation applied: what 2D-GAN's own VGG loss sees.
+lib/networks/weights.py), so here it is VGG-16's block5_conv2 after the ReLU, with ImageNet's mean
+and standard deviation applied: what 2D-GAN's own VGG loss sees.
 """
 
 import torch
@@ -12,33 +12,32 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lib.data.enhancement import EnhancementData
-from lib.training.experiments import RunConfig
 from lib.losses.least_squares import discriminator_loss, generator_loss
 from lib.networks.backbones import VGG16Features
 from lib.networks.funie_gan import FUnIEDiscriminator, FUnIEGenerator
-from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe, adam, describe, load_data
-
-# what lib.train and lib.results.runs ask of a recipe's module
-__all__ = ["describe", "load_data", "make_generator", "make_recipe"]
+from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe
+from lib.training.experiments import RunConfig
+from lib.training.optimiser import adam
 
 
 class FUnIEGANRecipe(EnhancementRecipe):
     """See `lib.training.engine.Recipe`. The experiment's `losses` are a `FUnIELosses`."""
 
+    make_generator = FUnIEGenerator
+
     def __init__(self, config: RunConfig, data: EnhancementData, device: torch.device):
         super().__init__(config, data, device)
         experiment = config.experiment
         self.losses = experiment.losses
-        self.generator = FUnIEGenerator(experiment.network).to(device, **CHANNELS_LAST)
+        self.generator = self.make_generator(experiment.network).to(device, **CHANNELS_LAST)
         self.discriminator = FUnIEDiscriminator(experiment.discriminator)
         self.discriminator.to(device, **CHANNELS_LAST)
         self.modules = {"generator": self.generator, "discriminator": self.discriminator}
         self.optimisers = {
-            name: adam(module, experiment.optimiser) for name, module in self.modules.items()
+            name: adam(experiment.optimiser, module) for name, module in self.modules.items()
         }
         if self.losses.vgg:
             self.vgg = self.frozen(VGG16Features())
-            self.pretrained = ("vgg16",)
 
     def step(self, step: int) -> dict[str, Tensor]:
         indices, degraded, reference = self.batch(step)
@@ -72,6 +71,3 @@ class FUnIEGANRecipe(EnhancementRecipe):
         loss.backward()
         self.optimisers["discriminator"].step()
         return {"discriminator": loss}
-
-
-make_recipe, make_generator = FUnIEGANRecipe, FUnIEGenerator

@@ -4,23 +4,23 @@ import torch
 from torch import Tensor
 
 from lib.data.enhancement import EnhancementData
-from lib.training.experiments import RunConfig
 from lib.losses.pixel import mse
 from lib.networks.tiecnn import TIECNN
-from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe, adam, describe, load_data
-
-# what lib.train and lib.results.runs ask of a recipe's module
-__all__ = ["describe", "load_data", "make_generator", "make_recipe"]
+from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe
+from lib.training.experiments import RunConfig
+from lib.training.optimiser import adam
 
 
 class TIECNNRecipe(EnhancementRecipe):
     """See `lib.training.engine.Recipe`."""
 
+    make_generator = TIECNN
+
     def __init__(self, config: RunConfig, data: EnhancementData, device: torch.device):
         super().__init__(config, data, device)
-        self.generator = TIECNN(config.experiment.network).to(device, **CHANNELS_LAST)
+        self.generator = self.make_generator(config.experiment.network).to(device, **CHANNELS_LAST)
         self.modules = {"generator": self.generator}
-        self.optimisers = {"generator": adam(self.generator, config.experiment.optimiser)}
+        self.optimisers = {"generator": adam(config.experiment.optimiser, self.generator)}
 
     def step(self, step: int) -> dict[str, Tensor]:
         _, degraded, reference = self.batch(step)
@@ -29,6 +29,3 @@ class TIECNNRecipe(EnhancementRecipe):
         loss.backward()
         self.optimisers["generator"].step()
         return {"mse": loss}
-
-
-make_recipe, make_generator = TIECNNRecipe, TIECNN

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from lib.data.enhancement import EnhancementData
-from lib.training.experiments import RunConfig
 from lib.losses.adversarial import (
     critic_loss,
     gan_discriminator_loss,
@@ -20,33 +19,32 @@ from lib.losses.pixel import mse
 from lib.networks.backbones import EfficientNetB0Features, VGG16Features
 from lib.networks.markov_discriminator import MarkovDiscriminator
 from lib.networks.two_d_gan import TwoDGAN
-from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe, adam, describe, load_data
-
-# what lib.train and lib.results.runs ask of a recipe's module
-__all__ = ["describe", "load_data", "make_generator", "make_recipe"]
+from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe
+from lib.training.experiments import RunConfig
+from lib.training.optimiser import adam
 
 
 class TwoDGANRecipe(EnhancementRecipe):
     """See `lib.training.engine.Recipe`."""
+
+    make_generator = TwoDGAN
 
     def __init__(self, config: RunConfig, data: EnhancementData, device: torch.device):
         super().__init__(config, data, device)
         experiment = config.experiment
         self.losses = experiment.losses
         # channels last is the faster layout for convolutions, but not for a double backward pass
-        self.generator = TwoDGAN(experiment.network).to(device, **CHANNELS_LAST)
+        self.generator = self.make_generator(experiment.network).to(device, **CHANNELS_LAST)
         self.critic = MarkovDiscriminator(experiment.discriminator).to(device)
         self.modules = {"generator": self.generator, "discriminator": self.critic}
         self.optimisers = {
-            name: adam(module, experiment.optimiser) for name, module in self.modules.items()
+            name: adam(experiment.optimiser, module) for name, module in self.modules.items()
         }
         self.perceptual = {}  # loss -> the frozen network and its features of all references
         if self.losses.vgg:
             self.perceptual["vgg"] = self.frozen(VGG16Features())
-            self.pretrained += ("vgg16",)
         if self.losses.efficientnet:
             self.perceptual["efficientnet"] = self.frozen(EfficientNetB0Features())
-            self.pretrained += ("efficientnet_b0",)
 
     def step(self, step: int) -> dict[str, Tensor]:
         indices, degraded, reference = self.batch(step)
@@ -90,6 +88,3 @@ class TwoDGANRecipe(EnhancementRecipe):
         total.backward()
         self.optimisers["generator"].step()
         return losses | {"total": total}
-
-
-make_recipe, make_generator = TwoDGANRecipe, TwoDGAN

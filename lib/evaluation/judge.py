@@ -1,0 +1,65 @@
+"""How good the images are that a method makes: every number of both papers' tables begins here."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lib.data.enhancement import EnhancementData
+from lib.data.pairs import TranslationData
+from lib.evaluation.inference import Method
+from lib.metrics import evaluate
+from lib.metrics.feature_distance import kernel_distance, vgg16_features
+from lib.metrics.lpips import lpips
+from lib.networks.weights import PretrainedUnavailable
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a method made of the N test images, and how good each one is.
+
+    `inputs` (N, H, W), or RGB (N, H, W, 3); `outputs`, `references` (N, H, W): bytes. `metrics`:
+    name -> (N,) values; `of_all`: name -> what is measured of the images as a set; `why`: what
+    could not be measured, and why.
+    """
+
+    names: tuple[str, ...]
+    inputs: np.ndarray
+    outputs: np.ndarray
+    references: np.ndarray
+    metrics: dict[str, np.ndarray]
+    of_all: dict[str, float] = field(default_factory=dict)
+    why: str = ""
+
+    def means(self) -> dict[str, float]:
+        """Each metric's mean over the images, and what is measured of all of them."""
+        return {name: float(np.mean(values)) for name, values in self.metrics.items()} | self.of_all
+
+
+def judge(
+    method: Method,
+    data: EnhancementData | TranslationData,
+    shown: TranslationData | None = None,
+) -> Evaluation:
+    """The test images of `data` by a method, with `lib.metrics.METRICS` of each.
+
+    Of translations also LPIPS (AlexNet) of each image and the kernel distance (VGG-16) of the set,
+    lower being better; where their weights cannot be had, `why` says so. `shown`: the pairs at the
+    size at which all methods are compared, where the method takes a larger one.
+    """
+    if isinstance(data, EnhancementData):
+        test = data.test
+        outputs = method(test.degraded)
+        return Evaluation(test.names, test.degraded, outputs, test.reference,
+                          evaluate(outputs, test.reference))  # fmt: skip
+    shown = shown or data
+    test = shown.split["test"]
+    names, references = tuple(shown.names[i] for i in test), shown.infrared[test]
+    outputs = method(data.visible[data.split["test"]])
+    metrics, of_all, why = evaluate(outputs, references), {}, ""
+    try:
+        metrics["LPIPS"] = lpips(outputs, references)
+        features = vgg16_features(outputs), vgg16_features(references)
+        of_all["kernel distance"] = kernel_distance(*features, paired=True)
+    except PretrainedUnavailable as problem:
+        why = f"LPIPS and kernel distance: {problem}"
+    return Evaluation(names, shown.visible[test], outputs, references, metrics, of_all, why)

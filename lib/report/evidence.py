@@ -1,0 +1,103 @@
+"""What stands behind the numbers of a profile and beside them, as the report's page lists it."""
+
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from markupsafe import Markup
+
+from lib.paths import results_dir
+from lib.provenance import digest
+from lib.report.wording import natural, run_anchor, slug, title
+from lib.results.runs import results_of
+from lib.results.tables import TABLES
+from lib.training import record
+from lib.training.experiments import EXPERIMENTS
+from lib.verify import Verdict
+
+PAGE = Path(__file__).parent / "page"
+FILES = ("run.json", "history.csv", "test_images.csv", "samples.png", "attention.npz")
+
+
+def read_runs(profile: str, verdict: Verdict) -> list[dict]:
+    """All runs of a profile, in the order of EXPERIMENTS, by seed.
+
+    Of each: `where` it is (`runs/C5/seed0`), `anchor`, `record` (None where it cannot be read),
+    `problems` (why it is stale or not whole), `machine` (an anchor), `files` and `used_in`, the
+    tables with numbers that rest on it: (text, link) each.
+    """
+    used, found = defaultdict(dict), []
+    for name, runs in verdict.rests_on.items():
+        paper, item, *_ = name.split("/")
+        for where in runs:
+            used[where][title(paper, item), f"#{slug(f'{paper}-{item}')}"] = None
+    folders = [path.parent for name in EXPERIMENTS for path in sorted(
+        results_of(profile, name).glob(f"runs/{name}/seed*/run.json"), key=natural)]  # fmt: skip
+    for folder in folders:
+        where = f"runs/{folder.parent.name}/{folder.name}"
+        link = os.path.relpath(folder, results_dir(profile) / "report")
+        try:
+            known = record.read(folder)
+        except record.Damaged:
+            known = None
+        found.append({
+            "where": where, "anchor": run_anchor(where), "record": known,
+            "problems": [problem.what for problem in verdict.problems if problem.where == where],
+            "machine": known and f"machine-{digest([known['device'], known['versions']])}",
+            "files": [(name, f"{link}/{name}") for name in FILES if (folder / name).is_file()],
+            "used_in": list(used[where]),
+        })  # fmt: skip
+    return found
+
+
+def data_sets(runs: Iterable[dict], absent: Collection[str]) -> list[tuple[str, str, str]]:
+    """(names, fingerprint, whether it is so today) of all data that runs were made with.
+
+    Data that are divided in two ways have two names and one fingerprint. absent: names of those
+    that were not there to compare.
+    """
+    found: dict[str, tuple[dict, str]] = {}
+    for run in (run for run in runs if run["record"]):
+        name, fingerprint = run["record"]["dataset"], run["record"]["data_fingerprint"]
+        names, state = found.get(fingerprint, ({}, "unchanged"))
+        if any("data changed" in problem for problem in run["problems"]):
+            state = "CHANGED since"
+        if name in absent:
+            state = "not under the data root, so not compared"
+        found[fingerprint] = names | {name: None}, state
+    return sorted(("; ".join(names), key, state) for key, (names, state) in found.items())
+
+
+def further_tables(results: Path) -> list[tuple[str, str, str, Markup]]:
+    """(anchor, file name, caption, HTML) of what was measured besides the papers' tables.
+
+    The anchor is that of the table which paired tests belong to, else empty.
+    """
+    printed = {"_".join(key): slug("-".join(key)) for key in TABLES}
+    return [(printed.get(path.stem.partition("_tests")[0], ""), path.name, caption(path.stem),
+             table_html(path)) for path in sorted(results.glob("tables/*.csv"), key=natural)
+            if path.stem not in printed]  # fmt: skip
+
+
+def table_html(path: Path) -> Markup:
+    """A CSV file as an HTML table, its text unchanged."""
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = frame.set_index(frame.columns[0]).rename_axis(index=None, columns=frame.columns[0])
+    return Markup(frame.to_html(border=0))
+
+
+def list_figures(results: Path) -> list[Path]:
+    """All figures, by paper, the numbered ones first."""
+    return sorted(results.glob("figures/*.[ps][nv]g"), key=lambda path: (
+        path.stem.split("_")[0], "_fig" not in path.stem, natural(path)))  # fmt: skip
+
+
+def caption(name: str) -> str:
+    """What a figure or a table shows: page/captions.yaml, else its name in words."""
+    known = yaml.safe_load((PAGE / "captions.yaml").read_text(encoding="utf-8"))
+    return next((text for pattern, text in known.items() if fnmatchcase(name, pattern)),
+                name.replace("_", " "))

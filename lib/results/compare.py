@@ -1,0 +1,107 @@
+"""Methods beside each other: means with intervals, and which differences are differences.
+
+With one seed a difference speaks of two trained networks, not yet of two methods: what another seed
+would have given, one seed cannot tell.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from lib.evaluation.statistics import bootstrap_interval, holm, paired_test
+from lib.files import write_text
+from lib.paths import results_dir
+from lib.results.runs import Run
+
+LEVEL = 0.05
+
+
+def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
+    """Write a table to tables/<name>.csv; returns it rounded, to be shown.
+
+    An index without names holds methods.
+    """
+    label = list(frame.index.names) if any(frame.index.names) else "method"
+    text = frame.to_csv(index_label=label, float_format="%.6g", lineterminator="\n")
+    write_text(results_dir(profile) / "tables" / f"{name}.csv", text)
+    return frame.round(4)
+
+
+def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> pd.DataFrame:
+    """A row a method: each metric's mean over test images and seeds with its 95 % interval.
+
+    `runs`: method -> its runs, one a seed. A metric of the set as a whole (kernel distance) has no
+    interval. What could not be measured is NaN; the column `why` is there where something was not.
+    """
+    rows = {}
+    for method, of_seeds in runs.items():
+        row = {}
+        for metric in metrics:
+            if metric in of_seeds[0].test_images:
+                values = np.array([run.test_images[metric] for run in of_seeds])
+                low, high = bootstrap_interval(values)
+                row |= {metric: values.mean(), f"{metric} low": low, f"{metric} high": high}
+            else:
+                values = [run.record["metrics"].get(metric, np.nan) for run in of_seeds]
+                row[metric] = np.mean(values)
+        if why := of_seeds[0].record["not_measured"]:
+            row["why"] = why
+        first = of_seeds[0]
+        rows[method] = {**row, "n_images": len(first.test_images), "seeds": len(of_seeds),
+                        "dataset": first.dataset}  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def differences(
+    reference: Sequence[Run], others: Mapping[str, Sequence[Run]], metrics: Sequence[str]
+) -> pd.DataFrame:
+    """`reference` minus each other method in each metric, corrected together; a row each.
+
+    Columns: difference (mean over images and seeds), ci_low, ci_high (95 %), p (sign flips over
+    images), p_corrected (Holm), n_images, n_seeds. Seeds are paired in their order; against a
+    method without training every seed is held. Raises ValueError for runs on other images.
+    """
+    rows = {}
+    for metric in metrics:
+        a = _values(reference, metric)
+        for name, runs in others.items():
+            images = reference[0].test_images.index
+            if any(not run.test_images.index.equals(images) for run in (*reference, *runs)):
+                raise ValueError(f"{name} was not judged on the same images")
+            apart = a - _values(runs, metric)
+            low, high = bootstrap_interval(apart)
+            rows[metric, name] = {
+                "difference": apart.mean(), "ci_low": low, "ci_high": high,
+                "p": paired_test(apart.mean(axis=0), np.zeros(apart.shape[1])),
+                "n_images": apart.shape[1], "n_seeds": apart.shape[0],
+            }  # fmt: skip
+    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["metric", "minus"])
+    frame.insert(4, "p_corrected", holm(frame["p"]))
+    return frame
+
+
+def established(found: pd.DataFrame) -> pd.Series:
+    """Which of `differences` are differences: both of two tests have to say so."""
+    beside_zero = (found["ci_low"] > 0) | (found["ci_high"] < 0)
+    return beside_zero & (found["p_corrected"] < LEVEL)
+
+
+def as_text(found: pd.DataFrame) -> pd.DataFrame:
+    """`differences` for reading, with what is `established`."""
+    interval = [f"{low:+.4f} to {high:+.4f}"
+                for low, high in zip(found["ci_low"], found["ci_high"], strict=True)]  # fmt: skip
+    return pd.DataFrame({
+        "difference": found["difference"].map("{:+.4f}".format),
+        "95 % interval": interval,
+        "p": found["p"].map("{:.4f}".format),
+        "p, corrected": found["p_corrected"].map("{:.4f}".format),
+        "images": found["n_images"],
+        "seeds": found["n_seeds"],
+        "established": np.where(established(found), "yes", "no"),
+    })  # fmt: skip
+
+
+def _values(runs: Sequence[Run], metric: str) -> np.ndarray:
+    """(S, N): a row a seed, one for a method without training."""
+    return np.array([run.test_images[metric] for run in runs])

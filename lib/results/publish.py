@@ -1,0 +1,93 @@
+"""Readers' copy of a profile's results, without weights: ./run_all.sh --profile P --publish.
+
+numbers.csv, claims.csv, tables, figures, the report, and of each run its record, history and
+metrics of the test images; of the first seed its sample images and attention maps as well.
+"""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+from lib import paths
+from lib.files import write_text
+from lib.training import record
+
+COPIED = ("numbers.csv", "claims.csv", "tables", "figures", "report")
+OF_EACH_RUN = ("history.csv", "test_images.csv")
+OF_FIRST_SEED = ("samples.png", "attention.npz")
+LARGE = 25e6  # bytes of all published results, above which a repository gets unpleasant to clone
+
+
+def publish(profile: str) -> str:
+    """Replace the published results of a profile as a whole; returns what to tell about it.
+
+    A kill leaves those of before or the new ones. A record's checksums are those of the files that
+    are published; links of the report to what is not published are taken off.
+    Raises FileNotFoundError without a numbers.csv, record.Damaged where a run is not whole.
+    """
+    results, target = paths.results_dir(profile), paths.published_dir(profile)
+    if not (results / "numbers.csv").is_file():
+        raise FileNotFoundError(f"there is no {results / 'numbers.csv'}: run ./run_all.sh "
+                                f"--profile {profile} first")  # fmt: skip
+    new, old = (target.with_name(f".{profile}.{age}") for age in ("new", "old"))
+    if old.is_dir() and not target.is_dir():  # killed between the two moves below
+        old.rename(target)
+    for left_by_a_kill in (new, old):
+        shutil.rmtree(left_by_a_kill, ignore_errors=True)
+    new.mkdir(parents=True)
+    for path in (results / name for name in COPIED if (results / name).exists()):
+        if path.is_dir():
+            shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*", "notebooks"))
+        else:
+            shutil.copy(path, new)
+    for runs in sorted((results / "runs").glob("*")):
+        seeds = sorted(runs.glob("seed*/run.json"), key=lambda path: int(path.parent.name[4:]))
+        for place, path in enumerate(seeds):
+            _copy_run(path.parent, new / path.parent.relative_to(results), first=place == 0)
+    for page in new.glob("report/**/*.html"):
+        inside = page.relative_to(new)
+        _mend_links(page, results / inside, target / inside, results)
+    if target.is_dir():
+        target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+    size, of_all = _size(target), _size(target.parent)
+    told = f"published {profile} in {target}: {size / 1e6:.1f} MB"
+    warning = f"; WARNING: all published results are {of_all / 1e6:.1f} MB"
+    return told + (warning if of_all > LARGE else "")
+
+
+def _copy_run(folder: Path, to: Path, first: bool) -> None:
+    known = record.read(folder)
+    if wrong := record.damage(folder, known, without=[record.WEIGHTS]):
+        raise record.Damaged(f"{folder}: {wrong}")
+    wanted = (*OF_EACH_RUN, *(OF_FIRST_SEED if first else ()))
+    known["files"] = {name: of for name, of in known["files"].items() if name in wanted}
+    to.mkdir(parents=True)
+    for name in known["files"]:
+        shutil.copy(folder / name, to)
+    write_text(to / "run.json", json.dumps(known, indent=1) + "\n")
+
+
+def _mend_links(page: Path, source: Path, target: Path, results: Path) -> None:
+    """Make a copied page's links to outside of the results right, and text of those to what is not
+    published. `source`: what it is a copy of; `target`: where it is going to be."""
+
+    def mended(match: re.Match) -> str:
+        link, hash_, part = match[1].partition("#")
+        there = (source.parent / link).resolve()
+        if not link or ":" in link or (page.parent / link).exists():
+            return match[0]
+        if there.exists() and not there.is_relative_to(results):
+            return f' href="{os.path.relpath(there, target.parent)}{hash_}{part}"'
+        return ""
+
+    text = page.read_text(encoding="utf-8")
+    write_text(page, re.sub(r' href="([^"]*)"', mended, text))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+

@@ -1,0 +1,179 @@
+"""A job, the stamp that says it is done, and the plan of one run.
+
+A stamp, `stamps/<job>.<identity>.json`, says that what the job makes is there, made from what its
+identity stands for. From its start until it is done a job has none, but `stamps/<job>.begun`.
+Every job's process imports this module, so it imports nothing heavy.
+"""
+
+import contextlib
+import json
+import os
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from statistics import mean
+
+import psutil
+
+from lib.files import write_text
+from lib.provenance import digest
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is made with; `data` is the data root, `device` "cpu" or "cuda"."""
+
+    profile: str
+    seeds: tuple[int, ...]
+    device: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work: a training, the evaluation of untrained methods, or a notebook.
+
+    parts: kind -> digest or value of what its result depends on. needs: name of a job that it reads
+    -> that one's identity. runs: the experiments whose runs with `seed` it makes; none: it is a
+    notebook. definitions: the code of a notebook, to name what of it changed.
+
+    In a plan also: what there is to do ("train", "continue", "evaluate", "check" of runs that
+    something else made, "run" a notebook), why, how many seconds that took before (None: not
+    known), and whether it is done by force, from the first step.
+    """
+
+    name: str
+    parts: dict[str, str]
+    needs: dict[str, str] = field(default_factory=dict)
+    runs: list[str] = field(default_factory=list)
+    seed: int = 0
+    definitions: dict[str, str] = field(default_factory=dict)
+    what: str = ""
+    why: str = ""
+    seconds: float | None = None
+    force: bool = False
+
+    @property
+    def label(self) -> str:
+        """What it is called in print."""
+        return label(self.name)
+
+    @property
+    def targets(self) -> list[str]:
+        """What --only calls it."""
+        return self.runs or [self.name]
+
+    @property
+    def identity(self) -> str:
+        return digest([self.parts, self.needs])
+
+    def stamp(self, results: Path) -> Path:
+        return results / stamp_of(self.name, self.identity)
+
+    def begun(self, results: Path) -> Path:
+        """The file that keeps its stamp of before from its start until it is done."""
+        return results / "stamps" / f"{self.name}.begun"
+
+    def last(self, results: Path) -> dict:
+        """What its newest stamp holds, of whatever identity; empty where there is none."""
+        stamps = results.glob(stamp_of(self.name, "*"))
+        newest = sorted(stamps, key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in [*newest, self.begun(results)]:
+            with contextlib.suppress(OSError, ValueError):
+                found = json.loads(path.read_text(encoding="utf-8"))
+                if isinstance(found, dict) and found.keys() > {"parts", "needs", "seconds"}:
+                    return found
+        return {}
+
+    def begin(self, results: Path) -> None:
+        """From now on it is not done, whatever it was before."""
+        write_text(self.begun(results), json.dumps(self.last(results)))
+        for stamp in results.glob(stamp_of(self.name, "*")):
+            stamp.unlink()
+
+    def finish(self, results: Path, seconds: float) -> None:
+        """It is done, and what there was to do took so long."""
+        times = self.last(results).get("seconds", {}) | {self.what: round(seconds, 1)}
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        stamp = asdict(self) | {"seconds": times, "finished": now}
+        write_text(self.stamp(results), json.dumps(stamp) + "\n")
+        self.begun(results).unlink()
+
+
+def stamp_of(name: str, identity: str) -> str:
+    """Where the stamp of a job is, relative to the results of the profile."""
+    return f"stamps/{name}.{identity}.json"
+
+
+def label(name: str) -> str:
+    """What a job of this name is called in print."""
+    return name.replace("_seed", " seed")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to run, in order: `parallel` jobs at a time, each with so many threads."""
+
+    options: Options
+    jobs: list[Job]
+    threads: int
+    parallel: int
+
+    def write(self, path: Path) -> None:
+        """Write the plan for its jobs, and see to it that none of them counts as done."""
+        for job in self.jobs:
+            job.stamp(path.parent.parent).unlink(missing_ok=True)
+        write_text(path, json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, path: Path) -> "Plan":
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        jobs = [Job(**job) for job in plan["jobs"]]
+        return cls(**plan | {"options": Options(**plan["options"]), "jobs": jobs})
+
+    def left(self, results: Path) -> list[Job]:
+        """The jobs that are not done."""
+        return [job for job in self.jobs if not job.stamp(results).is_file()]
+
+    def time_left(self, results: Path) -> str:
+        """How long the jobs take that are not done, as far as is known: one that was never done
+        counts as the mean of those with the same to do, this run's included."""
+        left, of_kind = self.left(results), {}
+        for job in self.jobs:
+            done = {} if job in left else job.last(results).get("seconds", {})
+            if seconds := done.get(job.what, job.seconds):
+                of_kind.setdefault(job.what, []).append(seconds)
+        times = [job.seconds or mean(of_kind.get(job.what, [0])) for job in left]
+        if not any(times):
+            return "unknown"
+        unknown = times.count(0)
+        note = f", {unknown} of unknown duration not counted" if unknown else ""
+        return f"about {clock(sum(times) / min(self.parallel, len(times)))}{note}"
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds as 0:04, 12:30 or 2:05:00; "unknown" for None."""
+    if seconds is None:
+        return "unknown"
+    return str(timedelta(seconds=round(seconds))).removeprefix("0:").removeprefix("0")
+
+
+def end_with(parent: int) -> None:
+    """See to it that this process, and all that it started, ends once `parent` is not above it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.3)
+        end()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def end(*_) -> None:
+    """End this process at once, and all that it started; a signal's handler, too."""
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    os._exit(130)

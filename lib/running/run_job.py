@@ -1,0 +1,135 @@
+"""Carry out one job of a plan and stamp it; what it prints stands behind its label.
+
+    python -m lib.running.run_job stamps/plan.json NAME PARENT
+
+Started by Snakemake (process PARENT, with which it ends) in the results of the profile. Exit code:
+0 done, 1 failed, 130 stopped. Ctrl-C and SIGTERM let a training write where it stands first.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from lib.paths import NOTEBOOKS
+from lib.running.job import Job, Options, Plan, clock, end, end_with
+
+
+class Failed(Exception):
+    """The job failed, for a reason that is told in one line."""
+
+
+class Prefixed:
+    """A text stream that passes whole lines on to `stream`, each behind `[label]`."""
+
+    def __init__(self, label: str, stream):
+        self.label, self.stream, self.rest = label, stream, ""
+
+    def write(self, text: str) -> None:
+        *lines, self.rest = (self.rest + text).replace("\r", "\n").split("\n")
+        for line in filter(str.strip, lines):
+            self.stream.write(f"[{self.label}] {line.rstrip()}\n")
+        self.flush()
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+
+def make_runs(job: Job, options: Options) -> None:
+    """Train, or evaluate, what of the job's runs is not as it has to be."""
+    from lib.networks.weights import PretrainedUnavailable
+    from lib.training.engine import TrainingDiverged
+    from lib.training.run import run
+
+    try:
+        for experiment in job.runs:
+            run(experiment, options.profile, job.seed, options.data, device=options.device,
+                force=job.force)  # fmt: skip
+    except (ValueError, OSError, PretrainedUnavailable, TrainingDiverged) as problem:
+        raise Failed(problem) from None
+
+
+def execute_notebook(job: Job, options: Options, executed: Path) -> None:
+    """Run the job's notebook into `executed`, which stays, with its traceback where it fails.
+
+    The kernel is this very interpreter, and Jupyter's files are in a folder of ours alone: a kernel
+    of the same name in the user's home cannot come between. Ctrl-C and SIGTERM end all at once.
+    """
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    # jsonschema's optional checker of international addresses compiles its grammar for a second
+    # when it is imported; a notebook's format has none of them
+    sys.modules["rfc3987_syntax"] = None
+    from ipykernel.kernelspec import write_kernel_spec
+
+    folder = executed.with_name(f".{job.name}")  # of one name: what a kill leaves is used again
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "kernels").mkdir(parents=True)
+    write_kernel_spec(folder / "kernels" / "python3", extra_arguments=["--log-level=CRITICAL"])
+    os.environ.update(JUPYTER_PATH=str(folder), JUPYTER_RUNTIME_DIR=str(folder / "runtime"),
+                      IPYTHONDIR=str(folder / "ipython"), PYDEVD_DISABLE_FILE_VALIDATION="1")
+    import papermill  # reads Jupyter's settings from the environment when it is imported
+    from traitlets.config import Config
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    config = Config()
+    config.KernelManager.transport_encryption = "auto"
+    # a kernel that has run its last cell has nothing left to do, but needs a second to unload
+    # PyTorch and its CUDA libraries one by one
+    config.PapermillNotebookClient.shutdown_kernel = "immediate"
+    parameters = {"profile": options.profile, "data": options.data, "device": options.device}
+    parameters |= {key: value for key, value in job.parts.items() if key == "seeds"}
+    os.chdir(NOTEBOOKS)
+    target = str(executed).replace("{", "{{").replace("}", "}}")  # papermill fills in braces
+    try:
+        papermill.execute_notebook(
+            f"{job.name}.ipynb", target, parameters, kernel_name="python3", cwd=".", config=config,
+            progress_bar=False, stdout_file=sys.stdout, stderr_file=sys.stderr,
+            autosave_cell_every=30)  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        told = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
+        raise Failed(f"{told} (the executed copy: {executed})") from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> int:
+    plan_file, name, parent = sys.argv[1:]
+    results, plan = Path.cwd(), Plan.read(Path(plan_file))
+    end_with(int(parent))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    os.environ["OMP_NUM_THREADS"] = "1"  # PyTorch's threads in a training are those of the profile
+    number, job = next((k, job) for k, job in enumerate(plan.jobs, 1) if job.name == name)
+    begin = f"[{number}/{len(plan.jobs)}] {job.label}:"
+    print(f"{begin} {job.why}", flush=True)
+    job.begin(results)
+    start = time.monotonic()
+    out, err = Prefixed(job.label, sys.stdout), Prefixed(job.label, sys.stderr)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            if job.runs:
+                make_runs(job, plan.options)
+            else:
+                execute_notebook(job, plan.options, results / "executed" / f"{name}.ipynb")
+        except KeyboardInterrupt:
+            return 130
+        except Exception as problem:
+            if not isinstance(problem, Failed):
+                traceback.print_exc()
+            print(f"FAILED: {problem}", file=sys.stderr)
+            return 1
+    seconds = time.monotonic() - start
+    job.finish(results, seconds)
+    left = f"; time left: {plan.time_left(results)}" if plan.left(results) else ""
+    print(f"{begin} done in {clock(seconds)}{left}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

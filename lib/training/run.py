@@ -1,0 +1,247 @@
+"""One run from its name to its record: training, evaluation.
+
+A run that is whole and was made by today's code, settings and data is left alone; one whose weights
+are, but whose numbers are not, is evaluated again in seconds (lib/training/status.py).
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from torch import nn
+
+from lib import paths
+from lib.data import catalogue
+from lib.data.fingerprint import DataSet
+from lib.evaluation.attention import drawn_maps
+from lib.evaluation.examples import choose_examples
+from lib.evaluation.inference import as_method
+from lib.evaluation.judge import judge
+from lib.files import only_one
+from lib.machine import (
+    choose_device,
+    cores,
+    describe_device,
+    make_deterministic,
+    peak_memory_mb,
+    versions,
+)
+from lib.metrics import evaluate
+from lib.networks.weights import source
+from lib.provenance import digest, git_commit
+from lib.training import engine, record
+from lib.training.experiments import RunConfig, resolve
+from lib.training.identity import (
+    evaluated_by,
+    evaluation_code,
+    settings,
+    trained_by,
+    training_code,
+)
+from lib.training.profiles import profile as profile_named
+from lib.training.recipes import RECIPES
+from lib.training.status import ToDo, lender, to_do
+
+
+def run(
+    experiment: str,
+    profile: str = "smoke",
+    seed: int = 0,
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    time_budget: float | None = None,
+    without_perceptual: bool = False,
+    force: bool = False,
+    threads: int | None = None,
+    report=print,
+) -> Path:
+    """Train an experiment to its end, or to the end of `time_budget` seconds; returns its folder.
+
+    What was in the folder before stays until the new run is complete; a run stopped by its budget
+    takes the place of nothing but another stopped one. `force`: from the first step, whatever is
+    there. `threads`: of the CPU, by default those of the profile.
+
+    Raises ValueError for an unknown name, FileNotFoundError for a missing data root,
+    BlockingIOError where another process is at this run, PretrainedUnavailable where the
+    perceptual networks cannot be had, TrainingDiverged on NaN.
+    """
+    config = resolve(experiment, profile, seed, without_perceptual)
+    root, target = paths.data_root(data), choose_device(device)
+    folder = Path(out) if out else paths.run_folder(profile, experiment, seed)
+    dataset = catalogue.describe(config.experiment.data, root)
+    torch.set_num_threads(threads or profile_named(profile).threads or cores())
+    busy = f"another process is at {experiment} seed {seed} in {folder}; wait for it or stop it"
+    with only_one(folder / ".lock", busy):
+        _keep_out_of_run_all(folder, paths.results_dir(profile))
+        todo = ToDo("train", "asked for") if force else to_do(folder, config, dataset)
+        if todo.what == "nothing":
+            report(f"{experiment} seed {seed} is complete already")
+            return folder
+        report(f"{experiment} ({config.experiment.title}), profile {profile}, seed {seed}, "
+               f"on {dataset.name}, {describe_device(target)}: {todo.why}")
+        if without_perceptual:
+            report("WITHOUT the VGG and EfficientNet losses, as asked for")
+        work = folder / "training"  # all is made here and moved out when it is complete
+        if force or todo.what == "evaluate":  # then what a killed training left is of no use
+            shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(exist_ok=True)
+        loaded = load(config, root)
+        if todo.what == "evaluate":
+            about = record.read(folder)
+        elif config.experiment.weights_of:
+            about = _borrow(config, root, folder)
+        else:
+            about = _train(config, loaded, dataset, work, target, time_budget, report)
+        if about["status"] == "stopped" and record.is_complete(folder):
+            report(f"stopped at step {about['steps']}; the complete run in {folder} stays until "
+                   "this one is complete")
+            return folder
+        _judge(config, root, loaded, dataset, folder, target, about, report)
+        record.install(work, folder)
+        if about["status"] == "complete":
+            shutil.rmtree(work)
+    return folder
+
+
+def _keep_out_of_run_all(folder: Path, results: Path) -> None:
+    """Raises BlockingIOError where run_all.sh is writing to `results`, unless it started us."""
+    if folder.resolve().is_relative_to(results) and os.environ.get("IR_RUN_ALL") != str(results):
+        try:
+            with FileLock(results / ".lock", timeout=1):  # for a moment, as others who look
+                pass
+        except Timeout:
+            raise BlockingIOError(f"run_all.sh is writing to {results}; wait for it or stop it"
+                                  ) from None  # fmt: skip
+
+
+def training_size(config: RunConfig) -> int:
+    """Height and width of the images that a run trains on."""
+    of_recipe = getattr(RECIPES.get(config.experiment.recipe), "training_size", None)
+    return of_recipe(config) if of_recipe else config.scale.image_size
+
+
+def load(config: RunConfig, root: Path, size: int | None = None):
+    """The images of a run, at the size that its training needs unless told otherwise."""
+    size = size or training_size(config)
+    return catalogue.load(config.experiment.data, root, size, config.scale.limits)
+
+
+def make_generator(config: RunConfig) -> nn.Module:
+    """The generator of a run, as it starts."""
+    return RECIPES[config.experiment.recipe].make_generator(config.experiment.network)
+
+
+def load_generator(folder: Path) -> nn.Module:
+    """The trained generator of a run, on the CPU, ready to evaluate.
+
+    Raises Damaged where its weights are not those that its numbers come from.
+    """
+    known = record.read(folder)
+    config = resolve(known["experiment"], known["profile"], known["seed"])
+    return record.load_weights(folder, known, make_generator(config))
+
+
+def _train(
+    config: RunConfig, data, dataset: DataSet, work: Path, device: torch.device, time_budget, report
+) -> dict:
+    """Train in the folder `work`, where there is something to train; what the record says of it."""
+    about = {
+        "status": "complete",
+        "trained": "nothing to train",
+        "steps": 0,
+        "code_commit": git_commit(),
+        "trained_by": trained_by(config, dataset),
+        "definitions": {"trained": training_code(config)},
+        "device": describe_device(device),
+        "versions": versions(),
+    }
+    if not config.experiment.network:
+        return about
+    make_deterministic(config.seed)
+    recipe = RECIPES[config.experiment.recipe](config, data, device)
+    generator = recipe.modules["generator"]
+
+    def validate() -> dict[str, float]:
+        """Means over the validation images; of pairs there are none, and no choice is made."""
+        images = getattr(data, "validation", None)
+        if images is None:
+            return {}
+        method = as_method(generator, data, config.scale.image_size, device)
+        values = evaluate(method(images.degraded), images.reference)
+        return {metric: float(np.mean(of_images)) for metric, of_images in values.items()}
+
+    identity = digest(about["trained_by"])
+    position = engine.train(recipe, work, identity, validate, time_budget, report)
+    record.write_weights(work, generator)
+    epochs = recipe.steps / recipe.steps_per_epoch
+    return about | {
+        "status": "complete" if position.step == recipe.steps else "stopped",
+        "trained": f"{position.step / recipe.steps_per_epoch:.4g} of {epochs:.4g} epochs",
+        "steps": position.step,
+        "steps_total": recipe.steps,
+        "checkpoint_rule": "the last step; no checkpoint is chosen by its metrics",
+        "pretrained_weights": {name: source(name) for name in recipe.backbones(config)},
+        "wall_time_s": round(position.seconds, 1),
+        "peak_memory_mb": peak_memory_mb(device),
+    }
+
+
+def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
+    """What the record says of a network that another run has trained.
+
+    Raises ValueError where that run is not there as it should be.
+    """
+    name, owner = config.experiment.weights_of, lender(folder, config)
+    of_owner = resolve(name, config.profile, config.seed)
+    todo = to_do(owner, of_owner, catalogue.describe(of_owner.experiment.data, root))
+    if todo.what != "nothing":
+        borrower, seed = config.experiment.name, config.seed
+        raise ValueError(f"{borrower} needs the network of {name} seed {seed} ({todo.why}): python "
+                         f"-m lib.train --experiment {name} {borrower} --profile {config.profile} "
+                         f"--seed {seed}")  # fmt: skip
+    known = record.read(owner)
+    kept = ("status", "trained", "steps", "trained_by", "definitions", "code_commit", "device",
+            "versions")  # fmt: skip
+    return {key: known[key] for key in kept} | {"weights": known["files"][record.WEIGHTS]}
+
+
+def _judge(
+    config: RunConfig, root: Path, data, dataset: DataSet, folder: Path, device: torch.device,
+    about: dict, report,
+) -> None:
+    """Evaluate the weights as they are stored, new ones or those of before; write the record."""
+    experiment, size, work = config.experiment, config.scale.image_size, folder / "training"
+    shown = data if training_size(config) == size else load(config, root, size)
+    examples = choose_examples(experiment.data, shown)
+    if experiment.weights_of:
+        generator = load_generator(lender(folder, config))
+        method = as_method(generator, data, size, device)
+    elif experiment.network:
+        stored = work if (work / record.WEIGHTS).is_file() else folder
+        generator = record.fill(make_generator(config), stored / record.WEIGHTS)
+        method = as_method(generator, data, size, device)
+    else:
+        method = RECIPES[experiment.recipe](data)
+    test = judge(method, data, shown)
+    attention = drawn_maps(generator, test.inputs[examples]) if experiment.trained else {}
+    about |= {
+        "experiment": experiment.name,
+        "profile": config.profile,
+        "seed": config.seed,
+        "dataset": dataset.name,
+        "data_fingerprint": dataset.fingerprint,
+        "n_images": len(test.names),
+        "metrics": test.means(),
+        "not_measured": test.why,
+        "evaluated_by": evaluated_by(config, dataset),
+        "evaluated_at_commit": git_commit(),
+        "config": settings(config),
+    }
+    about["definitions"]["evaluated"] = evaluation_code(experiment.data)
+    record.write(work, folder, about, test, examples, attention)
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in about["metrics"].items())
+    report(f"{len(test.names)} test images of {dataset.name}: {shown}")

@@ -1,0 +1,151 @@
+"""What is published of a profile: all that a reader needs, whole, and no weights."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from lib import paths
+from lib.files import sha256, write_text
+from lib.results import publish as module
+from lib.results.publish import publish
+from lib.results.runs import read_run
+from lib.running import run_all
+from lib.training import record
+
+PAGE = ('<a href="#top">a</a> <a href="../runs/C5/seed0/samples.png">b</a> '
+        '<a href="../runs/C5/seed1/samples.png#x">c</a> <a href="notebooks/x.html">d</a> '
+        '<a href="https://doi.org/1">e</a> '
+        '<a href="../../../notebooks/x.ipynb#y">f</a>')  # fmt: skip
+
+
+def make_run(results, experiment, seed):
+    folder = results / "runs" / experiment / f"seed{seed}"
+    files = {"weights.safetensors": b"weights" * 1000, "history.csv": b"step,loss\n1,2\n",
+             "test_images.csv": b"image,PSNR\na,20\n", "samples.png": b"png",
+             "attention.npz": b"npz"}  # fmt: skip
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    known = dict.fromkeys(record.KEYS, "") | {
+        "experiment": experiment, "seed": seed, "status": "complete",
+        "files": {name: sha256(folder / name) for name in files}}  # fmt: skip
+    write_text(folder / "run.json", json.dumps(known))
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setenv("IR_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setattr(module, "LARGE", 25e6)
+    results = paths.results_dir("smoke")
+    write_text(tmp_path / "notebooks/x.ipynb", "{}")
+    for name in ("numbers.csv", "claims.csv", "tables/a.csv", "figures/b.svg", "executed/x.ipynb",
+                 "report/notebooks/x.html", "stamps/x.json", "tables/.hidden"):  # fmt: skip
+        write_text(results / name, name)
+    write_text(results / "report/index.html", PAGE)
+    for experiment, seeds in (("C5", (0, 1, 10)), ("GN", (10, 2))):
+        for seed in seeds:
+            make_run(results, experiment, seed)
+    return results
+
+
+def content(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*") if path.is_file()}  # fmt: skip
+
+
+def test_readers_get_all_but_weights_and_samples_of_one_seed(results):
+    told = publish("smoke")
+    target = results.parent / "published/smoke"
+    assert str(target) in told and "MB" in told and "WARNING" not in told
+    of_runs = {"C5/seed0": 5, "C5/seed1": 3, "C5/seed10": 3, "GN/seed2": 5, "GN/seed10": 3}
+    found = content(target)
+    for run, files in of_runs.items():
+        assert sum(name.startswith(f"runs/{run}/") for name in found) == files, run
+    assert {name for name in found if not name.startswith("runs/")} == {
+        "numbers.csv", "claims.csv", "tables/a.csv", "figures/b.svg", "report/index.html"}
+    assert not any("weights" in name for name in found)
+    for name in found.keys() - {"report/index.html"}:
+        assert found[name] == (results / name).read_bytes() or name.endswith("run.json")
+
+
+def test_published_runs_can_be_read_and_damage_is_found(results):
+    publish("smoke")
+    for run in (results.parent / "published/smoke/runs").glob("*/seed*"):
+        assert read_run(run).test_images.loc["a", "PSNR"] == 20
+        known, of = (record.read(folder) for folder in (run, results / "runs" / run.relative_to(
+            run.parent.parent)))  # fmt: skip
+        assert {**known, "files": of["files"]} == of
+    (run / "history.csv").write_text("other")
+    with pytest.raises(record.Damaged, match="history.csv"):
+        read_run(run)
+
+
+def test_links_lead_to_what_is_published_or_are_text(results):
+    publish("smoke")
+    page = (results.parent / "published/smoke/report/index.html").read_text()
+    assert page == ('<a href="#top">a</a> <a href="../runs/C5/seed0/samples.png">b</a> <a>c</a> '
+                    '<a>d</a> <a href="https://doi.org/1">e</a> '
+                    '<a href="../../../../notebooks/x.ipynb#y">f</a>')  # fmt: skip
+
+
+def test_replaced_as_a_whole(results):
+    publish("smoke")
+    (results / "claims.csv").unlink()
+    shutil.rmtree(results / "runs/GN")
+    publish("smoke")
+    target = results.parent / "published/smoke"
+    assert not (target / "claims.csv").exists() and not (target / "runs/GN").exists()
+    assert [path.name for path in target.parent.iterdir()] == ["smoke"]
+
+
+@pytest.mark.parametrize("call", ["copy", "copytree", "rename", "rmtree"])
+def test_killed_at_any_moment_leaves_the_old_or_the_new(results, monkeypatch, call):
+    publish("smoke")
+    target = results.parent / "published/smoke"
+    before = content(target)
+    write_text(results / "numbers.csv", "new")
+    owner = os if call == "rename" else shutil
+    real, count = getattr(owner, call), [0]
+    for k in range(40):
+        count[0] = 0
+
+        def killed_at_k(*args, k=k, **more):
+            if count[0] == k:
+                raise KeyboardInterrupt
+            count[0] += 1
+            return real(*args, **more)
+
+        monkeypatch.setattr(owner, call, killed_at_k)
+        try:
+            publish("smoke")
+            finished = True
+        except KeyboardInterrupt:
+            finished = False
+        monkeypatch.setattr(owner, call, real)
+        if finished:
+            break
+        if not target.is_dir():  # between the two moves: the next call begins with the old one
+            assert content(target.with_name(".smoke.old")) == before
+        elif content(target) != before:
+            assert content(target)["numbers.csv"] == b"new"
+    assert finished and content(target)["numbers.csv"] == b"new"
+    assert content(target).keys() == before.keys()
+
+
+def test_refusals_are_one_line(results, capsys):
+    (results / "runs/GN/seed2/samples.png").write_bytes(b"other")
+    assert run_all.main(["--profile", "smoke", "--publish"]) == 1
+    assert "samples.png is damaged" in (told := capsys.readouterr().err) and told.count("\n") == 1
+    (results / "numbers.csv").unlink()
+    assert run_all.main(["--profile", "smoke", "--publish"]) == 1
+    assert "there is no" in (told := capsys.readouterr().err) and told.count("\n") == 1
+    assert not (results.parent / "published/smoke").exists()
+
+
+def test_large_results_are_warned_of(results, monkeypatch, capsys):
+    monkeypatch.setattr(module, "LARGE", 1000)
+    assert run_all.main(["--profile", "smoke", "--publish"]) == 0
+    assert "WARNING: all published results are" in capsys.readouterr().out
