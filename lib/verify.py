@@ -10,7 +10,9 @@ changed since. Ends with 0 where all agree, else with 1 and one line a problem.
 import argparse
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,10 @@ def verify(profile: str, data: Path | None = None) -> Verdict:
             continue
         again[name] = line | {key: numbers.as_text(number)[key] for key in FIELDS}
         verdict.recomputed += 1
+    for name in EXPERIMENTS:  # the runs that only further tables rest on, too
+        for path in sorted(results_of(profile, name).glob(f"runs/{name}/seed*/run.json")):
+            with suppress(record.Damaged):
+                runs.get(name, int(path.parent.name.removeprefix("seed")))
     _percentages(again, verdict)
     for name, line in zip(map(numbers.name_of, lines), lines):
         for key in FIELDS:
@@ -124,6 +130,12 @@ def _read_numbers(profile: str, verdict: Verdict) -> list[dict[str, str]]:
         if printed[name] != there[name]:
             what = f"reported: the paper prints {printed[name]}, not {there[name]}"
             wrong.append(Problem("number", name, what))
+    merged = {numbers.name_of(line): line for line in numbers.merge(profile).to_dict("records")}
+    for line in frame.to_dict("records"):
+        name = numbers.name_of(line)
+        if name in merged and not line["reproduced"] and merged[name]["reproduced"]:
+            what = "is empty, but not in tables/; run notebooks/90_summary.ipynb"
+            wrong.append(Problem("number", name, what))
     return [line for line in frame.to_dict("records") if numbers.name_of(line) in printed]
 
 
@@ -132,7 +144,8 @@ class _Runs:
 
     def __init__(self, profile: str, data: Path | None, verdict: Verdict):
         self.profile, self.verdict = profile, verdict
-        self.root = paths.data_root(data)
+        root = paths.data_root(data)
+        self.describe = cache(lambda key: catalogue.describe(key, root))
         self.asked_for_data = data is not None or bool(os.environ.get("IR_DATA"))
         self.known: dict[str, Run | record.Damaged] = {}
         self.absent: set[str] = set()
@@ -173,7 +186,7 @@ class _Runs:
         if weights and (damaged := record.damage(run.folder, known, only=[record.WEIGHTS])):
             wrong.append(Problem("source", where, damaged))
         config = resolve(experiment, self.profile, seed)
-        dataset = catalogue.describe(config.experiment.data, self.root)
+        dataset = self.describe(config.experiment.data)
         if dataset.name != run.dataset and not self.asked_for_data:
             self.absent.add(run.dataset)
             dataset = catalogue.DataSet(dataset.key, run.dataset, known["data_fingerprint"], None)

@@ -24,7 +24,10 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (len(IMAGES), 32, 32), dtyp
 
 
 def make_run(experiment, seed, root, profile="test", **changed):
-    """A whole run in the results of its profile; `changed`: fields of its record."""
+    """A whole run in the results of its profile; `changed`: fields of its record.
+
+    Of one that judges another's network, `weights` has to be among these.
+    """
     config = resolve(experiment, profile, seed)
     dataset = catalogue.describe(config.experiment.data, root)
     folder = run_folder(profile, experiment, seed)
@@ -36,15 +39,16 @@ def make_run(experiment, seed, root, profile="test", **changed):
     if config.experiment.network:
         record.write_weights(work, torch.nn.Linear(1, 1))
         (work / "history.csv").write_text("step,mse\n10,2\n20,1\n")
-    about = {
+    about = dict.fromkeys(record.KEYS, "made up") | {
         "experiment": experiment, "profile": profile, "seed": seed, "status": "complete",
         "trained": "1 of 1 epochs", "steps": 20 if config.experiment.network else 0,
         "dataset": dataset.name, "data_fingerprint": dataset.fingerprint,
         "n_images": len(IMAGES), "metrics": test.means(), "not_measured": "",
-        "trained_by": trained_by(config, dataset), "evaluated_by": evaluated_by(config, dataset),
+        "trained_by": {} if config.experiment.weights_of else trained_by(config, dataset),
+        "evaluated_by": evaluated_by(config, dataset),
         "definitions": {"trained": training_code(config),
                         "evaluated": evaluation_code(config.experiment.data)},
-        "config": settings(config), "code_commit": "abc", "device": "a CPU", "versions": {},
+        "config": settings(config), "versions": {},
     }  # fmt: skip
     record.write(work, folder, about | changed, test, [3, 1, 0], {})
     record.install(work, folder)

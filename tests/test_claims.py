@@ -167,13 +167,16 @@ def test_a_single_seed_says_that_it_is_one(results):
     assert "(one seed:" in frame.loc["external-skips", "why"]
 
 
-def test_the_more_comparisons_a_claim_makes_the_surer_each_has_to_be():
-    """A difference at the edge of 95 % settles a claim alone, and not one of sixteen."""
+def test_the_more_comparisons_a_claim_makes_the_surer_each_has_to_be(results):
+    """A difference at the edge of 95 % would settle a claim alone, and does not one of four."""
     noise = np.random.default_rng(1).normal(size=100)
     images = noise - noise.mean() + 0.22 * noise.std()
     low, _ = claims._interval(images[None], level=0.95)
-    corrected, _ = claims._interval(images[None], level=1 - claims.DOUBT / 16)
+    corrected, _ = claims._interval(images[None], level=1 - claims.DOUBT / 4)
     assert corrected < 0 < low
+    for apart, verdict in ((images, "undecided"), (images + 0.2 * noise.std(), "reproduced")):
+        frame = by_image({"C5": [10 + apart], "C4": [np.full(100, 10.0)]}, seeds=(0,))
+        assert frame.loc["external-skips", "verdict_ours"] == verdict
 
 
 def test_what_is_stored_behind_the_numbers_is_found(results, tmp_path):

@@ -278,7 +278,7 @@ def test_help_explains_every_option(fresh):
     (["--frobnicate"], "unknown option --frobnicate"),
     (["--profile"], "--profile needs a value"),
     (["--data", "/no/such/folder"], "there is no folder /no/such/folder"),
-    (["--profile", "huge"], "unknown profile huge, there are: smoke, laptop, paper"),
+    (["--profile", "huge"], "invalid choice: 'huge' (choose from 'smoke', 'laptop'"),
     (["--seeds", "0,x"], "0,x is not a list"),
     (["--seeds", "1,1"], "1,1 is not a list of different seeds"),
     (["--seeds", "0,00"], "0,00 is not a list of different seeds"),

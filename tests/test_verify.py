@@ -16,7 +16,7 @@ from lib.results.numbers import Number
 from lib.results.publish import publish
 from lib.results.runs import find_runs, table_numbers
 from lib.results.tables import TABLES
-from lib.training import status
+from lib.training import record, status
 from lib.training.experiments import resolve
 from made_runs import make_run
 
@@ -122,7 +122,9 @@ def test_numbers_of_the_other_paper_are_computed_again(results, made):
     assert any(f"{name}: sd is stored as 7" in line for line in found())
 
 
-def test_published_records_are_checked_without_weights(results):
+def test_published_records_are_checked_without_weights(results, made):
+    lent = record.read(results / "runs/C5/seed0")["files"][record.WEIGHTS]
+    make_run("C5-on-recorded-faces", 0, made / "data", weights=lent)
     publish(PROFILE)
     published = results.parent / "published" / PROFILE
     assert not list(published.rglob("*.safetensors"))
@@ -213,6 +215,15 @@ def test_numbers_missing_or_too_many_are_found(results):
     assert "a number stands in it twice" in text
     path.write_text("a,b\n1,2\n")
     assert "numbers.csv: its columns are not paper, item" in found()[0]
+
+
+def test_a_table_that_was_not_merged_is_found(results):
+    frame = pd.read_csv(results / "numbers.csv", dtype=str, keep_default_na=False)
+    of_table = frame["item"] == "table4"
+    frame.loc[of_table, ["reproduced", "sd", "ci_low", "ci_high", "seeds", "source"]] = ""
+    frame.to_csv(results / "numbers.csv", index=False)
+    lines = [line for line in found("number") if "is empty, but not in tables/" in line]
+    assert len(lines) == of_table.sum() == 20 and lines[0].startswith("2dgan/table4/")
 
 
 # ---- altered runs

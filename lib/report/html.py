@@ -4,8 +4,8 @@
     python -m lib.report.html smoke --notebooks      and the executed notebooks as HTML beside it
 
 The page needs no network and no scripts, and may be copied with the rest of results/<profile>: it
-links to nothing outside but published runs, where none were made here. Each number on it is the text of numbers.csv and leads to the run, or to
-the notebook, that it comes from.
+links to nothing outside but published runs, where none were made here. Each number on it is the
+text of numbers.csv and leads to the run, or to the notebook, that it comes from.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def write_notebooks(profile: str) -> list[Path]:
     """Executed notebooks as HTML that needs no network: report/notebooks/<name>.html.
 
     Returns the pages that are there now. One that is newer than its notebook's executed copy is
-    left alone; one that is still running has none: the summary calls this.
+    left alone; a notebook that is still running has none.
     """
     import nbformat
     from nbconvert import HTMLExporter  # takes a while to import

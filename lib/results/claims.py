@@ -115,7 +115,7 @@ def judge(numbers: pd.DataFrame, measured: Mapping[str, Measured] | None = None)
     for number in numbers.itertuples(index=False):
         address = f"{number.item}/{number.row}/{number.column}"
         known = (measured or {}).get(f"{number.paper}/{address}")
-        steps = {run.record["steps"] for run in known.runs} if known else ()
+        steps = {run.record["steps"] for run in known.runs if run.trained} if known else ()
         cells[number.paper, address] = Cell(
             number, known.values if known else None, tuple(sorted(steps))
         )

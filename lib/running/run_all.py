@@ -4,7 +4,6 @@ lib/running/workflow.py says what there is to do, lib/running/planning.py what o
 Snakemake runs that, from the plan that is handed to it.
 """
 
-import argparse
 import contextlib
 import difflib
 import os
@@ -14,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import ArgumentError, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,42 +31,33 @@ GRACE = 60  # seconds that stopped trainings have for writing where they stand
 say = partial(print, flush=True)
 
 
-class UsageError(ValueError):
-    """What was asked for cannot be had; the message says what can."""
-
-
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options that run_all.sh documents. Raises UsageError for anything else."""
-    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
-    parser.add_argument("--profile", default="smoke")
+def parse_arguments(arguments: Sequence[str] | None) -> Namespace:
+    """The options that run_all.sh documents. Raises ArgumentError for anything else."""
+    parser = ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
+    parser.add_argument("--profile", default="smoke", choices=[*PROFILES])
     parser.add_argument("--data")  # run_all.sh has seen that it is a folder
     parser.add_argument("--jobs", type=_jobs)
     parser.add_argument("--seeds", default=(0,), type=_seeds)
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="TARGET")
     for switch in ("--force", "--dry-run", "--list", "--publish"):
         parser.add_argument(switch, action="store_true")
-    try:
-        given, unknown = parser.parse_known_args(arguments)
-    except argparse.ArgumentError as problem:
-        raise UsageError(problem) from None
+    given, unknown = parser.parse_known_args(arguments)
     if unknown:
-        raise UsageError(f"unknown option {unknown[0]}")
-    if given.profile not in PROFILES:
-        raise UsageError(f"unknown profile {given.profile}, there are: {', '.join(PROFILES)}")
+        raise ArgumentError(None, f"unknown option {unknown[0]}")
     return given
 
 
 def _jobs(text: str) -> int:
     if not (text.isdecimal() and len(text) < 4 and int(text)):
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to 999")
+        raise ArgumentTypeError(f"{text} is not a whole number from 1 to 999")
     return int(text)
 
 
 def _seeds(text: str) -> tuple[int, ...]:
     seeds = [int(seed) if seed.isdecimal() and len(seed) < 19 else -1 for seed in text.split(",")]
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise argparse.ArgumentTypeError(f"{text} is not a list of different seeds such as 0,1,2")
+        raise ArgumentTypeError(f"{text} is not a list of different seeds such as 0,1,2")
     return tuple(seeds)
 
 
@@ -132,7 +123,7 @@ def _stop(snakemake: psutil.Process, told: set[int], at_once: bool) -> None:
                 process.terminate()
 
 
-def run(given: argparse.Namespace) -> int:
+def run(given: Namespace) -> int:
     """Carry out a parsed command line; returns the exit code."""
     results = paths.results_dir(given.profile)
     if given.publish:
@@ -152,7 +143,7 @@ def run(given: argparse.Namespace) -> int:
     try:
         options = Options(given.profile, given.seeds, choose_device(given.device).type, str(data))
     except ValueError as problem:
-        raise UsageError(f"--device {given.device}: {problem}") from None
+        raise ArgumentError(None, f"--device {given.device}: {problem}") from None
     # jobs run elsewhere: what was relative to this folder must not stay so
     os.environ.update(IR_RESULTS=str(results.parent), IR_CACHE=str(paths.cache_dir()),
                       PYTHONPATH=f"{paths.REPO}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
@@ -164,8 +155,8 @@ def run(given: argparse.Namespace) -> int:
         return 0
     for target in set(given.only) - known.keys():
         near = difflib.get_close_matches(target, known, n=1)
-        raise UsageError(f"unknown target {target}" + (f", did you mean {near[0]}?" if near else
-                         "; ./run_all.sh --list shows all"))  # fmt: skip
+        hint = f", did you mean {near[0]}?" if near else "; ./run_all.sh --list shows all"
+        raise ArgumentError(None, f"unknown target {target}{hint}")
     say(f"profile {options.profile}, seeds {','.join(map(str, options.seeds))}, device "
         f"{options.device}, data {options.data}")
     plan = make_plan(options, given.only, given.force, given.jobs)
@@ -197,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; run the same command to continue", file=sys.stderr)
         return 130
-    except UsageError as error:
+    except ArgumentError as error:
         print(f"run_all.sh: {error} (./run_all.sh --help explains the options)", file=sys.stderr)
         return 2
     except (ValueError, OSError) as error:

@@ -20,10 +20,6 @@ from lib.paths import NOTEBOOKS
 from lib.running.job import Job, Options, Plan, clock, end, end_with
 
 
-class Failed(Exception):
-    """The job failed, for a reason that is told in one line."""
-
-
 class Prefixed:
     """A text stream that passes whole lines on to `stream`, each behind `[label]`."""
 
@@ -40,8 +36,8 @@ class Prefixed:
         self.stream.flush()
 
 
-def make_runs(job: Job, options: Options) -> None:
-    """Train, or evaluate, what of the job's runs is not as it has to be."""
+def make_runs(job: Job, options: Options) -> str:
+    """Train, or evaluate, what of the job's runs is not as it has to be; returns why it failed."""
     from lib.networks.weights import PretrainedUnavailable
     from lib.training.engine import TrainingDiverged
     from lib.training.run import run
@@ -51,11 +47,13 @@ def make_runs(job: Job, options: Options) -> None:
             run(experiment, options.profile, job.seed, options.data, device=options.device,
                 force=job.force)  # fmt: skip
     except (ValueError, OSError, PretrainedUnavailable, TrainingDiverged) as problem:
-        raise Failed(problem) from None
+        return str(problem) or repr(problem)
+    return ""
 
 
-def execute_notebook(job: Job, options: Options, executed: Path) -> None:
-    """Run the job's notebook into `executed`, which stays, with its traceback where it fails.
+def execute_notebook(job: Job, options: Options, executed: Path) -> str:
+    """Run the job's notebook into `executed`, which stays, with its traceback where it fails;
+    returns why it failed.
 
     The kernel is this very interpreter, and Jupyter's files are in a folder of ours alone: a kernel
     of the same name in the user's home cannot come between. Ctrl-C and SIGTERM end all at once.
@@ -93,9 +91,10 @@ def execute_notebook(job: Job, options: Options, executed: Path) -> None:
             autosave_cell_every=30)  # fmt: skip
     except papermill.PapermillExecutionError as error:
         told = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
-        raise Failed(f"{told} (the executed copy: {executed})") from None
+        return f"{told} (the executed copy: {executed})"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return ""
 
 
 def main() -> int:
@@ -114,15 +113,16 @@ def main() -> int:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             if job.runs:
-                make_runs(job, plan.options)
+                why = make_runs(job, plan.options)
             else:
-                execute_notebook(job, plan.options, results / "executed" / f"{name}.ipynb")
+                why = execute_notebook(job, plan.options, results / f"executed/{name}.ipynb")
         except KeyboardInterrupt:
             return 130
         except Exception as problem:
-            if not isinstance(problem, Failed):
-                traceback.print_exc()
-            print(f"FAILED: {problem}", file=sys.stderr)
+            traceback.print_exc()
+            why = repr(problem)
+        if why:
+            print(f"FAILED: {why}", file=sys.stderr)
             return 1
     seconds = time.monotonic() - start
     job.finish(results, seconds)

@@ -30,7 +30,7 @@ TRAINED = (WEIGHTS, "history.csv")  # what only training makes
 KEYS = {
     "experiment", "profile", "seed", "status", "trained", "steps", "dataset", "data_fingerprint",
     "n_images", "metrics", "examples", "trained_by", "evaluated_by", "config", "code_commit",
-    "files",
+    "files", "device", "versions", "not_measured", "evaluated_at_commit",
 }  # fmt: skip
 ROWS = ("input", "output", "reference")
 STRIP = 14  # pixels above each row of a sheet, for its label

@@ -45,7 +45,8 @@ def to_do(folder: Path, config: RunConfig, dataset: DataSet, with_weights: bool 
     if named != (config.experiment.name, config.profile, config.seed):
         return ToDo("train", "its record is of {}, profile {}, seed {}".format(*named))
     if config.experiment.weights_of:
-        if known["weights"] != borrowed_weights(folder, config):
+        lent = borrowed_weights(folder, config)
+        if known["weights"] != lent and (with_weights or lent):
             return ToDo("train", f"the network of {config.experiment.weights_of} is new")
     elif why := changes(known, "trained", trained_by(config, dataset), training_code(config),
                       config, dataset):
