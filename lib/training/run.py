@@ -204,9 +204,7 @@ def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
                          f"-m lib.train --experiment {name} {borrower} --profile {config.profile} "
                          f"--seed {seed}")  # fmt: skip
     known = record.read(owner)
-    kept = ("status", "trained", "steps", "trained_by", "definitions", "code_commit", "device",
-            "versions")  # fmt: skip
-    return {key: known[key] for key in kept} | {"weights": known["files"][record.WEIGHTS]}
+    return known | {"weights": known["files"][record.WEIGHTS]}  # its numbers are replaced
 
 
 def _judge(
