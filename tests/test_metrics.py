@@ -311,7 +311,7 @@ def test_inputs_are_left_alone(pairs):
 def test_evaluate_names_and_orders_the_metrics(pairs):
     images, references = pairs
     values = evaluate(images, references)
-    assert tuple(values) == METRICS == ("AG", "IE", "PSNR", "SSIM")
+    assert tuple(values) == tuple(METRICS) == ("AG", "IE", "PSNR", "SSIM")
     assert np.array_equal(values["AG"], average_gradient(images))
     assert np.array_equal(values["IE"], information_entropy(images))
     assert np.array_equal(values["PSNR"], psnr(images, references))
