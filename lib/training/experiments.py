@@ -158,7 +158,7 @@ def _sober_drunk() -> list[Experiment]:
 
 
 def _on_other_images() -> list[Experiment]:
-    """2D-GAN, Table 7, our own questions: networks judged on images other than their own."""
+    """2D-GAN, our own questions: networks judged on images other than their own."""
     untrained = {"network": None, "recipe": "", "discriminator": None, "losses": None}
     return [
         Experiment("Sober-Drunk-by-frame-on-persons", "2dgan",
@@ -167,6 +167,9 @@ def _on_other_images() -> list[Experiment]:
         Experiment("C5-on-recorded-faces", "2dgan",
                    "C5 on recorded faces, the reference being their contrast stretched by CLAHE",
                    data="sober_drunk_recorded", weights_of="C5", **untrained),
+        *(Experiment(f"C5-on-{data}-infrared", "2dgan", f"C5 on degraded infrared images, {data}",
+                     data=f"{data.lower()}_infrared", weights_of="C5", **untrained)
+          for data in ("FLIR", "OSU")),
     ]  # fmt: skip
 
 
@@ -184,6 +187,8 @@ def _untrained() -> list[Experiment]:
         ("Sober-Drunk-by-frame-input", "sober_drunk_by_frame", "input",
          "the degraded face as it is, faces split by frame"),
         ("recorded-faces-input", "sober_drunk_recorded", "input", "the recorded face as it is"),
+        ("FLIR-infrared-input", "flir_infrared", "input", "the degraded infrared image as it is"),
+        ("OSU-infrared-input", "osu_infrared", "input", "the degraded infrared image as it is"),
     ]  # fmt: skip
     for data in ("OSU", "FLIR"):
         methods += [
