@@ -391,11 +391,14 @@ def test_data_sets(problems, absent, state):
     ({"reproduced": "10.004"}, ("same", "≈ +0.00 (+0.0 %)")),
     ({"reproduced": "11", "ci_low": "9", "ci_high": "13"}, ("same", "≈ +1.00 (+10 %)")),
     ({"reproduced": "11", "ci_low": "10.5", "ci_high": "13"}, ("above", "▲ +1.00 (+10 %)")),
+    ({"reproduced": "10.004", "item": "table2", "row": "Generator", "column": "FLOPs (G)"},
+     ("fitted", "≈ fitted +0.00 (+0.0 %)")),
     ({"reproduced": "4", "item": "prose"}, ("below", "▼ −6.00 points")),
     ({"reproduced": ""}, ("missing", "")),
 ])  # fmt: skip
 def test_difference(line, expected):
-    given = {"item": "table4", "reported": "10.00", "ci_low": "", "ci_high": "", "sd": ""} | line
+    given = {"paper": "2dgan", "item": "table4", "row": "AG", "column": "C1", "reported": "10.00",
+             "ci_low": "", "ci_high": "", "sd": ""} | line  # fmt: skip
     assert page_tables.difference(given) == expected
 
 

@@ -35,8 +35,9 @@ def calibration_table(degraded: np.ndarray, reference: np.ndarray) -> pd.DataFra
     """
     paper = reported_inputs()
     rows = {}
-    for metric, values in evaluate(degraded, reference).items():
-        low, high = paper.loc[metric]
+    measured = evaluate(degraded, reference)
+    for metric, (low, high) in paper.iterrows():
+        values = measured[metric]
         rows[metric] = {
             "min": values.min(),
             "5 %": np.percentile(values, 5),

@@ -154,7 +154,7 @@ class Notebook:
 
 _TABLES = (
     Notebook("00_environment_and_reported", "environment, and what both papers report"),
-    Notebook("02_audit", "do the papers agree with themselves?"),
+    Notebook("02_audit", "do the papers agree with themselves?", data=("enhancement",)),
     Notebook("10_2dgan_data", "2D-GAN: enhancement data, Fig. 5", data=("enhancement",)),
     Notebook("11_train_2dgan", "2D-GAN: how its models are trained",
              experiments=tuple(n for n, e in EXPERIMENTS.items()
