@@ -1,4 +1,7 @@
-"""Image quality metrics on grey levels 0..255, one a file, as the papers define them."""
+"""Image quality metrics on grey levels 0..255, one a file, as the papers define them.
+
+The structure of an image (`structure_psnr`) is a measure of ours.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -8,6 +11,7 @@ from lib.metrics.eme import eme
 from lib.metrics.information_entropy import information_entropy
 from lib.metrics.psnr import psnr
 from lib.metrics.ssim import ssim
+from lib.metrics.structure import structure_psnr
 
 # name -> function of images and references; a row here is measured of every test image
 METRICS = {
@@ -15,6 +19,7 @@ METRICS = {
     "IE": lambda images, references: information_entropy(images),
     "PSNR": psnr,
     "SSIM": ssim,
+    "PSNR structure": structure_psnr,
 }
 
 __all__ = [
@@ -25,6 +30,7 @@ __all__ = [
     "information_entropy",
     "psnr",
     "ssim",
+    "structure_psnr",
 ]
 
 
@@ -36,6 +42,7 @@ def evaluate(images: ArrayLike, references: ArrayLike) -> dict[str, float | np.n
 
     >>> grey = np.full((2, 16, 16), 100, dtype=np.uint8)
     >>> {name: values.tolist() for name, values in evaluate(grey, grey).items()}
-    {'AG': [0.0, 0.0], 'IE': [0.0, 0.0], 'PSNR': [inf, inf], 'SSIM': [1.0, 1.0]}
+    {'AG': [0.0, 0.0], 'IE': [0.0, 0.0], 'PSNR': [inf, inf], 'SSIM': [1.0, 1.0], \
+'PSNR structure': [inf, inf]}
     """
     return {name: metric(images, references) for name, metric in METRICS.items()}

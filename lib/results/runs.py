@@ -69,7 +69,7 @@ def read_run(folder: Path) -> Run:
     known = record.read(folder)
     if known is None:
         raise FileNotFoundError(f"{folder} holds no run")
-    if wrong := record.damage(folder, known, without=[record.WEIGHTS]):
+    if wrong := record.damage(folder, known, without=record.STORED_WEIGHTS):
         raise record.Damaged(f"{folder}: {wrong}")
     return Run(folder, known, pd.read_csv(folder / "test_images.csv", index_col="image"))
 

@@ -157,10 +157,19 @@ def _sober_drunk() -> list[Experiment]:
     ]  # fmt: skip
 
 
+def _wide() -> list[Experiment]:
+    """C5 under the wide ranges of `lib.data.degradation`: the network for images of one's own."""
+    return [Experiment("C5-wide", "2dgan", "C5 trained under the wide degradation",
+                       TwoDGANConfig(), data="enhancement_wide")]  # fmt: skip
+
+
 def _on_other_images() -> list[Experiment]:
-    """2D-GAN, Table 7, our own questions: networks judged on images other than their own."""
+    """Our own questions: networks of 2D-GAN judged on images other than their own."""
     untrained = {"network": None, "recipe": "", "discriminator": None, "losses": None}
     return [
+        *(Experiment(f"{name}-on-wide", "2dgan", f"{name} under the wide degradation",
+                     data="enhancement_wide", weights_of=name, **untrained)
+          for name in ("C1", "C2", "C3", "C4", "C5")),
         Experiment("Sober-Drunk-by-frame-on-persons", "2dgan",
                    "the network of the split by frame on the test images of the split by person",
                    data="sober_drunk", weights_of="Sober-Drunk-by-frame", **untrained),
@@ -175,12 +184,22 @@ def _untrained() -> list[Experiment]:
     and for GN_CycleGAN the floor that a translation has to rise above."""
     methods = [
         ("Input", "enhancement", "input", "the degraded image as it is"),
+        ("tone_map", "enhancement", "tone_map", "mean and deviation set by linear regression"),
+        ("undo_middle", "enhancement", "undo_middle",
+         "contrast and brightness taken back by the middle of their ranges"),
+        ("undo_true", "enhancement", "undo_true",
+         "contrast and brightness taken back by their true factors"),
+        ("Input-wide", "enhancement_wide", "input", "the image degraded by the wide ranges"),
+        ("tone_map-wide", "enhancement_wide", "tone_map",
+         "mean and deviation set by linear regression, wide ranges"),
         ("HE", "enhancement", "HE", "histogram equalisation"),
         ("CLAHE", "enhancement", "CLAHE", "contrast-limited adaptive histogram equalisation"),
         ("GF", "enhancement", "GF", "guided filter"),
         ("SSR", "enhancement", "SSR", "single-scale Retinex"),
         ("MSR", "enhancement", "MSR", "multi-scale Retinex"),
         ("Sober-Drunk-input", "sober_drunk", "input", "the degraded face as it is"),
+        ("Sober-Drunk-tone_map", "sober_drunk", "tone_map",
+         "mean and deviation of a face set by linear regression"),
         ("Sober-Drunk-by-frame-input", "sober_drunk_by_frame", "input",
          "the degraded face as it is, faces split by frame"),
         ("recorded-faces-input", "sober_drunk_recorded", "input", "the recorded face as it is"),
@@ -255,7 +274,7 @@ EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
         *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines(),
-        *_sober_drunk(), *_on_other_images(), *_untrained(), *_translation(),
+        *_sober_drunk(), *_wide(), *_on_other_images(), *_untrained(), *_translation(),
         *_normalisation_readings(), *_stress(),
     )
 }  # fmt: skip
@@ -270,11 +289,13 @@ class RunConfig:
     seed: int
     scale: EnhancementScale | TranslationScale
     without_perceptual: bool = False  # asked for by name where weights are missing
+    precision: str = "auto"  # of a run that has begun "fp32" or "bf16", see lib.training.precision
 
 
 def resolve(
-    name: str, profile_name: str, seed: int = 0, without_perceptual: bool = False
-) -> RunConfig:
+    name: str, profile_name: str, seed: int = 0, without_perceptual: bool = False,
+    precision: str = "auto",
+) -> RunConfig:  # fmt: skip
     """The experiment at the size of a profile.
 
     Raises ValueError for an unknown name or profile, and where no loss would be left.
@@ -293,7 +314,7 @@ def resolve(
         if not any(getattr(losses, loss, 0.0) for loss in ("adversarial", "mse", "l1")):
             raise ValueError(f"{name} has no loss left without its perceptual loss")
         experiment = replace(experiment, losses=losses)
-    return RunConfig(experiment, profile_name, seed, scale, without_perceptual)
+    return RunConfig(experiment, profile_name, seed, scale, without_perceptual, precision)
 
 
 def _narrower(network, divisor: int):
