@@ -80,6 +80,7 @@ class Experiment:
     optimiser: Adam = Adam()
     batch_norm_images: int = 200  # give its statistics for evaluation; 0: its running averages
     weights_of: str = ""
+    steps_divisor: int = 1  # a search runs a part of the profile's steps
 
     @property
     def trained(self) -> bool:
@@ -253,6 +254,41 @@ def _normalisation_readings() -> list[Experiment]:
             for name, (title, losses) in readings.items()]
 
 
+def _loss_search() -> list[Experiment]:
+    """Our own search for the loss weights that 2D-GAN leaves silent (19_2dgan_search): this kit's,
+    FUnIE-GAN's and the public code's, and pixel weights around the latter two."""
+    funie = LossWeights(mse=7.0, vgg=3.0, efficientnet=3.0)  # it has no EfficientNet: as VGG
+    public = LossWeights(adversarial=0.5, mse=0.1, vgg=0.3, efficientnet=0.2)
+    weights = {
+        "kit": LossWeights(),
+        "funie": funie,
+        "funie-mse-70": replace(funie, mse=70.0),
+        "funie-mse-700": replace(funie, mse=700.0),
+        "public": public,
+        "public-mse-1": replace(public, mse=1.0),
+        "public-mse-10": replace(public, mse=10.0),
+    }
+    return [Experiment(f"search-{name}", "2dgan", f"C5, a search for loss weights: {name}",
+                       TwoDGANConfig(), losses=losses, steps_divisor=4)
+            for name, losses in weights.items()]  # fmt: skip
+
+
+def _normalisation_search() -> list[Experiment]:
+    """Our own search for what GN_CycleGAN leaves silent, on MSRS (26_gn_search): every reading of
+    the normalised score, identity loss and image pool."""
+    made = {f"{form}-{score}-{adversarial}": CycleGANLosses(adversarial, form, score)
+            for form, adversarials in (("eq2", ("wasserstein", "lsgan")), ("eq3", ("lsgan", "log10")))
+            for score in ("patch", "mean") for adversarial in adversarials}  # fmt: skip
+    made |= {
+        "none-lsgan": CycleGANLosses(),
+        "none-lsgan-no-identity": CycleGANLosses(identity=0.0),
+        "none-lsgan-no-pool": CycleGANLosses(pool=0),
+    }
+    return [replace(_cycle_gan(f"search-{name}-MSRS", f"a search for readings: {name}", CBAM, losses),
+                    steps_divisor=2)
+            for name, losses in made.items()]  # fmt: skip
+
+
 def _stress() -> list[Experiment]:
     """Our own stress test of stability: ten times the learning rate and no image pool, on FLIR."""
     hard = replace(CYCLE_GAN_ADAM, learning_rate=10 * CYCLE_GAN_ADAM.learning_rate)
@@ -275,7 +311,7 @@ EXPERIMENTS = {
     for experiment in (
         *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines(),
         *_sober_drunk(), *_wide(), *_on_other_images(), *_untrained(), *_translation(),
-        *_normalisation_readings(), *_stress(),
+        *_normalisation_readings(), *_stress(), *_loss_search(), *_normalisation_search(),
     )
 }  # fmt: skip
 
@@ -308,6 +344,8 @@ def resolve(
         network = getattr(experiment, part)
         if network is not None:
             experiment = replace(experiment, **{part: _narrower(network, scale.width_divisor)})
+    length = "epochs" if scale.steps is None else "steps"
+    scale = replace(scale, **{length: -(-getattr(scale, length) // experiment.steps_divisor)})
     if without_perceptual and is_dataclass(experiment.losses):
         weights = {"vgg", "efficientnet"} & {field.name for field in fields(experiment.losses)}
         losses = replace(experiment.losses, **dict.fromkeys(weights, 0.0))

@@ -75,8 +75,10 @@ class CycleGANRecipe(TranslationRecipe):
 
     def make_discriminator(self) -> nn.Module:
         """A PatchGAN, its gradient normalised where the experiment says so (Eqs. 2 and 3)."""
-        form, network = self.losses.normalisation, PatchGAN(self.config.experiment.discriminator)
-        return network if form == "none" else GradientNormalised(network, form)
+        losses, network = self.losses, PatchGAN(self.config.experiment.discriminator)
+        if losses.normalisation == "none":
+            return network
+        return GradientNormalised(network, losses.normalisation, losses.score)
 
     def names(self, step: int) -> list[str]:
         k = self.losses.discriminator_steps
