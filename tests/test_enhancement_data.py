@@ -115,8 +115,9 @@ def test_each_loader_can_be_traced_to_what_it_alone_runs_on():
     loaders = {key: set(definitions(source.load)) for key, source in DATA_SETS.items()}
     own = {
         "enhancement": "lib.data.enhancement.load",
-        "enhancement_wide": "lib.data.degradation.WIDE", "flir": "lib.data.pairs.ROADSCENE",
-        "osu": "lib.data.pairs.LLVIP", "msrs": "lib.data.pairs.MSRS",
+        "enhancement_wide": "lib.data.degradation.WIDE", "flir": "lib.data.pairs.load_flir",
+        "osu": "lib.data.pairs.load_osu", "msrs": "lib.data.pairs.MSRS",
+        "flir_infrared": "lib.data.infrared.load_flir", "osu_infrared": "lib.data.infrared.load_osu",
         "sober_drunk_by_frame": "lib.data.splits.by_frame",
         "sober_drunk_recorded": "lib.data.faces.load_recorded",
     }  # fmt: skip
@@ -124,6 +125,7 @@ def test_each_loader_can_be_traced_to_what_it_alone_runs_on():
     for key, name in own.items():
         assert [other for other in loaders if name in loaders[other]] == [key]
     assert loaders["sober_drunk"] < loaders["sober_drunk_recorded"]  # by another reading of it
+    assert "lib.data.pairs.LLVIP" in loaders["osu_infrared"] - loaders["flir_infrared"]
 
 
 # Packs
@@ -390,3 +392,21 @@ def test_second_fingerprint_of_imagenet_is_quick():
     start = time.process_time()  # of the processor, so that a busy machine does not count
     assert imagenet.describe(REAL) == first
     assert time.process_time() - start < 1
+
+
+# ---- recorded infrared images
+
+
+@pytest.mark.parametrize("key", ["flir", "osu"])
+def test_infrared_images_are_those_of_the_pairs_degraded(key, tmp_path):
+    limits = {"train": 3, "test": 2}
+    pairs = load(key, tmp_path, 32, limits)
+    data = load(f"{key}_infrared", tmp_path, 32, limits)
+    for side, part in (("train", data.train), ("test", data.test)):
+        np.testing.assert_array_equal(part.reference, pairs.infrared[pairs.split[side]])
+        assert part.names == tuple(pairs.names[i] for i in pairs.split[side])
+        assert part.degraded.mean() < part.reference.mean()  # darker
+    assert len(data.validation.names) == 0
+    described = describe(f"{key}_infrared", tmp_path)
+    assert described.key == f"{key}_infrared" and described.name == data.name
+    assert data.name == f"{pairs.name}, infrared" and data.fingerprint == pairs.fingerprint

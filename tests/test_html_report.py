@@ -15,6 +15,7 @@ from lib.paths import REPO
 from lib.report import evidence, html, page_tables, wording
 from lib.report.wording import cell_anchor
 from lib.results import complexity, numbers
+from lib.results.claims import COLUMNS
 from lib.results.compare import as_text, differences, method_means, store_table
 from lib.results.runs import find_runs, measure, table_numbers
 from lib.results.tables import NOTEBOOKS, TABLES, notebook_of
@@ -27,12 +28,14 @@ CLAIMS = pd.DataFrame([
      "why": "1 of 2 fail: table3/Img1.PSNR/Ours 1 is not above table3/Img1.PSNR/HE 2",
      "seeds": "0", "steps": "20", "dataset": "faces"},
     {"id": "skips", "paper": "2dgan", "section": "Table 4", "claim": f"Skips help, {HOSTILE}",
-     "verdict_paper": "holds", "verdict_ours": "reproduced",
-     "by_seed": "0: reproduced, 1: undecided", "why": HOSTILE, "seeds": "0 1", "steps": "80",
-     "dataset": HOSTILE},
+     "verdict_paper": "holds", "verdict_ours": "not seen", "trained": "0.2 of 101 epochs",
+     "by_seed": "0: seen, 1: undecided", "why": HOSTILE, "seeds": "0 1", "steps": "80",
+     "dataset": HOSTILE, "to_reference": "seen", "extension": HOSTILE},
+    {"id": "fitted", "paper": "2dgan", "section": "Table 2", "claim": "It has 12 M parameters",
+     "verdict_paper": "holds", "verdict_ours": "seen", "why": "", "circular": "chosen to fit"},
     {"id": "faster", "paper": "gn_cyclegan", "section": "4.2", "claim": "It trains faster",
      "verdict_paper": "not testable", "verdict_ours": "not testable", "why": "no time is given"},
-])  # fmt: skip
+], columns=COLUMNS)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -283,9 +286,14 @@ def test_claims_argue_in_a_readers_words(soup):
     assert "Of each seed" not in words(claim)  # there is but one
     claim = soup.find(id="claim-skips")
     assert [badge.get_text() for badge in claim.find_all(class_="badge")] == [
-        "✓ holds", "✓ reproduced"]  # fmt: skip
-    assert "seed 0, 1, 80 steps of training" in words(claim)
-    assert "Of each seed alone: 0: reproduced, 1: undecided" in words(claim)
+        "✓ holds", "○ not seen"]  # fmt: skip
+    assert "seed 0, 1, 80 steps of training: 0.2 of 101 epochs]" in words(claim)
+    assert "Of each seed alone: 0: seen, 1: undecided" in words(claim)
+    assert "nearer to the reference's in place of higher: seen" in words(claim)
+    assert f"Our extension: {HOSTILE}" in words(claim)
+    assert "Circular, not counted: chosen to fit" in words(soup.find(id="claim-fitted"))
+    counted = words(soup.find(id="claims").parent.find(class_="key"))
+    assert "By ours: contradicted 1, not seen 1, not testable 1" in counted
 
 
 def test_a_cell_in_words():
@@ -383,11 +391,14 @@ def test_data_sets(problems, absent, state):
     ({"reproduced": "10.004"}, ("same", "≈ +0.00 (+0.0 %)")),
     ({"reproduced": "11", "ci_low": "9", "ci_high": "13"}, ("same", "≈ +1.00 (+10 %)")),
     ({"reproduced": "11", "ci_low": "10.5", "ci_high": "13"}, ("above", "▲ +1.00 (+10 %)")),
+    ({"reproduced": "10.004", "item": "table2", "row": "Generator", "column": "FLOPs (G)"},
+     ("fitted", "≈ fitted +0.00 (+0.0 %)")),
     ({"reproduced": "4", "item": "prose"}, ("below", "▼ −6.00 points")),
     ({"reproduced": ""}, ("missing", "")),
 ])  # fmt: skip
 def test_difference(line, expected):
-    given = {"item": "table4", "reported": "10.00", "ci_low": "", "ci_high": "", "sd": ""} | line
+    given = {"paper": "2dgan", "item": "table4", "row": "AG", "column": "C1", "reported": "10.00",
+             "ci_low": "", "ci_high": "", "sd": ""} | line  # fmt: skip
     assert page_tables.difference(given) == expected
 
 

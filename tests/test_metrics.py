@@ -21,7 +21,7 @@ from lib.metrics import (
     structure_psnr,
 )
 
-MODULES = ("average_gradient", "information_entropy", "psnr", "ssim", "eme")
+MODULES = ("average_gradient", "information_entropy", "psnr", "ssim", "eme", "saturation")
 
 
 @pytest.fixture
@@ -312,12 +312,19 @@ def test_inputs_are_left_alone(pairs):
 def test_evaluate_names_and_orders_the_metrics(pairs):
     images, references = pairs
     values = evaluate(images, references)
-    assert tuple(values) == tuple(METRICS) == ("AG", "IE", "PSNR", "SSIM", "PSNR structure")
+    assert tuple(values) == tuple(METRICS)
+    assert tuple(values)[:5] == ("AG", "IE", "PSNR", "SSIM", "PSNR structure")
     assert np.array_equal(values["AG"], average_gradient(images))
     assert np.array_equal(values["IE"], information_entropy(images))
     assert np.array_equal(values["PSNR"], psnr(images, references))
     assert np.array_equal(values["SSIM"], ssim(images, references))
     assert np.array_equal(values["PSNR structure"], structure_psnr(images, references))
+    beyond = average_gradient(images) - average_gradient(references)
+    assert np.array_equal(values["AG distance"], abs(beyond))
+    assert np.array_equal(values["AG excess"], np.maximum(beyond, 0)) and (beyond > 0).any()
+    apart = information_entropy(images) - information_entropy(references)
+    assert np.array_equal(values["IE distance"], abs(apart))
+    assert np.array_equal(values["saturation"], [np.isin(i, (0, 255)).mean() for i in images])
     single = evaluate(images[2], references[2])
     assert single == {name: values[name][2] for name in METRICS}
 

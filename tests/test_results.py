@@ -13,7 +13,7 @@ from lib.evaluation import judge as judging
 from lib.evaluation.attention import drawn_maps
 from lib.evaluation.examples import choose_examples, nearest
 from lib.evaluation.inference import as_method, enhance
-from lib.evaluation.statistics import bootstrap_interval
+from lib.evaluation.statistics import estimate
 from lib.machine import choose_device
 from lib.metrics import METRICS
 from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
@@ -164,7 +164,7 @@ def test_numbers_are_means_over_images_and_seeds(found):
         of_images = by_seed.mean(axis=0)
         assert number.reproduced == pytest.approx(of_images.mean())
         assert number.sd == pytest.approx(of_images.std(ddof=1))
-        assert (number.ci_low, number.ci_high) == bootstrap_interval(by_seed)
+        assert (number.ci_low, number.ci_high) == estimate(by_seed).interval()
         assert (number.seeds, number.n_images) == ("0 1", 6)
         assert (results_dir("test") / number.source).is_file()
         assert (number.dataset, number.why) == ("embedded natural images", "")

@@ -54,6 +54,12 @@ def test_steps_to_reach_by_hand():
     assert stability.common_level([loss, rows([9.0, 2])]) == 2
 
 
+def test_the_end_is_the_last_tenth():
+    loss = rows(np.arange(20.0))  # steps 10 to 200
+    assert stability.MEASURES["end"](loss) == (18 + 19) / 2
+    assert stability.MEASURES["mean"](loss) == 9.5
+
+
 def test_gradient_norm_is_the_mean_over_discriminators():
     history = pd.DataFrame(
         {"discriminator_gradient_a": LOSS, "discriminator_gradient_b": LOSS + 4, "cycle": LOSS}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.data import enhancement, faces, pairs, sober_drunk
+from lib.data import enhancement, faces, infrared, pairs, sober_drunk
 from lib.data.enhancement import EnhancementData
 from lib.data.fingerprint import DataSet
 from lib.data.pairs import TranslationData
@@ -43,6 +43,9 @@ DATA_SETS = {
     "flir": Source(pairs.FLIR_SET.describe, pairs.load_flir),
     "osu": Source(pairs.OSU_SET.describe, pairs.load_osu),
     "msrs": Source(pairs.MSRS_SET.describe, pairs.load_msrs),
+    # the infrared halves of pairs, degraded: for networks that were trained on other images
+    "flir_infrared": Source(infrared.describe_flir, infrared.load_flir),
+    "osu_infrared": Source(infrared.describe_osu, infrared.load_osu),
 }
 
 

@@ -48,6 +48,20 @@ def largest_jump(loss: pd.Series) -> float:
     return float(max(x.diff().max(), 0) / x.mean())
 
 
+def end(loss: pd.Series) -> float:
+    """Mean of a loss over the last tenth of the steps."""
+    loss = loss.dropna()
+    return float(loss[loss.index > 0.9 * loss.index.max()].mean())
+
+
+# what is measured of one run's loss alone, for the claims (data/claims.yaml)
+MEASURES = {
+    "relative variance": relative_variance,
+    "mean": lambda loss: float(loss.mean()),
+    "end": end,
+}
+
+
 def steps_to_reach(loss: pd.Series, level: float) -> float:
     """First recorded step at which a loss is at or below `level`; NaN where it never is."""
     reached = loss.index[loss <= level]

@@ -1,72 +1,96 @@
-"""How sure a mean is, and whether a difference is one: intervals and paired tests over images."""
+"""How sure a mean over seeds and images is: its interval, and the test that belongs to it.
 
-from collections.abc import Sequence
+No resampling, so no random state: the same values always give the same interval and verdict.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import permutation_test
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+from scipy.special import stdtrit
 
-RESAMPLES = 2000
-SIGN_FLIPS = 9999
+SMALLEST_P = 1e-12
 
 
-def bootstrap_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of `values`, seeded: same values, same bounds.
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its standard errors over seeds and over images, and how many of each there are.
 
-    `values`: (N,) images, or (S, N) seeds by images. Several seeds are resampled as well, and then
-    the images, the same ones for all seeds drawn: all seeds were judged on the same images, and to
-    draw other images for each would count an easy image S times as if it were S images. Few seeds
-    say little about seeds: of three, every ninth resample draws one seed three times.
-
-    Raises ValueError for fewer than two images.
+    Floats, or arrays of many means at once. An error is 0 where there is one seed, or one image:
+    with one seed it speaks of the networks that were trained, not of training again.
     """
-    values = np.atleast_2d(values)
-    n_seeds, n_images = values.shape
-    if n_images < 2:
-        raise ValueError("a bootstrap interval needs at least two values")
+
+    mean: np.ndarray
+    of_seeds: np.ndarray
+    of_images: np.ndarray
+    n_seeds: int
+    n_images: int
+
+    def half_width(self, level: float = 0.95) -> np.ndarray:
+        """Of the interval: the half widths of both errors' own t intervals, added in squares.
+
+        The recovery of variance estimates (Zou and Donner 2008, Statistics in Medicine 27,
+        1693-1702). Few seeds keep their own wide t, which Satterthwaite's degrees of freedom lose
+        where two or three seeds happen to agree. Infinite for a single value.
+        """
+        if self.n_seeds == self.n_images == 1:
+            return np.full_like(self.mean, np.inf)
+        parts = ((self.of_seeds, self.n_seeds), (self.of_images, self.n_images))
+        return np.sqrt(sum((error * stdtrit(n - 1, (1 - level) / 2)) ** 2
+                           for error, n in parts if n > 1))  # fmt: skip
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Low and high of one mean."""
+        half = float(self.half_width(level))
+        return float(self.mean) - half, float(self.mean) + half
+
+    def p_value(self, value: float = 0.0) -> float:
+        """Two-sided, of "the true mean is `value`": 1 - the level of the interval that ends there.
+
+        Of one mean; not below SMALLEST_P.
+        """
+        distance = abs(float(self.mean) - value)
+        if distance == 0:
+            return 1.0
+
+        def beyond(log_p: float) -> float:
+            return float(self.half_width(1 - np.exp(log_p))) - distance
+
+        lowest = np.log(SMALLEST_P)
+        if beyond(lowest) <= 0:
+            return SMALLEST_P
+        return 1.0 if np.isinf(beyond(0)) else float(np.exp(brentq(beyond, lowest, 0)))
+
+
+def estimate(values: ArrayLike) -> Estimate:
+    """The mean of `values` (..., S, N), S seeds by N images, or (N,) images; the last two axes.
+
+    Two-way random effects: seeds and images both vary, and all seeds were judged on the same
+    images. The errors are those of the S means over images and of the N means over seeds, so what
+    a seed does on an image of its own is counted in both, to the safe side.
+    """
+    values = np.atleast_2d(np.asarray(values, dtype=float))
+
+    def error(means: np.ndarray) -> np.ndarray:
+        n = means.shape[-1]
+        return means.std(axis=-1, ddof=1) / np.sqrt(n) if n > 1 else np.zeros(means.shape[:-1])
+
+    return Estimate(values.mean(axis=(-2, -1)), error(values.mean(axis=-1)),
+                    error(values.mean(axis=-2)), *values.shape[-2:])  # fmt: skip
+
+
+def coverage(
+    seeds: int, images: int, seed_sd: float, level: float = 0.95, draws: int = 10_000
+) -> float:
+    """How often the interval holds the truth, by simulation, seeded; `level` where all is well.
+
+    A draw is the difference in dB of two methods: seeds deviate by `seed_sd`, images by 1 dB and
+    skewed (exponential, skewness 2), single images of a seed by 0.5 dB.
+    """
     random = np.random.default_rng(0)
-    images = random.integers(n_images, size=(RESAMPLES, n_images))
-    if n_seeds == 1:
-        means = values[0][images].mean(axis=1)
-    else:
-        seeds = random.integers(n_seeds, size=(RESAMPLES, n_seeds))
-        of_images = values[seeds].mean(axis=1)  # (RESAMPLES, N)
-        means = np.take_along_axis(of_images, images, axis=1).mean(axis=1)
-    tail = 50 * (1 - level)
-    low, high = np.percentile(means, [tail, 100 - tail])
-    return float(low), float(high)
-
-
-def paired_test(a: np.ndarray, b: np.ndarray) -> float:
-    """Two-sided p-value of "a and b (N,) have the same mean", value by value on the same images.
-
-    A permutation test: were there no difference, each a - b could as well have the other sign. All
-    2^N signs where these are fewer than SIGN_FLIPS, else as many random ones, seeded; the smallest
-    p is then 2 / (SIGN_FLIPS + 1).
-
-    Raises ValueError for values that do not pair or are not finite, and for fewer than two.
-    """
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if a.shape != b.shape or a.ndim != 1 or len(a) < 2:
-        raise ValueError(f"a paired test needs two equally long rows, not {a.shape} and {b.shape}")
-    difference = a - b
-    if not np.isfinite(difference).all():
-        raise ValueError("a paired test needs finite values")
-    found = permutation_test(
-        (difference,), lambda values, axis: values.mean(axis=axis), permutation_type="samples",
-        vectorized=True, n_resamples=SIGN_FLIPS, batch=500, rng=np.random.default_rng(0),
-    )  # fmt: skip
-    return float(found.pvalue)
-
-
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Holm's correction for many comparisons: p-values (K,) that may all be held against one level.
-
-    The smallest is multiplied by K, the next by K - 1, and so on; none may fall below one before
-    it or exceed 1 (Holm 1979, Scandinavian Journal of Statistics 6, 65-70).
-    """
-    p_values = np.asarray(p_values, dtype=float)
-    order = np.argsort(p_values, kind="stable")
-    factors = np.arange(len(p_values), 0, -1)
-    corrected = np.empty_like(p_values)
-    corrected[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1)
-    return corrected
+    values = (seed_sd * random.normal(size=(draws, seeds, 1)) - 1
+              + random.exponential(size=(draws, 1, images))
+              + 0.5 * random.normal(size=(draws, seeds, images)))  # fmt: skip
+    found = estimate(values)
+    return float(np.mean(np.abs(found.mean) < found.half_width(level)))

@@ -11,7 +11,8 @@ data/audit.yaml holds one statement an entry, in our words, with a check: a word
     {text: {place: what, other place: what}}       two places contradict; no number can check it
     {not_checkable: why}
 
-No verdict stands in the file but those of `text` and `not_checkable`: the others are computed.
+No verdict stands in the file but those of `text` and `not_checkable`: the others are computed. What of
+an entry is our reading, and not said by the paper, stands in its `extension`.
 """
 
 import math
@@ -21,10 +22,10 @@ import pandas as pd
 import yaml
 
 from lib.papers import reported
-from lib.papers.checks import Relation, holds, known, relations, summary
+from lib.papers.checks import Relation, known, relations, summary
 from lib.paths import REPO
 
-COLUMNS = ["id", "paper", "where", "statement", "stated", "recomputed", "verdict"]
+COLUMNS = ["id", "paper", "where", "statement", "stated", "recomputed", "verdict", "extension"]
 
 Result = tuple[str, str, bool]  # stated, recomputed, whether they agree
 
@@ -40,7 +41,7 @@ def audit_table(numbers: pd.DataFrame | None = None) -> pd.DataFrame:
     Verdicts: consistent, inconsistent, not checkable. `numbers` is `lib.papers.reported.load()`'s frame.
     """
     numbers = reported.load() if numbers is None else numbers
-    rows = [{**entry, **examine(entry, numbers)} for entry in load()]
+    rows = [{"extension": "", **entry, **examine(entry, numbers)} for entry in load()]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -51,6 +52,7 @@ def as_text(findings: pd.DataFrame) -> str:
         numeric = n.stated[-1:].isdigit() or n.stated.endswith("%")
         stated = f"stated {n.stated}; recomputed " if numeric else ""
         lines += [f"{n.id} ({n.paper}; {n.where})", f"  {n.statement}", f"  {stated}{n.recomputed}"]
+        lines += [f"  Our extension: {n.extension}"] if n.extension else []
     return "\n".join(lines)
 
 
@@ -71,10 +73,10 @@ def examine(entry: Mapping, numbers: pd.DataFrame) -> dict[str, str]:
 
 
 def _compared(found: list[Relation], cells: Mapping) -> Result:
-    bounds = {cell: (n.reported, n.reported) for cell, n in cells.items()}
+    values = {cell: n.reported for cell, n in cells.items()}
     printed = {cell: n.printed for cell, n in cells.items()}
-    failing = [one.describe(printed, "is not") for one in found if not holds(one, bounds)]
-    holding = [one.describe(printed, "is") for one in found if holds(one, bounds)]
+    failing = [one.describe(printed, "is not") for one in found if not one.holds(values)]
+    holding = [one.describe(printed, "is") for one in found if one.holds(values)]
     stated = "1 comparison" if len(found) == 1 else f"{len(found)} comparisons"
     if failing:
         return stated, summary(failing, f"{len(failing)} of {len(found)} fail"), False

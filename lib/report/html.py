@@ -25,7 +25,7 @@ from lib.provenance import git_commit
 from lib.report import wording
 from lib.report.evidence import PAGE, caption, data_sets, further_tables, list_figures, read_runs
 from lib.report.page_tables import make_tables
-from lib.results.claims import all_measured
+from lib.results.claims import recorded_runs
 from lib.results.numbers import COLUMNS
 from lib.results.tables import NOTEBOOKS
 from lib.training.profiles import profile as profile_named
@@ -50,7 +50,7 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
     verdict = verify(profile, data)
     runs = read_runs(profile, verdict)
     tables = make_tables(numbers, verdict.rests_on, {run["where"]: run["problems"] for run in runs},
-                         all_measured(profile, numbers))  # fmt: skip
+                         recorded_runs(profile, numbers))  # fmt: skip
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGE), autoescape=True,
                                      undefined=jinja2.StrictUndefined, trim_blocks=True,
                                      lstrip_blocks=True)  # fmt: skip

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
 import pandas as pd
 
 from lib.report.wording import cell_anchor, in_words, run_anchor, slug, title
 from lib.results.numbers import name_of
-from lib.results.runs import Measured
-from lib.results.tables import TABLES, notebook_of
+from lib.results.runs import Run, measure
+from lib.results.tables import FITTED, TABLES, notebook_of
 
 ABOUT = {"n_images": "n = {}", "dataset": "{}", "seeds": "seed {}"}  # what a number was measured on
 
@@ -17,12 +18,13 @@ Line = Mapping[str, str]  # a row of numbers.csv
 
 def make_tables(
     numbers: pd.DataFrame, rests_on: Mapping[str, Sequence[str]],
-    problems: Mapping[str, Sequence[str]], measured: Mapping[str, Measured],
+    problems: Mapping[str, Sequence[str]], recorded: Mapping[str, Sequence[Run]],
 ) -> list[dict]:
     """All tables of both papers, each followed by its paper's percentages of the prose.
 
-    numbers: numbers.csv as text. By a number's name (`2dgan/table4/AG/C5`) `rests_on` has its runs
-    and `measured` what it is the mean of; `problems` has what is wrong with each run that is there.
+    numbers: numbers.csv as text. `rests_on` has the runs of a number by its name
+    (`2dgan/table4/AG/C5`), `problems` what is wrong with each run that is there, `recorded` the
+    runs of an experiment.
     `rows` of a table are (name, cells), None for a cell that is left blank. A cell is its line of
     numbers.csv with `anchor`, `side` and `difference`, `spread`, `about` (where its table does not
     say that of all its cells), `note` (number of the table's note), `origins` and `stale`.
@@ -36,7 +38,7 @@ def make_tables(
         for line in part.to_dict("records"):
             runs = rests_on.get(name_of(line), ())
             there = [run for run in runs if run in problems]
-            origins = origins_of(line, there, measured.get(name_of(line)))
+            origins = origins_of(line, there, recorded)
             side, apart = difference(line)
             cells[line["row"], line["column"]] = line | {
                 "anchor": cell_anchor(paper, "{item}/{row}/{column}".format(**line)),
@@ -57,7 +59,7 @@ def make_tables(
 
 
 def origins_of(
-    line: Line, runs: Sequence[str], measured: Measured | None = None
+    line: Line, runs: Sequence[str], recorded: Mapping[str, Sequence[Run]]
 ) -> list[tuple[str, str]]:
     """(text, anchor) of what a number comes from: two other numbers, a notebook that counts, or a
     run for each seed, with what that seed gave."""
@@ -68,7 +70,9 @@ def origins_of(
         return [(in_words(cell), cell_anchor(paper, cell)) for cell in line["source"].split(", ")]
     if TABLES[paper, item].counted:
         return [("", f"notebook-{notebook_of(paper, item)}")]
-    gave, found = measured.values.mean() if measured else {}, []
+    cell, found = TABLES[paper, item].cells[line["row"], line["column"]], []
+    its = recorded.get(cell.experiment)
+    gave = measure(cell, its).values.mean() if its else {}
     for run in runs:
         seed = int(run.partition("/seed")[2])
         value = f": {gave[seed]:.{_decimals(line)}f}" if seed in gave else ""
@@ -79,7 +83,8 @@ def origins_of(
 def difference(line: Line) -> tuple[str, str]:
     """On which side of the paper's number ours lies, and by how much, as text.
 
-    `same` where the paper's number lies within our interval, or ours rounds to it.
+    `same` where the paper's number lies within our interval, or ours rounds to it; `fitted` where
+    it does because we chose so (FITTED).
     """
     if not line["reproduced"]:
         return "missing", ""
@@ -95,6 +100,8 @@ def difference(line: Line) -> tuple[str, str]:
     within = line["ci_low"] and float(line["ci_low"]) <= paper <= float(line["ci_high"])
     side, sign = ("same", "≈") if within or round(ours, decimals) == paper else (
         ("above", "▲") if apart > 0 else ("below", "▼"))  # fmt: skip
+    if side == "same" and any(fnmatchcase(name_of(line), pattern) for pattern in FITTED):
+        side, sign = "fitted", "≈ fitted"
     return side, f"{sign} {shown}".replace("-", "−")
 
 

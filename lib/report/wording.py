@@ -7,12 +7,14 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from lib.papers import reported
+from lib.results.claims import BELOW
 
 TITLES = {"2dgan": "2D-GAN", "gn_cyclegan": "GN_CycleGAN"}
-VERDICTS = {  # first word of a verdict of lib.results.claims or lib.papers.audit: (sign, CSS class)
-    "reproduced": ("✓", "good"), "holds": ("✓", "good"), "consistent": ("✓", "good"),
+VERDICTS = {  # of lib.results.claims and lib.papers.audit: (sign, CSS class)
+    "seen": ("✓", "good"), "holds": ("✓", "good"), "consistent": ("✓", "good"),
     "contradicted": ("✗", "bad"), "inconsistent": ("✗", "bad"), "fails": ("✗", "bad"),
-    "undecided": ("~", "open"), "not": ("–", "none"),
+    "not seen": ("○", "open"), "undecided": ("~", "open"), BELOW: ("~", "open"),
+    "not testable": ("–", "none"), "not checkable": ("–", "none"),
 }  # fmt: skip
 
 
@@ -30,11 +32,15 @@ def in_words(cell: str) -> str:
 
 
 def worded(text: str, paper: str) -> Markup:
-    """Text in which each cell's key is a link to that cell, in words."""
+    """Text in which each cell's key is a link to that cell, in words; that of all test images in
+    Table 3, which prints three, a link to the first."""
     link = Markup('<a href="#{}">{}</a>')
     parts = _cells(paper).split(text)  # keys at the odd places
-    return Markup().join(link.format(cell_anchor(paper, part), in_words(part)) if k % 2 else part
-                         for k, part in enumerate(parts))  # fmt: skip
+    for k in range(1, len(parts), 2):
+        printed = re.sub(r"^table3/(AG|IE|PSNR|SSIM)/", r"table3/Img1.\1/", parts[k])
+        cell = printed if paper == "2dgan" else parts[k]
+        parts[k] = link.format(cell_anchor(paper, cell), in_words(parts[k]))
+    return Markup().join(parts)
 
 
 @cache
@@ -42,6 +48,7 @@ def _cells(paper: str) -> re.Pattern:
     """Matches the key of any cell that a paper prints, the longest that fits."""
     part = reported.load().query("paper == @paper")
     keys = part["item"] + "/" + part["row"] + "/" + part["column"]
+    keys = {*keys, *keys.str.replace(r"/Img\d\.", "/", regex=True)}
     return re.compile(f"({'|'.join(map(re.escape, sorted(keys, key=len, reverse=True)))})")
 
 
@@ -62,7 +69,7 @@ def cell_anchor(paper: str, cell: str) -> str:
 
 def sign(verdict: str) -> tuple[str, str]:
     """Sign and CSS class of a verdict such as "not testable"."""
-    return VERDICTS.get(verdict.split(" ")[0], ("•", "open"))
+    return VERDICTS.get(verdict, ("•", "open"))
 
 
 def breakable(text: str) -> Markup:

@@ -1,70 +1,47 @@
 """What the papers claim, held against their own numbers and against ours.
 
 data/claims.yaml holds one claim an entry, in our words, with a check of `lib.papers.checks` or why
-it is `not_testable` here. Ours are the numbers of numbers.csv, pooled over seeds and of each seed
-alone.
+it is `not_testable` here. A check is a list of comparisons. Ours are made on differences, image by
+image and seed by seed (`lib.evaluation.statistics`); those of Table 3, which prints three images,
+over all test images. All comparisons of a paper are corrected together by Benjamini and Hochberg
+(1995): of those that are settled, one in twenty is expected to be wrong at most. (Bonferroni or
+Holm would leave one comparison of 200 a level at which three seeds never settle anything.)
 
-Two cells that were measured on the same images are compared image by image: settled is what the
-bootstrap interval of their difference, over seeds and images, leaves no doubt of. Of a claim of k
-comparisons each interval has the level 1 - 0.05 / k (Bonferroni), so that all of them hold at 95 %.
-With a single seed that speaks of the networks that were trained, not of training again. A cell held
-against a constant, or one without images, counts with its own interval; single images as they are.
+    seen            every comparison is settled for the claim
+    not seen        one is settled against it, by networks that trained less than the paper's
+    contradicted    the same by networks that trained the whole protocol: profile `paper`
+    undecided       anything else; `: below the baseline` where the better network of a comparison
+                    in PSNR or SSIM does not beat the BASELINES of `lib.results.tables` in it
 """
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 import yaml
+from scipy.stats import false_discovery_control
 
-from lib.papers.checks import ROUNDING, Bounds, Relation, holds, relations, summary
+from lib.evaluation.statistics import Estimate, estimate
 from lib.files import write_text
+from lib.papers.checks import Relation, relations, summary
 from lib.paths import REPO, results_dir
+from lib.results.compare import LEVEL
 from lib.results.numbers import collect
-from lib.evaluation.statistics import bootstrap_interval
-from lib.results.runs import Measured, measure, read_run, results_of
-from lib.results.tables import TABLES
+from lib.results.runs import Run, measure, read_run, results_of
+from lib.results.tables import BASELINES, TABLES, Cell
+from lib.training.experiments import EXPERIMENTS
 from lib.training.record import Damaged
 
 COLUMNS = [
     "id", "paper", "section", "claim", "verdict_paper", "verdict_ours", "by_seed", "why", "seeds",
-    "steps", "dataset",
+    "steps", "dataset", "trained", "to_reference", "extension", "circular",
 ]  # fmt: skip
-DOUBT = 0.05  # shared by the comparisons of a claim
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One of our numbers: its row of numbers.csv, and what it is the mean of where that is stored.
-
-    `values`: one row an image, one column a seed.
-    """
-
-    number: tuple  # named as the columns of numbers.csv
-    values: pd.DataFrame | None
-    steps: tuple[int, ...] = ()  # of the training of its networks
-
-    def of_seed(self, seed: str) -> "Cell":
-        """The cell as this seed alone has it; itself where nothing was trained."""
-        if not self.number.seeds:
-            return self
-        return Cell(self.number, self.values[[int(seed)]], self.steps)
-
-    def bounds(self, level: float) -> Bounds:
-        """Its interval; a number without one stands for itself."""
-        if self.values is not None:
-            return _interval(self.values.to_numpy().T, level)
-        if math.isnan(self.number.ci_low) or math.isnan(self.number.ci_high):
-            return self.number.reproduced, self.number.reproduced
-        return self.number.ci_low, self.number.ci_high
-
-    def text(self) -> str:
-        """Its mean, four digits that count."""
-        mean = self.number.reproduced if self.values is None else self.values.to_numpy().mean()
-        return f"{mean:.4g}"
+BELOW = "undecided: below the baseline"
+AGAINST_BASELINES = ("PSNR", "SSIM")
+TO_REFERENCE = {"AG": "AG distance", "IE": "IE distance"}  # of which more is not better
 
 
 def load() -> list[dict]:
@@ -73,173 +50,255 @@ def load() -> list[dict]:
 
 
 def write_claims(profile: str) -> pd.DataFrame:
-    """`judge` on all numbers of a profile; also written to results/<profile>/claims.csv."""
+    """`judge` on what a profile has; also written to results/<profile>/claims.csv."""
     numbers = collect(profile)
-    frame = judge(numbers, all_measured(profile, numbers))
+    frame = judge(numbers, recorded_runs(profile, numbers))
     text = frame.to_csv(index=False, lineterminator="\n")
     write_text(results_dir(profile) / "claims.csv", text)
     return frame
 
 
-def all_measured(profile: str, numbers: pd.DataFrame) -> dict[str, Measured]:
-    """What the table numbers of a profile are the means of, by name (`2dgan/table4/AG/C5`).
+def recorded_runs(profile: str, numbers: pd.DataFrame) -> dict[str, list[Run]]:
+    """The complete runs of all experiments, of the seeds that any number names.
 
-    `lib.verify` tells of numbers whose runs are gone or damaged; here they are left out.
+    `lib.verify` tells of runs that are gone or damaged; here they are left out.
     """
-    read, found = cache(read_run), {}
-    for line in numbers[numbers["source"] != ""].itertuples(index=False):
-        table = TABLES.get((line.paper, line.item))
-        if table is None or pd.isna(line.reproduced):
-            continue
-        cell = table.cells[line.row, line.column]
-        folder = results_of(profile, cell.experiment) / "runs" / cell.experiment
-        try:
-            runs = [read(folder / f"seed{seed}") for seed in line.seeds.split() or ("0",)]
-            name = f"{line.paper}/{line.item}/{line.row}/{line.column}"
-            found[name] = measure(cell, runs)
-        except (FileNotFoundError, Damaged):
-            continue
+    seeds = sorted({int(seed) for text in numbers["seeds"] for seed in re.findall(r"\d+", text)})
+    found: dict[str, list[Run]] = {}
+    for name, experiment in EXPERIMENTS.items():
+        for seed in seeds if experiment.trained else [0]:
+            try:
+                run = read_run(results_of(profile, name) / "runs" / name / f"seed{seed}")
+            except (FileNotFoundError, Damaged):
+                continue
+            if run.record["status"] == "complete":
+                found.setdefault(name, []).append(run)
     return found
 
 
-def judge(numbers: pd.DataFrame, measured: Mapping[str, Measured] | None = None) -> pd.DataFrame:
+def judge(numbers: pd.DataFrame, runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     """One row a claim, with its verdicts on the papers' numbers and on ours, and why.
 
-    `numbers`: the frame of `lib.results.numbers.collect`; `measured`: what is stored behind them
-    (`all_measured`). verdict_paper: holds, fails, not testable. verdict_ours: reproduced (every
-    comparison settled for the claim), contradicted (one settled against it), undecided (else, also
-    where cells are missing, or of different images or seeds), not testable. by_seed: the same of
-    each seed alone. `seeds`, `steps` (of training) and `dataset` are those of the cells compared.
+    `numbers`: the frame of `lib.results.numbers.collect`; `runs`: what is stored behind them, by
+    experiment (`recorded_runs`). verdict_paper: holds, fails, not testable. verdict_ours: see
+    above. by_seed: the same of each seed alone, at the same level. trained: how much of the paper's
+    protocol was. to_reference: verdict_ours where more AG and IE mean nearer to the reference's.
+    extension, circular: see data/claims.yaml.
     """
-    cells = {}
-    for number in numbers.itertuples(index=False):
-        address = f"{number.item}/{number.row}/{number.column}"
-        known = (measured or {}).get(f"{number.paper}/{address}")
-        steps = {run.record["steps"] for run in known.runs if run.trained} if known else ()
-        cells[number.paper, address] = Cell(
-            number, known.values if known else None, tuple(sorted(steps))
-        )
-    return pd.DataFrame([_judge(claim, cells) for claim in load()], columns=COLUMNS)
+    claims = load()
+    judges = {paper: _Judge(paper, part, runs) for paper, part in numbers.groupby("paper")}
+    for paper, its in judges.items():
+        its.correct(claim for claim in claims if claim["paper"] == paper and "check" in claim)
+    return pd.DataFrame([judges[claim["paper"]].row(claim) for claim in claims], columns=COLUMNS)
 
 
-def _judge(claim: Mapping, cells: Mapping[tuple[str, str], Cell]) -> dict[str, str]:
-    if "not_testable" in claim:
-        verdict = "not testable"
-        row = {"verdict_paper": verdict, "verdict_ours": verdict, "why": claim["not_testable"]}
-        return {**dict.fromkeys(COLUMNS, ""), **claim, **row}
-    found = relations(claim["check"], claim["paper"])
-    used = {cell: cells[claim["paper"], cell] for one in found for cell in one.cells}
-    theirs = {name: (cell.number.reported,) * 2 for name, cell in used.items()}
-    verdict, why = _verdict(found, used)
-    if any(str(cell.number.n_images) == "1" for cell in used.values()):
-        why += " (single images, no intervals)"
-    if any(cell.number.seeds and " " not in cell.number.seeds for cell in used.values()):
-        why += " (one seed: true of these networks, training again may differ)"
-    return {
-        **claim,
-        "verdict_paper": "holds" if all(holds(one, theirs) for one in found) else "fails",
-        "verdict_ours": verdict,
-        "by_seed": ", ".join(f"{seed}: {what}" for seed, what in _by_seed(found, used)),
-        "why": why,
-        "seeds": _listed(cell.number.seeds for cell in used.values()),
-        "steps": _listed(" ".join(map(str, cell.steps)) for cell in used.values()),
-        "dataset": _listed(cell.number.dataset for cell in used.values()),
-    }
+class _Open(Exception):
+    """Why a comparison cannot be made."""
 
 
-def _listed(texts: Iterator[str]) -> str:
+@dataclass(frozen=True)
+class _Comparison:
+    """A relation on our numbers; `difference` is left - right, without errors between exact ones.
+
+    `gates` are relations that have to hold for it to say anything.
+    """
+
+    relation: Relation
+    difference: Estimate
+    shown: Mapping[str, str]
+    gates: Sequence[Relation]
+
+    @cached_property
+    def p(self) -> float:
+        """Of the nearest border of what the relation allows."""
+        return self.difference.p_value(self.relation.border(float(self.difference.mean)))
+
+    def outcome(self, level: float) -> tuple[bool | None, str]:
+        """Whether it holds, None where its p is above the level; and in words."""
+        low, high = self.difference.interval(1 - level)
+        outcome = self.relation.allows((low + high) / 2) if self.p <= level else None
+        verb = {True: "is", False: "is not", None: "may be"}[outcome]
+        behind = f" [difference {low:+.3g} to {high:+.3g}]" if low < high else ""
+        return outcome, self.relation.describe(self.shown, verb) + behind
+
+
+class _Judge:
+    """The claims of one paper on some runs; `level` is that of each comparison."""
+
+    def __init__(self, paper: str, numbers: pd.DataFrame, runs: Mapping[str, Sequence[Run]],
+                 level: float = LEVEL):  # fmt: skip
+        self.paper, self.frame, self.runs, self.level = paper, numbers, runs, level
+        named = {f"{n.item}/{n.row}/{n.column}": n for n in numbers.itertuples(index=False)}
+        self.numbers = {_pooled(name): number for name, number in named.items()} | named
+        self.made: dict[Relation, _Comparison | _Open] = {}
+
+    def correct(self, claims: Iterable[Mapping]) -> None:
+        """Set the level to that of one comparison, corrected over all that these claims make."""
+        for claim in claims:
+            for relation in (*self.ours(claim), *self.ours(claim, nearer=True)):
+                self.with_gates(relation)
+        p = [one.p for one in self.made.values()
+             if isinstance(one, _Comparison) and one.difference.half_width() > 0]  # fmt: skip
+        settled = sum(false_discovery_control(p) <= LEVEL) if p else 0
+        self.level = LEVEL * max(settled, 1) / max(len(p), 1)
+
+    def cell(self, name: str | float) -> Cell | None:
+        """Experiment and metric behind a name; None for a constant and what is counted."""
+        parts = str(name).split("/")
+        return Cell(*parts) if len(parts) == 2 else _CELLS.get((self.paper, name))
+
+    def ours(self, claim: Mapping, nearer: bool = False) -> list[Relation]:
+        """The comparisons of a claim on ours, each once.
+
+        nearer: "more AG or IE" becomes "nearer to the reference's".
+        """
+        found = {}
+        for one in relations(claim["check"], self.paper):
+            sides = [self.cell(side) for side in (one.left, one.right)]
+            if nearer and one.sign == ">" and all(sides) and sides[0].metric in TO_REFERENCE:
+                left, right = (f"{side.experiment}/{TO_REFERENCE[side.metric]}" for side in sides)
+                one = Relation(right, ">", left)  # the left is nearer
+            elif any(side and side.experiment in self.runs for side in sides):
+                one = replace(one, left=_pooled(one.left), right=_pooled(one.right))
+            found[one] = None
+        return list(found)
+
+    def values(self, name: str | float) -> pd.DataFrame | float:
+        """Of a cell, a row an image and a column a seed; or an exact number. _Open without any."""
+        if not isinstance(name, str):
+            return float(name)
+        number, cell = self.numbers.get(name), self.cell(name)
+        if number is not None and np.isnan(number.reproduced):
+            raise _Open(f"{name} is missing ({number.why})")
+        if cell and cell.experiment in self.runs:
+            try:
+                return measure(cell, self.runs[cell.experiment]).values
+            except (ValueError, KeyError) as problem:
+                raise _Open(f"{name} cannot be had ({problem})") from None
+        if number is not None and pd.isna(number.n_images):
+            return float(number.reproduced)
+        raise _Open(f"{name} has no run here: python -m lib.train --experiment {cell.experiment}")
+
+    def with_gates(self, relation: Relation) -> list[_Comparison | _Open]:
+        """A comparison, and those that have to hold for it to say anything."""
+        first = self.compare(relation)
+        return [first, *(self.compare(gate) for gate in getattr(first, "gates", ()))]
+
+    def compare(self, relation: Relation) -> _Comparison | _Open:
+        if relation not in self.made:
+            try:
+                self.made[relation] = self._compare(relation)
+            except _Open as why:
+                self.made[relation] = why
+        return self.made[relation]
+
+    def _compare(self, relation: Relation) -> _Comparison:
+        sides = (relation.left, relation.right)
+        values = {side: self.values(side) for side in sides}
+        frames = {side: its for side, its in values.items() if isinstance(its, pd.DataFrame)}
+        trained = [side for side in frames if self.runs[self.cell(side).experiment][0].trained]
+        sets = {self.runs[self.cell(side).experiment][0].dataset for side in frames}
+        indexes = [frame.index for frame in frames.values()]
+        if len(sets) > 1 or any(not index.equals(indexes[0]) for index in indexes):
+            raise _Open(" and ".join(frames) + " are of different images")
+        common = [set(frames[side]) for side in trained]
+        seeds = sorted(set.intersection(*common)) if common else []
+        if trained and not seeds:
+            raise _Open(" and ".join(frames) + " are of different seeds")
+        values |= {side: frames[side][seeds] for side in trained}
+        left, right = (np.asarray(values[side]).T for side in sides)  # (S, N), (1, N) or a number
+        better, gates = sides[int(left.mean() < right.mean())], []
+        if better in trained and self.cell(better).metric in AGAINST_BASELINES:
+            name, metric = self.cell(better).experiment, self.cell(better).metric
+            gates = [Relation(f"{name}/{metric}", ">", f"{baseline}/{metric}")
+                     for baseline in BASELINES.get(EXPERIMENTS[name].data, ())]  # fmt: skip
+        shown = {side: f"{np.mean(values[side]):.4g}" for side in relation.cells}
+        difference = left - right if frames else np.full(2, left - right)
+        return _Comparison(relation, estimate(difference), shown, gates)
+
+    def outcome(self, relation: Relation) -> tuple[bool | str | None, str]:
+        """Whether a comparison is settled for the claim (True), against it, BELOW or open; why."""
+        found = self.with_gates(relation)
+        if missing := [str(one) for one in found if isinstance(one, _Open)]:
+            return None, missing[0]
+        (outcome, text), *gates = [one.outcome(self.level) for one in found]
+        failed = [why for passed, why in gates if not passed]
+        return (BELOW, failed[0]) if failed and outcome is not None else (outcome, text)
+
+    def verdict(self, found: Sequence[Relation]) -> tuple[str, str]:
+        """The verdict on our numbers, and the comparisons that decide it."""
+        texts: dict[bool | str | None, list[str]] = {}
+        for relation in found:
+            outcome, text = self.outcome(relation)
+            texts.setdefault(outcome, []).append(text)
+        whole = {run.record["profile"] for run in self.behind(found)} == {"paper"}
+        against = "contradicted" if whole else "not seen"
+        for outcome, verdict, word in ((False, against, "fail"), (BELOW, BELOW, "below"),
+                                       (None, "undecided", "open"), (True, "seen", "hold")):
+            if outcome in texts:
+                its = list(dict.fromkeys(texts[outcome]))
+                return verdict, summary(its, f"{len(texts[outcome])} of {len(found)} {word}")
+        raise ValueError("a claim without any comparison")
+
+    def behind(self, found: Sequence[Relation]) -> list[Run]:
+        """The runs that the cells of some comparisons are from."""
+        cells = filter(None, (self.cell(side) for one in found for side in one.cells))
+        names = dict.fromkeys(cell.experiment for cell in cells)
+        return [run for name in names for run in self.runs.get(name, ())]
+
+    def by_seed(self, found: Sequence[Relation], seeds: Sequence[set[int]]) -> str:
+        """The verdict of each seed that all trained networks have, at the same level."""
+        verdicts = []
+        for seed in sorted(set.intersection(*seeds)) if seeds else ():
+            runs = {name: [run for run in its if not run.trained or run.record["seed"] == seed]
+                    for name, its in self.runs.items()}  # fmt: skip
+            alone = _Judge(self.paper, self.frame, runs, self.level)
+            verdicts.append(f"{seed}: {alone.verdict(found)[0]}")
+        return ", ".join(verdicts)
+
+    def row(self, claim: Mapping) -> dict[str, str]:
+        """The row of a claim."""
+        row = {**dict.fromkeys(COLUMNS, ""), **claim}
+        if "not_testable" in claim:
+            row |= dict.fromkeys(("verdict_paper", "verdict_ours"), "not testable")
+            return row | {"why": claim["not_testable"]}
+        papers, found = relations(claim["check"], self.paper), self.ours(claim)
+        verdict, why = self.verdict(found)
+        nearer, runs = self.ours(claim, nearer=True), self.behind(found)
+        trained = dict.fromkeys(run.record["experiment"] for run in runs if run.trained)
+        seeds = [[run.record["seed"] for run in self.runs[name]] for name in trained]
+        if found != papers and any("/Img" in side for one in papers for side in one.cells):
+            why += " (over all test images)"
+        if any(len(its) == 1 for its in seeds):
+            why += " (one seed: true of these networks, training again may differ)"
+        numbers = [self.numbers.get(side) for one in papers for side in one.cells]
+        printed = {name: number.reported for name, number in self.numbers.items()}
+        holds = None not in numbers and all(one.holds(printed) for one in papers)
+        return row | {
+            "verdict_paper": "not testable" if None in numbers else "holds" if holds else "fails",
+            "verdict_ours": verdict,
+            "by_seed": self.by_seed(found, [set(its) for its in seeds]),
+            "why": why,
+            "seeds": _listed(" ".join(map(str, its)) for its in seeds),
+            "steps": _listed(str(run.record["steps"] or "") for run in runs),
+            "dataset": _listed([run.dataset for run in runs] or [n.dataset for n in numbers if n]),
+            "trained": _listed(run.share for run in runs),
+            "to_reference": self.verdict(nearer)[0] if nearer != found else "",
+        }
+
+
+def _pooled(name: str | float) -> str | float:
+    """A cell of Table 3, which prints three images, as what it is over all test images."""
+    return re.sub(r"/Img\d\.", "/", name) if isinstance(name, str) else name
+
+
+_CELLS = {
+    (table.paper, name): replace(cell, example=None)
+    for table in TABLES.values() for (row, column), cell in table.cells.items()
+    for name in (f"{table.item}/{row}/{column}", _pooled(f"{table.item}/{row}/{column}"))
+}  # fmt: skip
+
+
+def _listed(texts: Iterable[str]) -> str:
     """The different ones that are not empty."""
     return ", ".join(dict.fromkeys(text for text in texts if text))
-
-
-def _by_seed(found: list[Relation], used: Mapping[str, Cell]) -> Iterator[tuple[str, str]]:
-    """The verdict of each seed that all trained cells have."""
-    trained = [cell for cell in used.values() if cell.number.seeds]
-    if any(cell.values is None for cell in trained):
-        return
-    for seed in trained[0].number.seeds.split() if trained else ():
-        if all(seed in cell.number.seeds.split() for cell in trained):
-            yield seed, _verdict(found, {n: cell.of_seed(seed) for n, cell in used.items()})[0]
-
-
-def _verdict(found: list[Relation], cells: Mapping[str, Cell]) -> tuple[str, str]:
-    """The verdict on our numbers, and the comparisons that decide it."""
-    texts: dict[bool | None, list[str]] = {True: [], False: [], None: []}
-    for relation in found:
-        outcome, text = _outcome(relation, cells, level=1 - DOUBT / len(found))
-        texts[outcome].append(text)
-    for verdict, outcome, word in (
-        ("contradicted", False, "fail"), ("undecided", None, "open"), ("reproduced", True, "hold"),
-    ):  # fmt: skip
-        if texts[outcome]:
-            return verdict, summary(texts[outcome], f"{len(texts[outcome])} of {len(found)} {word}")
-    raise ValueError("a claim without any comparison")
-
-
-def _outcome(
-    relation: Relation, cells: Mapping[str, Cell], level: float
-) -> tuple[bool | None, str]:
-    """Whether one comparison is settled for (True) or against the claim, or open, in words."""
-    used = {name: cells[name] for name in relation.cells}
-    for name, cell in used.items():
-        if math.isnan(cell.number.reproduced):
-            return None, f"{name} is missing ({cell.number.why})"
-    if not _same_images([*used.values()]):
-        return None, " and ".join(used) + " are of different images"
-    if not _same_seeds([*used.values()]):
-        return None, " and ".join(used) + " are of different seeds"
-    if len(used) == 2 and all(cell.values is not None for cell in used.values()):
-        low, high = _difference(relation, used, level)
-        outcome = _settled(relation, low, high, abs(used[relation.right].values.to_numpy().mean()))
-        shown = {name: cell.text() for name, cell in used.items()}
-        behind = "" if low == high else f" [difference {low:+.3g} to {high:+.3g}]"
-    else:
-        bounds = {name: cell.bounds(level) for name, cell in used.items()}
-        outcome = holds(relation, bounds)
-        shown = {
-            name: cell.text() + ("" if low == high else f" [{low:.4g}, {high:.4g}]")
-            for (name, cell), (low, high) in zip(used.items(), bounds.values(), strict=True)
-        }
-        behind = ""
-    verb = {True: "is", False: "is not", None: "may be"}[outcome]
-    return outcome, relation.describe(shown, verb) + behind
-
-
-def _same_images(cells: list[Cell]) -> bool:
-    indexes = [cell.values.index for cell in cells if cell.values is not None]
-    return (
-        len({(cell.number.dataset, str(cell.number.n_images)) for cell in cells}) == 1
-        and all(index.equals(indexes[0]) for index in indexes)
-    )
-
-
-def _same_seeds(cells: list[Cell]) -> bool:
-    """Of those that were trained: some tables may have been run with more seeds than others."""
-    trained = [cell for cell in cells if cell.number.seeds and cell.values is not None]
-    return len({tuple(cell.values.columns) for cell in trained}) <= 1
-
-
-def _difference(relation: Relation, cells: Mapping[str, Cell], level: float) -> Bounds:
-    """The interval of left - right on the same images; for ">" of left - (1 + margin) right.
-
-    Where only one side was trained, its seeds are all held against the other side's values.
-    """
-    left, right = (cells[side].values.to_numpy().T for side in (relation.left, relation.right))
-    return _interval(left - (1 + relation.margin * (relation.sign == ">")) * right, level)
-
-
-def _settled(relation: Relation, low: float, high: float, right: float) -> bool | None:
-    """What the interval of a difference says of it; None where it leaves doubt."""
-    if relation.sign == ">":
-        return True if low > 0 else False if high <= 0 else None
-    allowed = (relation.margin + ROUNDING) * right
-    if -allowed <= low and high <= allowed:
-        return True
-    return False if low > allowed or high < -allowed else None
-
-
-def _interval(values: np.ndarray, level: float) -> Bounds:
-    """Of the mean of (S, N) seeds by images; a single image has none and stands for itself."""
-    if values.shape[1] == 1:
-        return (float(values.mean()),) * 2
-    return bootstrap_interval(values, level)

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 
-from lib.evaluation.statistics import bootstrap_interval, holm, paired_test
+from lib.evaluation.statistics import estimate
 from lib.files import write_text
 from lib.paths import results_dir
 from lib.results.runs import Run
 
-LEVEL = 0.05
+LEVEL = 0.05  # share of wrong ones, at most, that is to be expected among what is established
 
 
 def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
@@ -40,7 +41,7 @@ def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> p
         for metric in metrics:
             if metric in of_seeds[0].test_images:
                 values = np.array([run.test_images[metric] for run in of_seeds])
-                low, high = bootstrap_interval(values)
+                low, high = estimate(values).interval()
                 row |= {metric: values.mean(), f"{metric} low": low, f"{metric} high": high}
             else:
                 values = [run.record["metrics"].get(metric, np.nan) for run in of_seeds]
@@ -58,9 +59,10 @@ def differences(
 ) -> pd.DataFrame:
     """`reference` minus each other method in each metric, corrected together; a row each.
 
-    Columns: difference (mean over images and seeds), ci_low, ci_high (95 %), p (sign flips over
-    images), p_corrected (Holm), n_images, n_seeds. Seeds are paired in their order; against a
-    method without training every seed is held. Raises ValueError for runs on other images.
+    Columns: difference (mean over images and seeds), ci_low, ci_high (95 %), p of the same estimate
+    (`lib.evaluation.statistics`), p_corrected (Benjamini and Hochberg), established (by LEVEL),
+    n_images, n_seeds. Seeds are paired in their order; against a method without training every seed
+    is held. Raises ValueError for runs on other images.
     """
     rows = {}
     for metric in metrics:
@@ -69,26 +71,20 @@ def differences(
             images = reference[0].test_images.index
             if any(not run.test_images.index.equals(images) for run in (*reference, *runs)):
                 raise ValueError(f"{name} was not judged on the same images")
-            apart = a - _values(runs, metric)
-            low, high = bootstrap_interval(apart)
+            found = estimate(a - _values(runs, metric))
+            low, high = found.interval()
             rows[metric, name] = {
-                "difference": apart.mean(), "ci_low": low, "ci_high": high,
-                "p": paired_test(apart.mean(axis=0), np.zeros(apart.shape[1])),
-                "n_images": apart.shape[1], "n_seeds": apart.shape[0],
+                "difference": float(found.mean), "ci_low": low, "ci_high": high,
+                "p": found.p_value(), "n_images": found.n_images, "n_seeds": found.n_seeds,
             }  # fmt: skip
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["metric", "minus"])
-    frame.insert(4, "p_corrected", holm(frame["p"]))
+    frame.insert(4, "p_corrected", false_discovery_control(frame["p"]))
+    frame.insert(5, "established", frame["p_corrected"] <= LEVEL)
     return frame
 
 
-def established(found: pd.DataFrame) -> pd.Series:
-    """Which of `differences` are differences: both of two tests have to say so."""
-    beside_zero = (found["ci_low"] > 0) | (found["ci_high"] < 0)
-    return beside_zero & (found["p_corrected"] < LEVEL)
-
-
 def as_text(found: pd.DataFrame) -> pd.DataFrame:
-    """`differences` for reading, with what is `established`."""
+    """`differences` for reading."""
     interval = [f"{low:+.4f} to {high:+.4f}"
                 for low, high in zip(found["ci_low"], found["ci_high"], strict=True)]  # fmt: skip
     return pd.DataFrame({
@@ -98,7 +94,7 @@ def as_text(found: pd.DataFrame) -> pd.DataFrame:
         "p, corrected": found["p_corrected"].map("{:.4f}".format),
         "images": found["n_images"],
         "seeds": found["n_seeds"],
-        "established": np.where(established(found), "yes", "no"),
+        "established": np.where(found["established"], "yes", "no"),
     })  # fmt: skip
 
 

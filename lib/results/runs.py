@@ -15,12 +15,17 @@ import pandas as pd
 
 from lib import paths
 from lib.data import catalogue
-from lib.evaluation.statistics import bootstrap_interval
+from lib.evaluation.stability import MEASURES
+from lib.evaluation.statistics import estimate
 from lib.results.numbers import Number
 from lib.results.tables import Cell, Table
 from lib.training import record
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.status import to_do
+
+# training images of the papers, by data set
+PAPERS_IMAGES = {"enhancement": 5004, "enhancement_wide": 5004, "sober_drunk": 784, "sober_drunk_by_frame": 784,
+                 "flir": 500, "osu": 500}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,30 @@ class Run:
     def trained(self) -> bool:
         """Whether a network was trained, so that another seed would give something else."""
         return self.record["steps"] > 0
+
+    @property
+    def share(self) -> str:
+        """How much of the paper's protocol it trained, e.g. "2.9 of 101 epochs", by images seen."""
+        if not self.trained:
+            return ""
+        profile = self.record["profile"]
+        name = EXPERIMENTS[self.record["experiment"]].weights_of or self.record["experiment"]
+        ours, papers = (resolve(name, size).scale for size in (profile, "paper"))
+        if profile == "paper":
+            return self.record["trained"]
+        images = self.record["steps"] * getattr(ours, "batch_size", 1)
+        epochs = images / PAPERS_IMAGES[EXPERIMENTS[name].data]
+        narrow = ours.width_divisor > 1
+        return (f"{epochs:.2g} of {papers.epochs} epochs"
+                + f" with 1/{ours.width_divisor} of the channels" * narrow)
+
+    def values(self, metric: str) -> pd.Series:
+        """A metric of each test image, or one value of the whole training: "cycle_a end" is the
+        loss `cycle_a` by a measure of `lib.evaluation.stability`."""
+        if metric in self.test_images:
+            return self.test_images[metric]
+        loss, _, measure = metric.partition(" ")
+        return pd.Series({"training": MEASURES[measure](self.history()[loss])})
 
     def history(self) -> pd.DataFrame:
         """Losses and validation metrics along the way, indexed by step."""
@@ -166,7 +195,7 @@ class Measured:
         of_images, first = self.values.mean(axis="columns"), self.runs[0]
         one = len(of_images) == 1
         deviating = self.values.iloc[0] if one else of_images
-        low, high = (None, None) if one else bootstrap_interval(self.values.to_numpy().T)
+        low, high = (None, None) if one else estimate(self.values.to_numpy().T).interval()
         return Number(
             row, column, float(of_images.mean()),
             sd=float(deviating.std(ddof=1)) if len(deviating) > 1 else None,
@@ -182,11 +211,10 @@ def measure(cell: Cell, runs: Sequence[Run]) -> Measured:
 
     Raises ValueError for runs that were not judged on the same images.
     """
-    images = [run.test_images for run in runs]
-    if any(not one.index.equals(images[0].index) for one in images):
+    values = [run.values(cell.metric) for run in runs]
+    if any(not one.index.equals(values[0].index) for one in values):
         raise ValueError(f"the seeds of {cell.experiment} were not judged on the same images")
-    values = pd.concat([one[cell.metric] for one in images], axis="columns")
-    values.columns = [run.record["seed"] for run in runs]
+    values = pd.concat(values, axis="columns", keys=[run.record["seed"] for run in runs])
     if cell.example is not None:
         values = values.loc[[runs[0].record["examples"][cell.example]]]
     return Measured(cell, values, tuple(runs))

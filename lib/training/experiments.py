@@ -177,6 +177,9 @@ def _on_other_images() -> list[Experiment]:
         Experiment("C5-on-recorded-faces", "2dgan",
                    "C5 on recorded faces, the reference being their contrast stretched by CLAHE",
                    data="sober_drunk_recorded", weights_of="C5", **untrained),
+        *(Experiment(f"C5-on-{data}-infrared", "2dgan", f"C5 on degraded infrared images, {data}",
+                     data=f"{data.lower()}_infrared", weights_of="C5", **untrained)
+          for data in ("FLIR", "OSU")),
     ]  # fmt: skip
 
 
@@ -207,6 +210,10 @@ def _untrained() -> list[Experiment]:
     ]  # fmt: skip
     for data in ("OSU", "FLIR"):
         methods += [
+            (f"{data}-infrared-input", f"{data.lower()}_infrared", "input",
+             "the degraded infrared image as it is"),
+            (f"{data}-infrared-tone_map", f"{data.lower()}_infrared", "tone_map",
+             "mean and deviation of an infrared image set by linear regression"),
             (f"visible-{data}", data.lower(), "visible", "the visible image in grey"),
             (f"mean-{data}", data.lower(), "mean", "the mean infrared image of training"),
         ]
@@ -268,7 +275,7 @@ def _loss_search() -> list[Experiment]:
         "public-mse-1": replace(public, mse=1.0),
         "public-mse-10": replace(public, mse=10.0),
     }
-    return [Experiment(f"search-{name}", "2dgan", f"C5, a search for loss weights: {name}",
+    return [Experiment(f"search-2dgan-{name}", "2dgan", f"C5, a search for loss weights: {name}",
                        TwoDGANConfig(), losses=losses, steps_divisor=4)
             for name, losses in weights.items()]  # fmt: skip
 
@@ -284,7 +291,7 @@ def _normalisation_search() -> list[Experiment]:
         "none-lsgan-no-identity": CycleGANLosses(identity=0.0),
         "none-lsgan-no-pool": CycleGANLosses(pool=0),
     }
-    return [replace(_cycle_gan(f"search-{name}-MSRS", f"a search for readings: {name}", CBAM, losses),
+    return [replace(_cycle_gan(f"search-gn-{name}-MSRS", f"a search for readings: {name}", CBAM, losses),
                     steps_divisor=2)
             for name, losses in made.items()]  # fmt: skip
 
