@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", help="folder of the run; default results/PROFILE/runs/...")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, help="of the CPU; default: those of the profile")
+    parser.add_argument("--precision", default="auto",
+                        help="fp32, bf16 or auto: bf16 where the device is faster in it")
     parser.add_argument("--time-budget", type=float, metavar="SECONDS",
                         help="stop cleanly after this time; the same command then goes on")
     parser.add_argument("--without-perceptual", action="store_true",

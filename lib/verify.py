@@ -28,7 +28,7 @@ from lib.results.tables import TABLES
 from lib.training import record
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.identity import NOT_IN_TRAINING, settings
-from lib.training.status import differences, to_do
+from lib.training.status import as_begun, differences, to_do
 
 FIELDS = (*numbers.VALUES, "seeds", "n_images", "dataset")
 ROUNDING = 1e-5  # relative; metrics of single images are stored to 6 digits
@@ -182,8 +182,8 @@ class _Runs:
             if not np.isclose(mean, stated, rtol=ROUNDING, atol=0):
                 wrong.append(Problem("source", where, f"run.json says mean {metric} {stated:.6g}, "
                                                       f"test_images.csv gives {mean:.6g}"))
-        weights = (run.folder / record.WEIGHTS).is_file()
-        if weights and (damaged := record.damage(run.folder, known, only=[record.WEIGHTS])):
+        there = [name for name in record.STORED_WEIGHTS if (run.folder / name).is_file()]
+        if there and (damaged := record.damage(run.folder, known, only=there)):
             wrong.append(Problem("source", where, damaged))
         config = resolve(experiment, self.profile, seed)
         dataset = self.describe(config.experiment.data)
@@ -195,7 +195,8 @@ class _Runs:
             unfinished = todo.what == "continue"
             wrong.append(Problem("source" if unfinished else "stale", where, todo.why))
             return
-        for setting, what in differences(known["config"], settings(config)).items():
+        today = settings(as_begun(config, known))
+        for setting, what in differences(known["config"], today).items():
             part, _, name = setting.partition(".")
             if name not in NOT_IN_TRAINING.get(part, ()):  # else another title
                 what = f"was trained with other settings than run.json says: {setting} {what}"

@@ -111,10 +111,8 @@ def test_degraded_training_images_resemble_those_of_the_paper():
     ])  # fmt: skip
     table = calibration_table(degraded, reference)
     paper = reported_inputs()
-    for metric in ("AG", "IE", "PSNR"):
+    for metric in ("AG", "IE", "PSNR", "SSIM"):
         low, high = paper.loc[metric]
         assert low < table.loc[metric, "mean"] < high
-    assert table.loc["SSIM", "mean"] == pytest.approx(0.49, abs=0.04)  # the paper: 0.35 to 0.47
-    assert table.loc["PSNR", "mean"] == pytest.approx(12, abs=1)
-    assert 7.5 < table.loc["PSNR", "5 %"] < 9.5 and 14.5 < table.loc["PSNR", "95 %"] < 17
-    assert table.loc["PSNR", "inside"] > 0.85 and table.loc["IE", "inside"] > 0.65
+    assert table.loc["PSNR", "mean"] == pytest.approx(10.4, abs=0.2)  # the paper: 7.9 to 15.3
+    assert table.loc["PSNR", "inside"] > 0.8

@@ -114,7 +114,8 @@ def test_unknown_key_split_and_root(tmp_path):
 def test_each_loader_can_be_traced_to_what_it_alone_runs_on():
     loaders = {key: set(definitions(source.load)) for key, source in DATA_SETS.items()}
     own = {
-        "enhancement": "lib.data.imagenet.read_grey", "flir": "lib.data.pairs.load_flir",
+        "enhancement": "lib.data.enhancement.load",
+        "enhancement_wide": "lib.data.degradation.WIDE", "flir": "lib.data.pairs.load_flir",
         "osu": "lib.data.pairs.load_osu", "msrs": "lib.data.pairs.MSRS",
         "flir_infrared": "lib.data.infrared.load_flir",
         "osu_infrared": "lib.data.infrared.load_osu",
@@ -387,24 +388,6 @@ def test_limits_below_one_are_refused(root):
         load("enhancement", root, 32, {"train": 3, "test": 0})
 
 
-def test_crops_are_fixed_and_the_same_of_both():
-    ramp = np.arange(32 * 32, dtype=np.int64).reshape(32, 32)
-    stack = np.stack([(ramp % 251).astype(np.uint8)] * 5)
-    pairs = enhancement.Pairs(stack, 255 - stack, tuple("abcde"))
-    cut = enhancement.crops(pairs, 16)
-    assert cut.reference.shape == (5, 16, 16) and cut.names == pairs.names
-    assert np.array_equal(cut.reference, 255 - cut.degraded)
-    assert len({image.tobytes() for image in cut.reference}) > 1
-    last = enhancement.Pairs(stack[3:], 255 - stack[3:], tuple("de"))
-    assert np.array_equal(enhancement.crops(last, 16).reference, cut.reference[3:])
-    assert not np.array_equal(enhancement.crops(pairs, 16, seed=1).reference, cut.reference)
-    whole = enhancement.crops(pairs, 32)
-    assert np.array_equal(whole.reference, stack)
-    with pytest.raises(ValueError, match="no crop of 33"):
-        enhancement.crops(pairs, 33)
-
-
-@needs_imagenet
 def test_second_fingerprint_of_imagenet_is_quick():
     first = imagenet.describe(REAL)
     start = time.process_time()  # of the processor, so that a busy machine does not count

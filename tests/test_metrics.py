@@ -18,6 +18,7 @@ from lib.metrics import (
     information_entropy,
     psnr,
     ssim,
+    structure_psnr,
 )
 
 MODULES = ("average_gradient", "information_entropy", "psnr", "ssim", "eme", "saturation")
@@ -312,11 +313,12 @@ def test_evaluate_names_and_orders_the_metrics(pairs):
     images, references = pairs
     values = evaluate(images, references)
     assert tuple(values) == tuple(METRICS)
-    assert tuple(values)[:4] == ("AG", "IE", "PSNR", "SSIM")
+    assert tuple(values)[:5] == ("AG", "IE", "PSNR", "SSIM", "PSNR structure")
     assert np.array_equal(values["AG"], average_gradient(images))
     assert np.array_equal(values["IE"], information_entropy(images))
     assert np.array_equal(values["PSNR"], psnr(images, references))
     assert np.array_equal(values["SSIM"], ssim(images, references))
+    assert np.array_equal(values["PSNR structure"], structure_psnr(images, references))
     beyond = average_gradient(images) - average_gradient(references)
     assert np.array_equal(values["AG distance"], abs(beyond))
     assert np.array_equal(values["AG excess"], np.maximum(beyond, 0)) and (beyond > 0).any()
@@ -366,3 +368,16 @@ def test_pairs_of_different_shape_are_refused(metric):
     for other in ((16, 15), (2, 16, 16), (1, 16, 16)):
         with pytest.raises(ValueError, match="differ in shape"):
             metric(np.zeros((16, 16)), np.zeros(other))
+
+
+def test_structure_is_what_no_affine_map_explains(pairs):
+    images, references = (stack.astype(float) for stack in pairs)
+    for image, reference in zip(images, references):
+        slope, offset = np.polyfit(image.ravel(), reference.ravel(), 1)
+        mapped = slope * image + offset
+        fitted = -10 * np.log10(np.mean((mapped - reference) ** 2) / 255**2)
+        assert structure_psnr(image, reference) == pytest.approx(fitted, rel=1e-9)
+        assert structure_psnr(0.3 * image + 20, reference) == pytest.approx(fitted, rel=1e-9)
+        assert fitted >= psnr(image, reference)
+    flat = structure_psnr(np.full_like(images[0], 7), references[0])
+    assert flat == pytest.approx(psnr(np.full_like(images[0], references[0].mean()), references[0]))

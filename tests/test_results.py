@@ -253,7 +253,7 @@ def test_a_run_without_perceptual_losses_is_refused(root):
 
 def test_a_run_that_was_stopped_early_is_taken_only_where_that_is_asked_for(root):
     run("L2", "test", 2, root, device="cpu", time_budget=0, report=lambda line: None)
-    assert "L2 seed 2: stopped after 0.3333 of 6.667 epochs" in refused(["L2"], root, seeds=(2,))
+    assert "L2 seed 2: stopped after 0.3333 of 3.333 epochs" in refused(["L2"], root, seeds=(2,))
     taken = find_runs("test", ["L2"], [2], root, stopped=True)
     assert taken["L2"][0].record["status"] == "stopped"
 

@@ -98,34 +98,35 @@ def whole(tmp_path_factory, root, weights):
 
 
 def test_record_says_what_made_it(whole, root):
-    known, config = record.read(whole), resolve("C5", "test", 0)
+    known = record.read(whole)
+    config = resolve("C5", "test", 0, precision=known["config"]["precision"])
     dataset = catalogue.describe("enhancement", root)
     assert known["dataset"] == "embedded natural images"
     assert (known["experiment"], known["profile"], known["seed"]) == ("C5", "test", 0)
     assert known["trained_by"] == trained_by(config, dataset)
     assert known["evaluated_by"] == evaluated_by(config, dataset)
-    assert known["trained"] == "6.667 of 6.667 epochs"
-    assert known["steps"] == known["steps_total"] == 20 and known["status"] == "complete"
+    assert known["trained"] == "3.333 of 3.333 epochs"
+    assert known["steps"] == known["steps_total"] == 10 and known["status"] == "complete"
     assert set(known["pretrained_weights"]) == {"vgg16", "efficientnet_b0"}
     assert known["config"]["experiment"]["losses"]["mse"] == 50
     images = pd.read_csv(whole / "test_images.csv", index_col="image")
     assert len(images) == known["n_images"] == 6
-    assert set(images) == set(known["metrics"]) == set(METRICS)
+    assert set(images) == set(known["metrics"]) == {*METRICS, *(f"last {m}" for m in METRICS)}
     for metric, mean in known["metrics"].items():
         assert images[metric].mean() == pytest.approx(mean, rel=1e-5)
     assert set(content(whole)) == set(known["files"]) == {
-        "weights.safetensors", "history.csv", "test_images.csv", "samples.png", "attention.npz",
+        *record.TRAINED, "test_images.csv", "samples.png", "attention.npz",
     }  # fmt: skip
     assert not (whole / "training").exists()
 
 
 def test_history_has_every_loss_and_the_validation(whole):
     history = pd.read_csv(whole / "history.csv", index_col="step")
-    assert list(history.index) == list(range(1, 21))
+    assert list(history.index) == list(range(1, 11))
     losses = history[["critic", "penalty", "adversarial", "mse", "vgg", "efficientnet", "total"]]
     assert np.isfinite(losses).all(axis=None)
     validated = history["validation_PSNR"].dropna()
-    assert validated.index[-1] == 20 and len(validated) == 2  # ten times a run of 100 rows
+    assert validated.index[-1] == 10 and len(validated) == 1  # ten times a run of 100 rows
 
 
 def test_killed_and_resumed_gives_the_same_bytes(whole, root, tmp_path):
@@ -179,9 +180,9 @@ def test_time_budget_stops_cleanly_and_goes_on(root, tmp_path, capsys):
     run("C1", root, tmp_path, time_budget=0, **options)
     stopped = record.read(tmp_path)
     assert stopped["status"] == "stopped" and 0 < stopped["steps"] < stopped["steps_total"]
-    assert stopped["trained"] == "0.3333 of 6.667 epochs" and stopped["metrics"]
+    assert stopped["trained"] == "0.3333 of 3.333 epochs" and stopped["metrics"]
     run("C1", root, tmp_path, **options)
-    assert "stopped after 0.3333 of 6.667 epochs" in capsys.readouterr().out
+    assert "stopped after 0.3333 of 3.333 epochs" in capsys.readouterr().out
     assert record.read(tmp_path)["status"] == "complete"
     run("C1", root, tmp_path, **options)
     assert capsys.readouterr().out == "C1 seed 0 is complete already\n"
@@ -191,7 +192,7 @@ def test_what_a_killed_training_left_is_not_evaluated_in_its_place(root, tmp_pat
     """Weights of another training lie beside a complete run of which only metrics are wanting."""
     run("TIECNN", root, tmp_path)
     before, config = content(tmp_path), resolve("TIECNN", "test", 0)
-    record.write_weights(tmp_path / "training", running.make_generator(config))
+    record.write_weights(tmp_path / "training" / record.WEIGHTS, running.make_generator(config))
     (tmp_path / "test_images.csv").unlink()
     run("TIECNN", root, tmp_path)
     assert content(tmp_path) == before
@@ -283,7 +284,7 @@ def test_a_changed_identity_starts_afresh(root, tmp_path, monkeypatch):
     # what another identity left, further on though it is, does not push the new one out
     assert [path.name[:19] for path in tmp_path.glob("*.pt")] == ["checkpoint-00000001"]
     engine.train(tiny_recipe(root), tmp_path, "two", time_budget=0, report=lines.append)
-    assert lines[-1].startswith("resuming at step 1 of 20")
+    assert lines[-1].startswith("resuming at step 1 of 10")
 
 
 def test_guard_names_step_loss_and_images(root, tmp_path):
@@ -305,7 +306,7 @@ def test_generator_learns(root, tmp_path):
     """A few steps bring the mean squared error down on the images that were seen."""
     result = engine.train(tiny_recipe(root), tmp_path, "x", report=quiet)
     losses = [row["mse"] for row in result.history]
-    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+    assert np.mean(losses[-5:]) < 0.97 * np.mean(losses[:5])
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -318,7 +319,7 @@ def test_each_experiment_takes_a_step_and_gives_images(name, root, weights):
     moved = [(a != b).any() for a, b in zip(before, recipe.generator.parameters())]
     # TIECNN's last layer starts at 0, and only that one moves at first
     assert sum(moved) > (0 if name == "TIECNN" else len(moved) / 2)
-    recipe.prepare()
+    recipe.prepare(recipe.generator)
     images = data.test.degraded if hasattr(data, "test") else data.visible[data.split["test"]]
     outputs = as_method(recipe.generator, data, config.scale.image_size, CPU)(images)
     assert outputs.shape == (len(images), 128, 128) and outputs.dtype == np.uint8

@@ -101,8 +101,8 @@ def versions(
     config = resolve(experiment, "paper")
     method, scale = config.experiment, config.scale
     if method.recipe == "two_d_gan" and method.losses == LossWeights():
-        scale = replace(scale, image_size=max(size, scale.image_size), crop_size=size,
-                        batch_size=batch, n_train=4 * batch, n_validation=1, n_test=1)  # fmt: skip
+        scale = replace(scale, image_size=size, batch_size=batch, n_train=4 * batch,
+                        n_validation=1, n_test=1)  # fmt: skip
         plain = {
             "plain": partial(PlainTwoDGAN, freeze_backbones=False),
             "plain, frozen backbones": partial(PlainTwoDGAN, freeze_backbones=True),

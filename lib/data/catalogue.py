@@ -32,6 +32,8 @@ class Source:
 DATA_SETS = {
     # ImageNet, or embedded natural images
     "enhancement": Source(enhancement.describe, enhancement.load),
+    # the same, brightness, noise and blur drawn anew for each image as well
+    "enhancement_wide": Source(enhancement.describe_wide, enhancement.load_wide),
     # thermal faces, divided by person, and by frame to see whether that flatters
     "sober_drunk": Source(sober_drunk.describe, faces.load_by_person),
     "sober_drunk_by_frame": Source(faces.describe_by_frame, faces.load_by_frame),

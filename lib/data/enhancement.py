@@ -3,15 +3,14 @@
 ImageNet where the data root has it, else crops of the embedded photographs.
 """
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from lib.data import imagenet, natural, splits
-from lib.data.degradation import DegradationRanges, degrade
+from lib.data.degradation import LITERAL, WIDE, DegradationRanges, degrade
 from lib.data.fingerprint import DataSet
 from lib.data.packs import pack
 from lib.data.splits import SPLITS, Limits
@@ -39,6 +38,7 @@ class EnhancementData:
     train: Pairs
     validation: Pairs
     test: Pairs
+    ranges: DegradationRanges  # that the degraded copies were made with
 
 
 def describe(root: Path) -> DataSet:
@@ -46,12 +46,28 @@ def describe(root: Path) -> DataSet:
     return imagenet.describe(root) if (root / "imagenet").is_dir() else natural.describe()
 
 
+def describe_wide(root: Path) -> DataSet:
+    """Name and fingerprint of what `load_wide` takes."""
+    dataset = describe(root)
+    return replace(dataset, name=f"{dataset.name}, wide degradation")
+
+
 def load(root: Path, size: int, limits: Limits) -> EnhancementData:
     """See `lib.data.catalogue.load`. Fewer images are a subset of more.
 
     Raises ValueError for a broken ImageNet folder or file.
     """
-    dataset = describe(root)
+    return _load(describe(root), root, size, limits, LITERAL)
+
+
+def load_wide(root: Path, size: int, limits: Limits) -> EnhancementData:
+    """The same images under the wide ranges."""
+    return _load(describe_wide(root), root, size, limits, WIDE)
+
+
+def _load(
+    dataset: DataSet, root: Path, size: int, limits: Limits, ranges: DegradationRanges
+) -> EnhancementData:
 
     def images() -> Images:
         if dataset.root is None:
@@ -65,7 +81,7 @@ def load(root: Path, size: int, limits: Limits) -> EnhancementData:
             names = [name for name, its in split_of.items() if its == split][: limits.get(split)]
             yield split, names, [imagenet.read_grey(files[name], size) for name in names]
 
-    return kept_pairs(dataset, [identity(load), size, dict(limits)], images, DegradationRanges())
+    return kept_pairs(dataset, [identity(_load), size, dict(limits)], images, ranges)
 
 
 def kept_pairs(
@@ -88,33 +104,10 @@ def kept_pairs(
             }
         return arrays
 
-    arrays = pack(dataset.key, [dataset.fingerprint, *key], make)
+    arrays = pack(dataset.key, [dataset.fingerprint, asdict(ranges), *key], make)
     parts = [
         Pairs(arrays[f"{split} reference"], arrays[f"{split} degraded"],
               tuple(arrays[f"{split} names"].tolist()))
         for split in SPLITS
     ]  # fmt: skip
-    return EnhancementData(dataset.name, dataset.fingerprint, *parts)
-
-
-def crops(pairs: Pairs, size: int, seed: int = 0) -> Pairs:
-    """One fixed crop an image, the same of reference and degraded: (N, size, size).
-
-    The place is drawn from `seed` and the image's name. Images of that size stay as they are.
-    Raises ValueError where the images are smaller.
-    """
-    height, width = pairs.reference.shape[1:]
-    if size > min(height, width):
-        raise ValueError(f"no crop of {size} pixels fits in images of {height} x {width}")
-    corners = []
-    for name in pairs.names:
-        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        corners.append((rng.integers(height - size + 1), rng.integers(width - size + 1)))
-
-    def cut(images: np.ndarray) -> np.ndarray:
-        return np.stack([
-            image[top : top + size, left : left + size]
-            for image, (top, left) in zip(images, corners, strict=True)
-        ])  # fmt: skip
-
-    return Pairs(cut(pairs.reference), cut(pairs.degraded), pairs.names)
+    return EnhancementData(dataset.name, dataset.fingerprint, *parts, ranges)

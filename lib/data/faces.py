@@ -39,10 +39,10 @@ N_IMAGES = {"drunk": 640, "sober": 480}
 # 2, which is the camera's noise.
 THRESHOLD = 3.0
 
-# Chosen on the images of the training persons, among 144 sets, so that the mean over them resembles
-# the column "Original image" of Table 7. Milder than on ImageNet in every respect.
+# Only the contrast is random, as on ImageNet. Of 160 sets the nearest in AG, IE, PSNR and SSIM to the
+# column "Original image" of Table 7, on the images of the training persons.
 FACE_RANGES = DegradationRanges(
-    contrast=(0.75, 0.95), noise=(0.5, 1.5), blur=(0.3, 0.5), brightness=(0.77, 0.92)
+    contrast=(0.75, 0.95), noise=(1.0, 1.0), blur=(0.4, 0.4), brightness=(0.84, 0.84)
 )
 
 

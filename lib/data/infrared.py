@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.data import pairs
-from lib.data.degradation import DegradationRanges, degrade
+from lib.data.degradation import LITERAL, degrade
 from lib.data.enhancement import EnhancementData, Pairs
 from lib.data.fingerprint import DataSet
 from lib.data.pairs import PairSet
@@ -28,12 +28,13 @@ def _load(source: PairSet, root: Path, size: int, limits: Limits) -> Enhancement
     sides = {}
     for side, rows in both.split.items():
         names = tuple(both.names[i] for i in rows)
-        degraded = [degrade(both.infrared[i], both.names[i], ranges=DegradationRanges())
-                    for i in rows]  # fmt: skip
+        degraded = [degrade(both.infrared[i], both.names[i], ranges=LITERAL) for i in rows]
         sides[side] = Pairs(both.infrared[rows], np.stack(degraded), names)
     none = Pairs(both.infrared[:0], both.infrared[:0], ())
     known = _describe(source, root)
-    return EnhancementData(known.name, known.fingerprint, sides["train"], none, sides["test"])
+    return EnhancementData(
+        known.name, known.fingerprint, sides["train"], none, sides["test"], LITERAL
+    )
 
 
 # two functions a data set: see `lib.data.catalogue.Source`

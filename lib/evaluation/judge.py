@@ -1,6 +1,6 @@
 """How good the images are that a method makes: every number of both papers' tables begins here."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -29,6 +29,12 @@ class Evaluation:
     metrics: dict[str, np.ndarray]
     of_all: dict[str, float] = field(default_factory=dict)
     why: str = ""
+
+    def beside(self, name: str, other: "Evaluation") -> "Evaluation":
+        """With another's metrics of the same images as well: "PSNR" of it as "NAME PSNR"."""
+        metrics = {f"{name} {metric}": values for metric, values in other.metrics.items()}
+        of_all = {f"{name} {metric}": value for metric, value in other.of_all.items()}
+        return replace(self, metrics=self.metrics | metrics, of_all=self.of_all | of_all)
 
     def means(self) -> dict[str, float]:
         """Each metric's mean over the images, and what is measured of all of them."""

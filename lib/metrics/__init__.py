@@ -1,4 +1,7 @@
-"""Image quality metrics on grey levels 0..255, one a file, as the papers define them."""
+"""Image quality metrics on grey levels 0..255, one a file, as the papers define them.
+
+The structure of an image (`structure_psnr`) is a measure of ours.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,6 +12,7 @@ from lib.metrics.information_entropy import information_entropy
 from lib.metrics.psnr import psnr
 from lib.metrics.saturation import saturation
 from lib.metrics.ssim import ssim
+from lib.metrics.structure import structure_psnr
 
 # name -> function of images and references; a row here is measured of every test image. More AG or
 # IE than the reference has is no gain, so how far off they are stands beside them.
@@ -17,6 +21,7 @@ METRICS = {
     "IE": lambda images, references: information_entropy(images),
     "PSNR": psnr,
     "SSIM": ssim,
+    "PSNR structure": structure_psnr,
     "AG distance": lambda images, references: abs(_beyond(average_gradient, images, references)),
     "IE distance": lambda images, references: abs(_beyond(information_entropy, images, references)),
     "AG excess": lambda images, references: np.maximum(
@@ -33,6 +38,7 @@ __all__ = [
     "psnr",
     "saturation",
     "ssim",
+    "structure_psnr",
 ]
 
 

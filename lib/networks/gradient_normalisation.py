@@ -3,35 +3,41 @@
     Eq. 2    f_hat = f / (||grad_x f|| + |f|)       in [-1, 1]
     Eq. 3    f_hat = |f / (||grad_x f|| + zeta)|^2  in [0, 1], with zeta = |f|
 
-Where f is piecewise linear the first is 1-Lipschitz. The paper does not say what f is for a
-discriminator that gives a map of scores. Here the gradient is that of the sum of an image's scores
-with respect to the whole image: one norm an image, put into every score of its map.
+Where f is piecewise linear the first is 1-Lipschitz, f being one number an image: what gradient
+normalisation is defined for. The paper does not say what f is for a discriminator that gives a map
+of scores. Two readings are selectable:
+
+    mean     f is the mean of the map: one normalised score an image
+    patch    f is each score of the map, the gradient that of their sum: one norm an image, put into
+             every score. The sum's gradient is as many times one score's as there are scores, so
+             the normalised scores, and what the generator learns from them, are that much smaller.
 """
 
 import torch
 from torch import Tensor, nn
 
 FORMS = ("eq2", "eq3")
+SCORES = ("patch", "mean")
 
 
 class GradientNormalised(nn.Module):
-    """(B, C, H, W) -> normalised scores of the discriminator's shape, (B, 1, h, w).
+    """(B, C, H, W) -> normalised scores: (B, 1, h, w) as the discriminator's, of "mean" (B, 1, 1, 1).
 
-    The norm of a sum of scores is many times one score, so values stay far from the ends of the
-    range: within about 0.25 of 0 for a PatchGAN at its start under Eq. 2. LSGAN's target 1 is the
-    limit of an infinite score; it is never reached.
+    LSGAN's target 1 is the limit of an infinite score; it is never reached. Scores of "patch" stay
+    within about 0.25 of 0 for a PatchGAN at its start under Eq. 2.
 
     The images may come from a generator: gradients then flow on into it, through the norm as well.
     Images of a batch stay apart if the discriminator keeps them apart, as with instance norm.
     Under `no_grad` the values are the same; `inference_mode` does not work.
     """
 
-    def __init__(self, discriminator: nn.Module, form: str = "eq2"):
+    def __init__(self, discriminator: nn.Module, form: str = "eq2", score: str = "patch"):
         super().__init__()
-        if form not in FORMS:
-            raise ValueError(f"form must be one of {', '.join(FORMS)}, got {form!r}")
+        for name, given, known in (("form", form, FORMS), ("score", score, SCORES)):
+            if given not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {given!r}")
         self.discriminator = discriminator
-        self.form = form
+        self.form, self.score = form, score
 
     def forward(self, x: Tensor) -> Tensor:
         training = torch.is_grad_enabled()
@@ -39,6 +45,8 @@ class GradientNormalised(nn.Module):
             if not x.requires_grad:
                 x = x.detach().requires_grad_()
             scores = self.discriminator(x)
+            if self.score == "mean":
+                scores = scores.mean(dim=(1, 2, 3), keepdim=True)
             (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=training)
         norm = gradient.flatten(1).norm(dim=1).view(-1, 1, 1, 1)  # (B, 1, 1, 1)
         normalised = scores / (norm + scores.abs())

@@ -61,7 +61,7 @@ def publish(profile: str) -> str:
 
 def _copy_run(folder: Path, to: Path, first: bool) -> None:
     known = record.read(folder)
-    if wrong := record.damage(folder, known, without=[record.WEIGHTS]):
+    if wrong := record.damage(folder, known, without=record.STORED_WEIGHTS):
         raise record.Damaged(f"{folder}: {wrong}")
     wanted = (*OF_EACH_RUN, *(OF_FIRST_SEED if first else ()))
     known["files"] = {name: of for name, of in known["files"].items() if name in wanted}

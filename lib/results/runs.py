@@ -24,7 +24,7 @@ from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.status import to_do
 
 # training images of the papers, by data set
-PAPERS_IMAGES = {"enhancement": 5004, "sober_drunk": 784, "sober_drunk_by_frame": 784,
+PAPERS_IMAGES = {"enhancement": 5004, "enhancement_wide": 5004, "sober_drunk": 784, "sober_drunk_by_frame": 784,
                  "flir": 500, "osu": 500}  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def read_run(folder: Path) -> Run:
     known = record.read(folder)
     if known is None:
         raise FileNotFoundError(f"{folder} holds no run")
-    if wrong := record.damage(folder, known, without=[record.WEIGHTS]):
+    if wrong := record.damage(folder, known, without=record.STORED_WEIGHTS):
         raise record.Damaged(f"{folder}: {wrong}")
     return Run(folder, known, pd.read_csv(folder / "test_images.csv", index_col="image"))
 

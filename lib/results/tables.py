@@ -21,8 +21,9 @@ TRANSLATION_METRICS = ("PSNR", "SSIM")  # GN_CycleGAN's Tables 2 and 3
 BASELINES = {
     "enhancement": ("Input", "tone_map"),
     "sober_drunk": ("Sober-Drunk-input", "Sober-Drunk-tone_map"),
-    "flir_infrared": ("FLIR-infrared-input",),
-    "osu_infrared": ("OSU-infrared-input",),
+    "enhancement_wide": ("Input-wide", "tone_map-wide"),
+    "flir_infrared": ("FLIR-infrared-input", "FLIR-infrared-tone_map"),
+    "osu_infrared": ("OSU-infrared-input", "OSU-infrared-tone_map"),
     "flir": ("visible-FLIR", "mean-FLIR"),
     "osu": ("visible-OSU", "mean-OSU"),
 }
@@ -128,7 +129,7 @@ class Notebook:
 
     `tables`: (paper, item) that it records, the runs of which it reads; `experiments`: further runs
     that it reads, patterns such as "L[2-4]*" will do; `data`: data sets that it reads, by key;
-    `after`: notebooks whose results it reads.
+    `after`: notebooks whose results it reads; `on_request`: it runs where --only names it.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Notebook:
     experiments: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    on_request: bool = False
 
     def reads(self) -> tuple[str, ...]:
         """The experiments whose runs it reads, in the order of EXPERIMENTS.
@@ -152,17 +154,22 @@ class Notebook:
                      or any(fnmatchcase(name, pattern) for pattern in self.experiments))
 
 
+def _trained(paper: str) -> tuple[str, ...]:
+    """What the training of a paper's tables is; searches have notebooks of their own."""
+    return tuple(name for name, one in EXPERIMENTS.items()
+                 if one.network and one.paper == paper and one.steps_divisor == 1)  # fmt: skip
+
+
 _TABLES = (
     Notebook("00_environment_and_reported", "environment, and what both papers report"),
     Notebook("02_audit", "do the papers agree with themselves?", data=("enhancement",)),
     Notebook("10_2dgan_data", "2D-GAN: enhancement data, Fig. 5", data=("enhancement",)),
     Notebook("11_train_2dgan", "2D-GAN: how its models are trained",
-             experiments=tuple(n for n, e in EXPERIMENTS.items()
-                               if e.network and e.paper == "2dgan"), data=("enhancement",)),
+             experiments=_trained("2dgan"), data=("enhancement",)),
     Notebook("12_2dgan_table3", "2D-GAN: Table 3, Figs. 7 to 9", (("2dgan", "table3"),),
              ("*-infrared*",)),
     Notebook("13_2dgan_table4", "2D-GAN: Table 4, Figs. 10 and 11", (("2dgan", "table4"),),
-             ("Input",)),
+             ("Input", "tone_map", "undo_*", "*-wide")),
     Notebook("14_2dgan_table5", "2D-GAN: Table 5", (("2dgan", "table5"),)),
     Notebook("15_2dgan_table6", "2D-GAN: Table 6", (("2dgan", "table6"),),
              ("Input", "L[2-4]-prose")),
@@ -171,10 +178,11 @@ _TABLES = (
     Notebook("17_2dgan_table2", "2D-GAN: Table 2, complexity", (("2dgan", "table2"),)),
     Notebook("18_2dgan_architecture", "2D-GAN: Figs. 1 to 4, attention maps",
              experiments=("C5",)),
+    Notebook("19_2dgan_search", "2D-GAN: loss weights, searched on validation images",
+             experiments=("search-2dgan-*",), on_request=True),
     Notebook("20_gn_data", "GN_CycleGAN: visible and infrared pairs", data=("flir", "osu")),
     Notebook("21_train_gn_cyclegan", "GN_CycleGAN: how its models are trained",
-             experiments=tuple(n for n, e in EXPERIMENTS.items()
-                               if e.network and e.paper == "gn_cyclegan"), data=("flir",)),
+             experiments=_trained("gn_cyclegan"), data=("flir",)),
     Notebook("22_gn_table2", "GN_CycleGAN: Table 2, Figs. 4 and 5", (("gn_cyclegan", "table2"),),
              ("visible-*", "mean-*")),
     Notebook("23_gn_table3", "GN_CycleGAN: Table 3, Fig. 8", (("gn_cyclegan", "table3"),),
@@ -183,10 +191,13 @@ _TABLES = (
              experiments=("unet_128-FLIR", "CBAM_CycleGAN-FLIR", "GN_CycleGAN-FLIR",
                           "*-stress-FLIR")),
     Notebook("25_gn_architecture", "GN_CycleGAN: networks, Figs. 1 to 3"),
+    Notebook("26_gn_search", "GN_CycleGAN: readings of its losses, searched on MSRS",
+             experiments=("search-gn-*",), on_request=True),
 )  # fmt: skip
 NOTEBOOKS = (
     *_TABLES,
-    Notebook("90_summary", "summary of both papers", after=tuple(nb.name for nb in _TABLES)),
+    Notebook("90_summary", "summary of both papers",
+             after=tuple(nb.name for nb in _TABLES if not nb.on_request)),
 )
 
 

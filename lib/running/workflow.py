@@ -117,8 +117,10 @@ def titles() -> dict[str, str]:
 
 
 def with_needs(targets: Sequence[str], made: dict[str, Job]) -> list[Job]:
-    """The jobs of `targets`, of all where there are none, and all jobs that they need, in order."""
-    names = {job.name for job in made.values() if not targets or set(targets) & set(job.targets)}
+    """The jobs of `targets`, and all jobs that they need, in order; where there are none, of all
+    notebooks but those that run on request."""
+    targets = set(targets or (notebook.name for notebook in NOTEBOOKS if not notebook.on_request))
+    names = {job.name for job in made.values() if targets & set(job.targets)}
     for job in reversed(made.values()):  # each stands after what it needs
         if job.name in names:
             names.update(job.needs)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from lib.files import write_text
 from lib.machine import clock
 from lib.training import checkpoint
+from lib.training.averaging import average_of, follow
 
 HISTORY_ROWS = 100  # of a whole run
 VALIDATIONS = 10
@@ -32,7 +33,7 @@ PROGRESS_SECONDS = 5.0
 class Recipe(Protocol):
     """One method's networks, optimisers and training step."""
 
-    modules: dict[str, nn.Module]  # "generator" is the one that is exported
+    modules: dict[str, nn.Module]  # "generator" is exported, and its "average", see `train`
     optimisers: dict[str, torch.optim.Optimizer]
     steps: int  # of the whole run
     steps_per_epoch: int
@@ -43,8 +44,8 @@ class Recipe(Protocol):
     def names(self, step: int) -> list[str]:
         """The files of the images that a step sees, for the message of the NaN guard."""
 
-    def prepare(self) -> None:
-        """Make the generator ready to be used: batch norm's statistics."""
+    def prepare(self, generator: nn.Module) -> None:
+        """Make a generator ready to be used: batch norm's statistics."""
 
     def extra_state(self) -> dict:
         """What else the next step depends on: schedules, image pools. Tensors and plain values."""
@@ -94,20 +95,22 @@ def train(
     recipe: Recipe,
     folder: Path,
     identity: str,
-    validate: Callable[[], dict[str, float]] = dict,
+    validate: Callable[[nn.Module], dict[str, float]] = lambda generator: {},
     time_budget: float | None = None,
     report: Callable[[str], None] = print,
 ) -> Position:
     """Run or resume a recipe in `folder`; returns how far it came.
 
-    Writes checkpoints and `history.csv` there: twice a minute, when the time budget ends, at
+    `recipe.modules["average"]` is then the average of the generator's weights. Writes checkpoints and `history.csv` there: twice a minute, when the time budget ends, at
     Ctrl-C, and at the end. `identity` names configuration, code and data: a checkpoint of another
-    identity is not continued, and the reason is reported. `validate` gives metrics of the network
-    as it is, ten times a run, after `recipe.prepare()`. `time_budget` in seconds: the run stops
-    cleanly after it, and the next call goes on.
+    identity is not continued, and the reason is reported. `validate` gives metrics of a generator,
+    ten times a run of the average and of the last weights, after `recipe.prepare`. `time_budget` in
+    seconds: the run stops cleanly after it, and the next call goes on.
     Raises TrainingDiverged naming step, loss and images when a loss is not finite; the last
     checkpoint then still holds the last good state.
     """
+    generator = recipe.modules["generator"]
+    average = recipe.modules["average"] = average_of(generator)
     position = _resume(folder, recipe, identity, report)
     per_row = max(1, recipe.steps // HISTORY_ROWS)
     per_validation = per_row * (HISTORY_ROWS // VALIDATIONS)
@@ -118,13 +121,16 @@ def train(
         while position.step < recipe.steps:
             position.pending.append(recipe.step(position.step))
             position.step += 1
+            follow(average, generator, position.step)
             position.seconds = before + time.monotonic() - start
             last = position.step == recipe.steps
             if last or position.step % per_row == 0:
                 metrics = {}
                 if last or position.step % per_validation == 0:
-                    recipe.prepare()
-                    metrics = validate()
+                    for network, name in ((average, ""), (generator, "last ")):
+                        recipe.prepare(network)
+                        found = validate(network)
+                        metrics |= {f"{name}{metric}": value for metric, value in found.items()}
                 position.close_row(recipe, metrics)
             now = time.monotonic()
             stop = interrupted.is_set() or (time_budget is not None and now - start > time_budget)
@@ -136,7 +142,8 @@ def train(
                 reported = now
             if stop:
                 break
-    recipe.prepare()
+    recipe.prepare(average)
+    recipe.prepare(generator)
     return position
 
 

@@ -4,18 +4,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lib.data.enhancement import EnhancementData, crops
+from lib.data.enhancement import EnhancementData
 from lib.data.tensors import to_device, to_unit
 from lib.losses.perceptual import feature_distance, target_features
 from lib.networks.backbones import FrozenFeatures
 from lib.training.batch_norm import estimate_statistics
 from lib.training.experiments import RunConfig
+from lib.training.precision import InPrecision
 from lib.training.sampling import batch_indices, steps_per_epoch
 
 CHANNELS_LAST = {"memory_format": torch.channels_last}
 
 
-class EnhancementRecipe:
+class EnhancementRecipe(InPrecision):
     """The base of the recipes that enhance grey images; see `lib.training.engine.Recipe`.
 
     A subclass sets `make_generator`, `generator`, `modules` and `optimisers`, and defines `step`.
@@ -24,9 +25,9 @@ class EnhancementRecipe:
     generator: nn.Module
 
     def __init__(self, config: RunConfig, data: EnhancementData, device: torch.device):
-        self.config, self.device = config, device
+        self.config, self.device, self.precision = config, device, config.precision
         scale = config.scale
-        pairs = crops(data.train, scale.crop_size, seed=0)
+        pairs = data.train
         self.image_names, self.reference_bytes = pairs.names, pairs.reference
         self.degraded = to_device(pairs.degraded, device)
         self.reference = to_device(pairs.reference, device)
@@ -66,7 +67,7 @@ class EnhancementRecipe:
         network, features = frozen
         seen = slice(self.config.scale.perceptual_images)
         target = features[indices[seen].to(features.device)].to(self.device)
-        return feature_distance(network(fake[seen]), target, norm)
+        return feature_distance(self.forward(network, fake[seen]), target, norm)
 
     def indices(self, step: int) -> np.ndarray:
         scale = self.config.scale
@@ -75,11 +76,11 @@ class EnhancementRecipe:
     def names(self, step: int) -> list[str]:
         return [self.image_names[i] for i in self.indices(step)]
 
-    def prepare(self) -> None:
-        """Give batch norm the statistics of the first training images."""
+    def prepare(self, generator: nn.Module) -> None:
+        """Give its batch norm the statistics of the first training images."""
         n_images = self.config.experiment.batch_norm_images
         first = self.degraded[:n_images].split(self.config.scale.batch_size) if n_images else ()
-        estimate_statistics(self.generator, (to_unit(batch) for batch in first))
+        estimate_statistics(generator, (to_unit(batch) for batch in first))
 
     def extra_state(self) -> dict:
         return {}

@@ -80,6 +80,7 @@ class Experiment:
     optimiser: Adam = Adam()
     batch_norm_images: int = 200  # give its statistics for evaluation; 0: its running averages
     weights_of: str = ""
+    steps_divisor: int = 1  # a search runs a part of the profile's steps
 
     @property
     def trained(self) -> bool:
@@ -157,10 +158,19 @@ def _sober_drunk() -> list[Experiment]:
     ]  # fmt: skip
 
 
+def _wide() -> list[Experiment]:
+    """C5 under the wide ranges of `lib.data.degradation`: the network for images of one's own."""
+    return [Experiment("C5-wide", "2dgan", "C5 trained under the wide degradation",
+                       TwoDGANConfig(), data="enhancement_wide")]  # fmt: skip
+
+
 def _on_other_images() -> list[Experiment]:
-    """2D-GAN, our own questions: networks judged on images other than their own."""
+    """Our own questions: networks of 2D-GAN judged on images other than their own."""
     untrained = {"network": None, "recipe": "", "discriminator": None, "losses": None}
     return [
+        *(Experiment(f"{name}-on-wide", "2dgan", f"{name} under the wide degradation",
+                     data="enhancement_wide", weights_of=name, **untrained)
+          for name in ("C1", "C2", "C3", "C4", "C5")),
         Experiment("Sober-Drunk-by-frame-on-persons", "2dgan",
                    "the network of the split by frame on the test images of the split by person",
                    data="sober_drunk", weights_of="Sober-Drunk-by-frame", **untrained),
@@ -178,20 +188,32 @@ def _untrained() -> list[Experiment]:
     and for GN_CycleGAN the floor that a translation has to rise above."""
     methods = [
         ("Input", "enhancement", "input", "the degraded image as it is"),
+        ("tone_map", "enhancement", "tone_map", "mean and deviation set by linear regression"),
+        ("undo_middle", "enhancement", "undo_middle",
+         "contrast and brightness taken back by the middle of their ranges"),
+        ("undo_true", "enhancement", "undo_true",
+         "contrast and brightness taken back by their true factors"),
+        ("Input-wide", "enhancement_wide", "input", "the image degraded by the wide ranges"),
+        ("tone_map-wide", "enhancement_wide", "tone_map",
+         "mean and deviation set by linear regression, wide ranges"),
         ("HE", "enhancement", "HE", "histogram equalisation"),
         ("CLAHE", "enhancement", "CLAHE", "contrast-limited adaptive histogram equalisation"),
         ("GF", "enhancement", "GF", "guided filter"),
         ("SSR", "enhancement", "SSR", "single-scale Retinex"),
         ("MSR", "enhancement", "MSR", "multi-scale Retinex"),
         ("Sober-Drunk-input", "sober_drunk", "input", "the degraded face as it is"),
+        ("Sober-Drunk-tone_map", "sober_drunk", "tone_map",
+         "mean and deviation of a face set by linear regression"),
         ("Sober-Drunk-by-frame-input", "sober_drunk_by_frame", "input",
          "the degraded face as it is, faces split by frame"),
         ("recorded-faces-input", "sober_drunk_recorded", "input", "the recorded face as it is"),
-        ("FLIR-infrared-input", "flir_infrared", "input", "the degraded infrared image as it is"),
-        ("OSU-infrared-input", "osu_infrared", "input", "the degraded infrared image as it is"),
     ]  # fmt: skip
     for data in ("OSU", "FLIR"):
         methods += [
+            (f"{data}-infrared-input", f"{data.lower()}_infrared", "input",
+             "the degraded infrared image as it is"),
+            (f"{data}-infrared-tone_map", f"{data.lower()}_infrared", "tone_map",
+             "mean and deviation of an infrared image set by linear regression"),
             (f"visible-{data}", data.lower(), "visible", "the visible image in grey"),
             (f"mean-{data}", data.lower(), "mean", "the mean infrared image of training"),
         ]
@@ -239,6 +261,41 @@ def _normalisation_readings() -> list[Experiment]:
             for name, (title, losses) in readings.items()]
 
 
+def _loss_search() -> list[Experiment]:
+    """Our own search for the loss weights that 2D-GAN leaves silent (19_2dgan_search): this kit's,
+    FUnIE-GAN's and the public code's, and pixel weights around the latter two."""
+    funie = LossWeights(mse=7.0, vgg=3.0, efficientnet=3.0)  # it has no EfficientNet: as VGG
+    public = LossWeights(adversarial=0.5, mse=0.1, vgg=0.3, efficientnet=0.2)
+    weights = {
+        "kit": LossWeights(),
+        "funie": funie,
+        "funie-mse-70": replace(funie, mse=70.0),
+        "funie-mse-700": replace(funie, mse=700.0),
+        "public": public,
+        "public-mse-1": replace(public, mse=1.0),
+        "public-mse-10": replace(public, mse=10.0),
+    }
+    return [Experiment(f"search-2dgan-{name}", "2dgan", f"C5, a search for loss weights: {name}",
+                       TwoDGANConfig(), losses=losses, steps_divisor=4)
+            for name, losses in weights.items()]  # fmt: skip
+
+
+def _normalisation_search() -> list[Experiment]:
+    """Our own search for what GN_CycleGAN leaves silent, on MSRS (26_gn_search): every reading of
+    the normalised score, identity loss and image pool."""
+    made = {f"{form}-{score}-{adversarial}": CycleGANLosses(adversarial, form, score)
+            for form, adversarials in (("eq2", ("wasserstein", "lsgan")), ("eq3", ("lsgan", "log10")))
+            for score in ("patch", "mean") for adversarial in adversarials}  # fmt: skip
+    made |= {
+        "none-lsgan": CycleGANLosses(),
+        "none-lsgan-no-identity": CycleGANLosses(identity=0.0),
+        "none-lsgan-no-pool": CycleGANLosses(pool=0),
+    }
+    return [replace(_cycle_gan(f"search-gn-{name}-MSRS", f"a search for readings: {name}", CBAM, losses),
+                    steps_divisor=2)
+            for name, losses in made.items()]  # fmt: skip
+
+
 def _stress() -> list[Experiment]:
     """Our own stress test of stability: ten times the learning rate and no image pool, on FLIR."""
     hard = replace(CYCLE_GAN_ADAM, learning_rate=10 * CYCLE_GAN_ADAM.learning_rate)
@@ -260,8 +317,8 @@ EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
         *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines(),
-        *_sober_drunk(), *_on_other_images(), *_untrained(), *_translation(),
-        *_normalisation_readings(), *_stress(),
+        *_sober_drunk(), *_wide(), *_on_other_images(), *_untrained(), *_translation(),
+        *_normalisation_readings(), *_stress(), *_loss_search(), *_normalisation_search(),
     )
 }  # fmt: skip
 
@@ -275,11 +332,13 @@ class RunConfig:
     seed: int
     scale: EnhancementScale | TranslationScale
     without_perceptual: bool = False  # asked for by name where weights are missing
+    precision: str = "auto"  # of a run that has begun "fp32" or "bf16", see lib.training.precision
 
 
 def resolve(
-    name: str, profile_name: str, seed: int = 0, without_perceptual: bool = False
-) -> RunConfig:
+    name: str, profile_name: str, seed: int = 0, without_perceptual: bool = False,
+    precision: str = "auto",
+) -> RunConfig:  # fmt: skip
     """The experiment at the size of a profile.
 
     Raises ValueError for an unknown name or profile, and where no loss would be left.
@@ -292,13 +351,15 @@ def resolve(
         network = getattr(experiment, part)
         if network is not None:
             experiment = replace(experiment, **{part: _narrower(network, scale.width_divisor)})
+    length = "epochs" if scale.steps is None else "steps"
+    scale = replace(scale, **{length: -(-getattr(scale, length) // experiment.steps_divisor)})
     if without_perceptual and is_dataclass(experiment.losses):
         weights = {"vgg", "efficientnet"} & {field.name for field in fields(experiment.losses)}
         losses = replace(experiment.losses, **dict.fromkeys(weights, 0.0))
         if not any(getattr(losses, loss, 0.0) for loss in ("adversarial", "mse", "l1")):
             raise ValueError(f"{name} has no loss left without its perceptual loss")
         experiment = replace(experiment, losses=losses)
-    return RunConfig(experiment, profile_name, seed, scale, without_perceptual)
+    return RunConfig(experiment, profile_name, seed, scale, without_perceptual, precision)
 
 
 def _narrower(network, divisor: int):

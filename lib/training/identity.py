@@ -41,7 +41,7 @@ Identity = dict[str, str]
 
 def trained_by(config: RunConfig, dataset: DataSet) -> Identity:
     """The identity of a run's weights, where it has its own."""
-    read = {"seed": config.seed if config.experiment.trained else None}
+    read = {"seed": config.seed, "precision": config.precision} if config.experiment.network else {}
     for part, left_out in NOT_IN_TRAINING.items():
         read[part] = {name: value for name, value in settings(getattr(config, part)).items()
                       if name not in left_out}  # fmt: skip

@@ -1,7 +1,8 @@
 """How big a run is: `smoke` (minutes), `laptop` (hours on a CPU), `paper` (the papers' protocol).
 
-A profile changes sizes and lengths only, never a method. `test` is for the test suite: seconds,
-and no number of it means anything.
+A profile changes channels, numbers of images and steps, never a method: images are whole in
+training as in the test, and of one size. `test` is for the test suite: seconds, and no number of it
+means anything.
 """
 
 from dataclasses import dataclass
@@ -11,8 +12,7 @@ from dataclasses import dataclass
 class EnhancementScale:
     """The size of the infrared enhancement experiments of 2D-GAN."""
 
-    image_size: int = 128  # of the images; evaluation is always at this size
-    crop_size: int = 128  # of the training images: one fixed crop an image where smaller
+    image_size: int = 128  # in training, batch norm's statistics and evaluation
     n_train: int | None = None  # None: all there are
     n_validation: int | None = None
     n_test: int | None = None
@@ -32,7 +32,9 @@ class EnhancementScale:
 class TranslationScale:
     """The size of the visible-to-infrared experiments of GN_CycleGAN; the batch is 1."""
 
-    image_size: int = 256  # in training and evaluation; unet_256 trains on 256 always
+    # in training and evaluation; GN_CycleGAN names none. unet_256 works at 256 always, and what it
+    # makes is averaged down to the size at which all are compared
+    image_size: int = 256
     n_pairs: int | None = None  # of each side, training and test; None: all there are
     width_divisor: int = 1  # channels of generators and discriminators divided by this
     epochs: int | None = None  # either epochs
@@ -62,23 +64,23 @@ PROFILES = {
         Profile(
             "laptop",
             EnhancementScale(
-                crop_size=64, n_test=200, width_divisor=2, steps=2500, perceptual_images=2
+                n_test=200, width_divisor=4, steps=4000, perceptual_images=2
             ),
             TranslationScale(image_size=128, width_divisor=4, steps=1500),
         ),
         Profile(
             "smoke",
             EnhancementScale(
-                crop_size=64, n_train=512, n_validation=20, n_test=100,
-                width_divisor=4, steps=60, perceptual_images=2,
+                n_train=256, n_validation=20, n_test=100,
+                width_divisor=8, steps=30, perceptual_images=1,
             ),
             TranslationScale(image_size=128, n_pairs=100, width_divisor=4, steps=8),
         ),
         Profile(
             "test",
             EnhancementScale(
-                crop_size=32, n_train=24, n_validation=4, n_test=6,
-                width_divisor=16, steps=20, perceptual_images=1,
+                n_train=24, n_validation=4, n_test=6,
+                width_divisor=16, steps=10, perceptual_images=1,
             ),
             TranslationScale(image_size=128, n_pairs=4, width_divisor=16, steps=3),
         ),

@@ -5,7 +5,8 @@
     test_images.csv       metrics of every test image
     samples.png           input, output, reference of the example images
     attention.npz         of networks with cross-level attention: its maps for the example images
-    weights.safetensors   the generator; only here, not among published records
+    weights.safetensors   the generator, its weights averaged along the way; last_weights.safetensors
+                          those of the last step; only here, not among published records
 
 run.json is written last and holds the SHA-256 of the others: what does not agree with it is damage.
 """
@@ -25,8 +26,8 @@ from torch import nn
 from lib.evaluation.judge import Evaluation
 from lib.files import sha256, write_atomically, write_text
 
-WEIGHTS = "weights.safetensors"
-TRAINED = (WEIGHTS, "history.csv")  # what only training makes
+WEIGHTS, LAST_WEIGHTS = STORED_WEIGHTS = ("weights.safetensors", "last_weights.safetensors")
+TRAINED = (*STORED_WEIGHTS, "history.csv")  # what only training makes
 KEYS = {
     "experiment", "profile", "seed", "status", "trained", "steps", "dataset", "data_fingerprint",
     "n_images", "metrics", "examples", "trained_by", "evaluated_by", "config", "code_commit",
@@ -75,10 +76,10 @@ def damage(
     return None
 
 
-def write_weights(folder: Path, generator: nn.Module) -> None:
-    """Store the generator."""
+def write_weights(path: Path, generator: nn.Module) -> None:
+    """Store a generator."""
     weights = {key: value.cpu().contiguous() for key, value in generator.state_dict().items()}
-    write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
+    write_atomically(path, lambda part: save_file(weights, part))
 
 
 def fill(generator: nn.Module, weights: Path) -> nn.Module:
@@ -121,7 +122,7 @@ def write(
     if attention:
         write_atomically(work / "attention.npz", lambda path: path.write_bytes(_packed(attention)))
         made.append("attention.npz")
-    trained = [WEIGHTS, "history.csv"] if record["steps"] and "weights" not in record else []
+    trained = TRAINED if record["steps"] and "weights" not in record else ()
     files = {name: work / name if (work / name).is_file() else folder / name
              for name in (*made, *trained)}  # fmt: skip
     record |= {

@@ -6,6 +6,7 @@ are, but whose numbers are not, is evaluated again in seconds (lib/training/stat
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from lib.evaluation.attention import drawn_maps
 from lib.evaluation.examples import choose_examples
 from lib.evaluation.inference import as_method
 from lib.evaluation.judge import judge
-from lib.files import only_one
+from lib.files import only_one, write_text
 from lib.machine import (
     choose_device,
     cores,
@@ -41,9 +42,10 @@ from lib.training.identity import (
     trained_by,
     training_code,
 )
+from lib.training.precision import choose_precision
 from lib.training.profiles import profile as profile_named
 from lib.training.recipes import RECIPES
-from lib.training.status import ToDo, lender, to_do
+from lib.training.status import ToDo, as_begun, lender, to_do
 
 
 def run(
@@ -57,20 +59,23 @@ def run(
     without_perceptual: bool = False,
     force: bool = False,
     threads: int | None = None,
+    precision: str = "auto",
     report=print,
 ) -> Path:
     """Train an experiment to its end, or to the end of `time_budget` seconds; returns its folder.
 
     What was in the folder before stays until the new run is complete; a run stopped by its budget
     takes the place of nothing but another stopped one. `force`: from the first step, whatever is
-    there. `threads`: of the CPU, by default those of the profile.
+    there. `threads`: of the CPU, by default those of the profile. `precision`: fp32, bf16, or auto: that
+    of a run that is there or has begun, else what the device is faster in.
 
     Raises ValueError for an unknown name, FileNotFoundError for a missing data root,
     BlockingIOError where another process is at this run, PretrainedUnavailable where the
     perceptual networks cannot be had, TrainingDiverged on NaN.
     """
-    config = resolve(experiment, profile, seed, without_perceptual)
+    config = resolve(experiment, profile, seed, without_perceptual, precision)
     root, target = paths.data_root(data), choose_device(device)
+    choose_precision(precision, target)  # a wrong name is told of before anything else
     folder = Path(out) if out else paths.run_folder(profile, experiment, seed)
     dataset = catalogue.describe(config.experiment.data, root)
     torch.set_num_threads(threads or profile_named(profile).threads or cores())
@@ -81,14 +86,18 @@ def run(
         if todo.what == "nothing":
             report(f"{experiment} seed {seed} is complete already")
             return folder
-        report(f"{experiment} ({config.experiment.title}), profile {profile}, seed {seed}, "
-               f"on {dataset.name}, {describe_device(target)}: {todo.why}")
-        if without_perceptual:
-            report("WITHOUT the VGG and EfficientNet losses, as asked for")
         work = folder / "training"  # all is made here and moved out when it is complete
         if force or todo.what == "evaluate":  # then what a killed training left is of no use
             shutil.rmtree(work, ignore_errors=True)
         work.mkdir(exist_ok=True)
+        if todo.what == "evaluate":
+            config = as_begun(config, record.read(folder))
+        else:
+            config = replace(config, precision=_precision(config, work, target))
+        report(f"{experiment} ({config.experiment.title}), profile {profile}, seed {seed}, on "
+               f"{dataset.name}, {describe_device(target)}, {config.precision}: {todo.why}")
+        if without_perceptual:
+            report("WITHOUT the VGG and EfficientNet losses, as asked for")
         loaded = load(config, root)
         if todo.what == "evaluate":
             about = record.read(folder)
@@ -116,6 +125,14 @@ def _keep_out_of_run_all(folder: Path, results: Path) -> None:
         except Timeout:
             raise BlockingIOError(f"run_all.sh is writing to {results}; wait for it or stop it"
                                   ) from None  # fmt: skip
+
+
+def _precision(config: RunConfig, work: Path, device: torch.device) -> str:
+    """That of the run that has begun in `work`, else what is asked for or best."""
+    begun = work / "precision.txt"
+    if config.precision != "auto" or not begun.is_file():
+        write_text(begun, choose_precision(config.precision, device))
+    return begun.read_text(encoding="utf-8")
 
 
 def training_size(config: RunConfig) -> int:
@@ -163,9 +180,8 @@ def _train(
         return about
     make_deterministic(config.seed)
     recipe = RECIPES[config.experiment.recipe](config, data, device)
-    generator = recipe.modules["generator"]
 
-    def validate() -> dict[str, float]:
+    def validate(generator: nn.Module) -> dict[str, float]:
         """Means over the validation images; of pairs there are none, and no choice is made."""
         images = getattr(data, "validation", None)
         if images is None:
@@ -176,14 +192,16 @@ def _train(
 
     identity = digest(about["trained_by"])
     position = engine.train(recipe, work, identity, validate, time_budget, report)
-    record.write_weights(work, generator)
+    for name, module in zip(record.STORED_WEIGHTS, ("average", "generator"), strict=True):
+        record.write_weights(work / name, recipe.modules[module])
     epochs = recipe.steps / recipe.steps_per_epoch
     return about | {
         "status": "complete" if position.step == recipe.steps else "stopped",
         "trained": f"{position.step / recipe.steps_per_epoch:.4g} of {epochs:.4g} epochs",
         "steps": position.step,
         "steps_total": recipe.steps,
-        "checkpoint_rule": "the last step; no checkpoint is chosen by its metrics",
+        "checkpoint_rule": "the average of the weights at the last step, and beside it the last "
+                           "weights; no checkpoint is chosen by its metrics",
         "pretrained_weights": {name: source(name) for name in recipe.backbones(config)},
         "wall_time_s": round(position.seconds, 1),
         "peak_memory_mb": peak_memory_mb(device),
@@ -217,14 +235,16 @@ def _judge(
     examples = choose_examples(experiment.data, shown)
     if experiment.weights_of:
         generator = load_generator(lender(folder, config))
-        method = as_method(generator, data, size, device)
+        test = judge(as_method(generator, data, size, device), data, shown)
     elif experiment.network:
         stored = work if (work / record.WEIGHTS).is_file() else folder
-        generator = record.fill(make_generator(config), stored / record.WEIGHTS)
-        method = as_method(generator, data, size, device)
+        generator, of_last_step = (record.fill(make_generator(config), stored / name)
+                                   for name in record.STORED_WEIGHTS)  # fmt: skip
+        test = judge(as_method(generator, data, size, device), data, shown)
+        last = judge(as_method(of_last_step, data, size, device), data, shown)
+        test = test.beside("last", last)
     else:
-        method = RECIPES[experiment.recipe](data)
-    test = judge(method, data, shown)
+        test = judge(RECIPES[experiment.recipe](data), data, shown)
     attention = drawn_maps(generator, test.inputs[examples]) if experiment.trained else {}
     about |= {
         "experiment": experiment.name,
@@ -241,5 +261,6 @@ def _judge(
     }
     about["definitions"]["evaluated"] = evaluation_code(experiment.data)
     record.write(work, folder, about, test, examples, attention)
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in about["metrics"].items())
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in about["metrics"].items()
+                      if not name.startswith("last "))  # fmt: skip
     report(f"{len(test.names)} test images of {dataset.name}: {shown}")

@@ -3,7 +3,7 @@
 The one answer that `lib.train`, the workflow, the tables and `lib.verify` all go by.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib.data.fingerprint import DataSet
@@ -29,6 +29,13 @@ class ToDo:
     why: str = ""
 
 
+def as_begun(config: RunConfig, known: dict) -> RunConfig:
+    """A configuration in the precision that a recorded run has, unless it asks for one itself: what
+    was begun on a processor that is fast in bf16 is good on every other."""
+    asked_for = config.precision != "auto"
+    return config if asked_for else replace(config, precision=known["config"]["precision"])
+
+
 def to_do(folder: Path, config: RunConfig, dataset: DataSet, with_weights: bool = True) -> ToDo:
     """What there is to do before `folder` holds the run of `config` on `dataset`, whole.
 
@@ -41,6 +48,7 @@ def to_do(folder: Path, config: RunConfig, dataset: DataSet, with_weights: bool 
     if known is None:
         stopped = (folder / "training").is_dir()
         return ToDo("train", "did not finish last time" if stopped else "never run")
+    config = as_begun(config, known)
     named = known["experiment"], known["profile"], known["seed"]
     if named != (config.experiment.name, config.profile, config.seed):
         return ToDo("train", "its record is of {}, profile {}, seed {}".format(*named))
@@ -53,7 +61,7 @@ def to_do(folder: Path, config: RunConfig, dataset: DataSet, with_weights: bool 
         return ToDo("train", why)
     if known["status"] != "complete":
         return ToDo("continue", f"stopped after {known['trained']}")
-    unread = () if with_weights else (record.WEIGHTS,)
+    unread = () if with_weights else record.STORED_WEIGHTS
     if wrong := record.damage(folder, known, only=record.TRAINED, without=unread):
         return ToDo("train", wrong)
     code = evaluation_code(config.experiment.data)

@@ -13,12 +13,13 @@ from lib.data.tensors import rgb_tensor, to_unit
 from lib.networks.unet_generator import UnetGeneratorConfig
 from lib.training.batch_norm import estimate_statistics
 from lib.training.experiments import RunConfig
+from lib.training.precision import InPrecision
 from lib.training.sampling import batch_indices
 
 INFRARED_STREAM = 1_000_003  # added to the seed, so that the infrared order is another one
 
 
-class TranslationRecipe:
+class TranslationRecipe(InPrecision):
     """The base of the recipes from visible to infrared; see `lib.training.engine.Recipe`.
 
     Domain A is visible, B infrared; both have three channels, so that the identity loss can be
@@ -29,7 +30,7 @@ class TranslationRecipe:
     generator: nn.Module
 
     def __init__(self, config: RunConfig, pairs: TranslationData, device: torch.device):
-        self.config, self.device = config, device
+        self.config, self.device, self.precision = config, device, config.precision
         train = pairs.split["train"]
         self.visible = rgb_tensor(pairs.visible[train], device)  # (N, 3, H, W) bytes
         self.infrared = rgb_tensor(pairs.infrared[train], device)
@@ -81,10 +82,10 @@ class TranslationRecipe:
             for group in optimiser.param_groups:
                 group["lr"] = self.config.experiment.optimiser.learning_rate * factor
 
-    def prepare(self) -> None:
-        """Give batch norm, where there is one, the statistics of the first training images."""
+    def prepare(self, generator: nn.Module) -> None:
+        """Give its batch norm, where there is one, the statistics of the first training images."""
         visible = self.visible[: self.config.experiment.batch_norm_images]
-        estimate_statistics(self.generator, (to_unit(image) for image in visible.split(1)))
+        estimate_statistics(generator, (to_unit(image) for image in visible.split(1)))
 
     def extra_state(self) -> dict:
         return {}

@@ -41,12 +41,16 @@ class CUTRecipe(TranslationRecipe):
         self.set_learning_rate(step)
         visible, infrared = self.batch(step)
         inputs = torch.cat([visible, infrared]) if self.losses.identity else visible
-        outputs, keys = self.generator.forward_with_features(inputs)  # the only pass of the step
+        with self.autocast():  # the only pass of the step
+            outputs, keys = self.generator.forward_with_features(inputs)
+        outputs = outputs.float()
         losses = self.train_discriminator(outputs[:1].detach(), infrared)
         return losses | self.train_generator(outputs, keys)
 
     def train_discriminator(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-        fake_scores, real_scores = self.discriminator(torch.cat([fake, real])).split(1)
+        fake_scores, real_scores = self.forward(
+            self.discriminator, torch.cat([fake, real])
+        ).split(1)
         loss = least_squares.discriminator_loss(fake_scores, real_scores)
         self.optimisers["discriminator"].zero_grad()
         loss.backward()
@@ -57,11 +61,14 @@ class CUTRecipe(TranslationRecipe):
     def train_generator(self, outputs: Tensor, keys: list[Tensor]) -> dict[str, Tensor]:
         """L_GAN + L_NCE(X), or its mean with the identity L_NCE(Y) where that is on."""
         self.discriminator.requires_grad_(False)  # its weights need no gradient here
-        losses = {"adversarial": least_squares.generator_loss(self.discriminator(outputs[:1]))}
+        scores = self.forward(self.discriminator, outputs[:1])
+        losses = {"adversarial": least_squares.generator_loss(scores)}
         self.discriminator.requires_grad_(True)
-        queries = self.generator.features(outputs)
+        with self.autocast():
+            queries = self.generator.features(outputs)
         places = draw_positions(queries, self.losses.patches)
-        queries, keys = self.head(queries, places), self.head(keys, places)
+        queries, keys = (self.head([map_.float() for map_ in maps], places)
+                         for maps in (queries, keys))  # fmt: skip
         losses["nce"] = sum(map(patch_nce, queries, keys)) / len(keys)
         total = self.losses.adversarial * losses["adversarial"] + self.losses.nce * losses["nce"]
         for name in ("generator", "head"):

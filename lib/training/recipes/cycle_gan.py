@@ -59,7 +59,8 @@ class CycleGANRecipe(TranslationRecipe):
         for earlier in range(step * k_steps, (step + 1) * k_steps - 1):
             visible, infrared = self.batch(earlier)  # further steps of the discriminators
             with torch.no_grad():
-                fakes = self.backward_generator(infrared), self.generator(visible)
+                fakes = (self.forward(self.backward_generator, infrared),
+                         self.forward(self.generator, visible))  # fmt: skip
             self.train_discriminators(earlier, visible, infrared, *fakes)
         last = (step + 1) * k_steps - 1
         visible, infrared = self.batch(last)
@@ -74,8 +75,10 @@ class CycleGANRecipe(TranslationRecipe):
 
     def make_discriminator(self) -> nn.Module:
         """A PatchGAN, its gradient normalised where the experiment says so (Eqs. 2 and 3)."""
-        form, network = self.losses.normalisation, PatchGAN(self.config.experiment.discriminator)
-        return network if form == "none" else GradientNormalised(network, form)
+        losses, network = self.losses, PatchGAN(self.config.experiment.discriminator)
+        if losses.normalisation == "none":
+            return network
+        return GradientNormalised(network, losses.normalisation, losses.score)
 
     def names(self, step: int) -> list[str]:
         k = self.losses.discriminator_steps
@@ -85,10 +88,15 @@ class CycleGANRecipe(TranslationRecipe):
     def both(self, generator: nn.Module, image: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """The generator's translation of `image` and, for the identity loss, of its own domain."""
         if not self.losses.identity:
-            return generator(image), own
+            return self.forward(generator, image), own
         if self.joint:
-            return generator(torch.cat([image, own])).split(1)
-        return generator(image), generator(own)
+            return self.forward(generator, torch.cat([image, own])).split(1)
+        return self.forward(generator, image), self.forward(generator, own)
+
+    def scores(self, judge: nn.Module, images: Tensor) -> Tensor:
+        """A discriminator's scores; in fp32 where its gradient is in them, as that is
+        differentiated once more."""
+        return judge(images) if self.losses.normalisation != "none" else self.forward(judge, images)
 
     def train_discriminators(
         self, step: int, visible: Tensor, infrared: Tensor, fake_visible: Tensor,
@@ -102,7 +110,7 @@ class CycleGANRecipe(TranslationRecipe):
             ("infrared", self.judge_infrared, infrared, fake_infrared),
         ):
             shown = self.pools[name].exchange(fake, rng)
-            fake_scores, real_scores = judge(torch.cat([shown, real])).split(1)
+            fake_scores, real_scores = self.scores(judge, torch.cat([shown, real])).split(1)
             losses[f"discriminator_{name}"] = discriminator_loss(
                 self.losses, fake_scores, real_scores
             )
@@ -122,12 +130,14 @@ class CycleGANRecipe(TranslationRecipe):
             judge.requires_grad_(False)  # their weights need no gradient here
         losses = {
             "adversarial_infrared": generator_loss(
-                self.losses, self.judge_infrared(fake_infrared)
+                self.losses, self.scores(self.judge_infrared, fake_infrared)
             ),
-            "adversarial_visible": generator_loss(self.losses, self.judge_visible(fake_visible)),
+            "adversarial_visible": generator_loss(
+                self.losses, self.scores(self.judge_visible, fake_visible)
+            ),
             # Eq. 6, named as in Figs. 6 and 7: visible and back, infrared and back
-            "cycle_a": F.l1_loss(self.backward_generator(fake_infrared), visible),
-            "cycle_b": F.l1_loss(self.generator(fake_visible), infrared),
+            "cycle_a": F.l1_loss(self.forward(self.backward_generator, fake_infrared), visible),
+            "cycle_b": F.l1_loss(self.forward(self.generator, fake_visible), infrared),
         }
         for judge in judges:
             judge.requires_grad_(True)

@@ -41,7 +41,7 @@ class FUnIEGANRecipe(EnhancementRecipe):
 
     def step(self, step: int) -> dict[str, Tensor]:
         indices, degraded, reference = self.batch(step)
-        fake = self.generator(degraded)  # (B, 1, H, W); the only generator pass of the step
+        fake = self.forward(self.generator, degraded)  # (B, 1, H, W); its only pass of the step
         losses = self.train_generator(fake, degraded, reference, indices)
         return losses | self.train_discriminator(fake.detach(), degraded, reference)
 
@@ -50,7 +50,7 @@ class FUnIEGANRecipe(EnhancementRecipe):
     ) -> dict[str, Tensor]:
         self.discriminator.requires_grad_(False)  # its weights need no gradient here
         losses = {
-            "adversarial": generator_loss(self.discriminator(fake, degraded)),
+            "adversarial": generator_loss(self.forward(self.discriminator, fake, degraded)),
             "l1": F.l1_loss(fake, reference),
         }
         self.discriminator.requires_grad_(True)
@@ -65,8 +65,10 @@ class FUnIEGANRecipe(EnhancementRecipe):
     def train_discriminator(
         self, fake: Tensor, degraded: Tensor, reference: Tensor
     ) -> dict[str, Tensor]:
-        real_scores = self.discriminator(reference, degraded)
-        loss = discriminator_loss(self.discriminator(fake, degraded), real_scores)
+        fake_scores, real_scores = (
+            self.forward(self.discriminator, image, degraded) for image in (fake, reference)
+        )
+        loss = discriminator_loss(fake_scores, real_scores)
         self.optimisers["discriminator"].zero_grad()
         loss.backward()
         self.optimisers["discriminator"].step()

@@ -24,7 +24,7 @@ class TIECNNRecipe(EnhancementRecipe):
 
     def step(self, step: int) -> dict[str, Tensor]:
         _, degraded, reference = self.batch(step)
-        loss = mse(self.generator(degraded), reference)
+        loss = mse(self.forward(self.generator, degraded), reference)
         self.optimisers["generator"].zero_grad()
         loss.backward()
         self.optimisers["generator"].step()

@@ -48,13 +48,13 @@ class TwoDGANRecipe(EnhancementRecipe):
 
     def step(self, step: int) -> dict[str, Tensor]:
         indices, degraded, reference = self.batch(step)
-        fake = self.generator(degraded)  # (B, 1, H, W); the only generator pass of the step
+        fake = self.forward(self.generator, degraded)  # (B, 1, H, W); its only pass of the step
         losses = self.train_critic(fake.detach(), reference) if self.losses.adversarial else {}
         return losses | self.train_generator(fake, reference, indices)
 
     def train_critic(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
         """Eq. 4, L_D; or Eq. 1 for the plain GAN."""
-        fake_scores, real_scores = self.critic(fake), self.critic(real)
+        fake_scores, real_scores = (self.forward(self.critic, image) for image in (fake, real))
         if self.losses.adversarial_form == "gan":
             losses = {"critic": gan_discriminator_loss(fake_scores, real_scores)}
             total = losses["critic"]
@@ -76,7 +76,7 @@ class TwoDGANRecipe(EnhancementRecipe):
         if self.losses.adversarial:
             self.critic.requires_grad_(False)  # its weights need no gradient here
             loss = gan_generator_loss if self.losses.adversarial_form == "gan" else generator_loss
-            losses["adversarial"] = loss(self.critic(fake))
+            losses["adversarial"] = loss(self.forward(self.critic, fake))
             self.critic.requires_grad_(True)
         if self.losses.mse:
             losses["mse"] = mse(fake, reference)

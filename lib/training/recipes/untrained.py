@@ -1,7 +1,8 @@
 """Methods that nothing is trained for: each makes, from the data of a run, a function on images.
 
 Enhancement: grey bytes (N, H, W) to (N, H, W). Translation: visible bytes (N, H, W, 3) to infrared
-bytes (N, H, W). None of them looks at a test image before it is asked to judge it.
+bytes (N, H, W). None of them looks at a test image before it is asked to judge it; `undo_true`
+alone knows the true factors of the test images.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from lib.data.degradation import factors, undo
 from lib.data.enhancement import EnhancementData
 from lib.data.pairs import TranslationData
 from lib.evaluation import classical
@@ -17,6 +19,43 @@ from lib.evaluation import classical
 def fit_input(data: EnhancementData) -> Callable[[np.ndarray], np.ndarray]:
     """The input as it is: what every network has to improve on."""
     return np.copy
+
+
+def fit_tone_map(data: EnhancementData) -> Callable[[np.ndarray], np.ndarray]:
+    """Each image's mean and deviation set to what a linear regression expects of its reference.
+
+    The regression, of the reference's mean and deviation on those of the degraded image, is fitted
+    on the training images: what can be had by setting brightness and contrast alone.
+    """
+
+    def tone(images: np.ndarray) -> np.ndarray:  # (N, 3): mean, deviation, 1
+        flat = images.reshape(len(images), -1).astype(np.float64)
+        return np.stack([flat.mean(axis=1), flat.std(axis=1), np.ones(len(flat))], axis=1)
+
+    found = np.linalg.lstsq(tone(data.train.degraded), tone(data.train.reference), rcond=None)[0]
+
+    def method(images: np.ndarray) -> np.ndarray:
+        before, after = tone(images), tone(images) @ found
+        scale = after[:, 1] / np.maximum(before[:, 1], 1e-6)
+        apart = images - before[:, 0, None, None]
+        mapped = after[:, 0, None, None] + scale[:, None, None] * apart
+        return np.clip(np.rint(mapped), 0, 255).astype(np.uint8)
+
+    return method
+
+
+def fit_undo_middle(data: EnhancementData) -> Callable[[np.ndarray], np.ndarray]:
+    """Brightness and contrast taken back as if each image had the middle of the ranges."""
+    return lambda images: np.stack([undo(image, data.ranges.middle()) for image in images])
+
+
+def fit_undo_true(data: EnhancementData) -> Callable[[np.ndarray], np.ndarray]:
+    """Brightness and contrast taken back by what each test image was degraded with.
+
+    No method: it knows what is to be found out, and shows what finding it out is worth.
+    """
+    known = [factors(name, ranges=data.ranges) for name in data.test.names]
+    return lambda images: np.stack([undo(*pair) for pair in zip(images, known, strict=True)])
 
 
 def fit_visible(data: TranslationData) -> Callable[[np.ndarray], np.ndarray]:
@@ -36,6 +75,9 @@ def _classical(name: str) -> Callable[[EnhancementData], Callable[[np.ndarray], 
 
 METHODS = {
     "input": fit_input,
+    "tone_map": fit_tone_map,
+    "undo_middle": fit_undo_middle,
+    "undo_true": fit_undo_true,
     "visible": fit_visible,
     "mean": fit_mean,
     **{name: _classical(name) for name in classical.METHODS},

@@ -1,0 +1,42 @@
+"""The number format of a training's passes through its networks.
+
+fp32 is the default where nothing is faster; bf16 runs convolutions in bfloat16 (autocast), weights,
+optimisers, losses and whatever is differentiated twice staying in fp32. On a processor without
+matrix units (AMX) bf16 is many times slower, so `auto` takes it only where it is fast. Evaluation
+is always in fp32.
+"""
+
+import torch
+from torch import Tensor, nn
+
+PRECISIONS = ("fp32", "bf16")
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """`auto` as one of PRECISIONS: bf16 on a GPU that has it and a processor with AMX.
+
+    Raises ValueError for an unknown name.
+    """
+    if name not in ("auto", *PRECISIONS):
+        raise ValueError(f"unknown precision {name!r}; there are auto, {', '.join(PRECISIONS)}")
+    if name != "auto":
+        return name
+    fast = (torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda"
+            else torch.cpu._is_amx_tile_supported())  # fmt: skip
+    return "bf16" if fast else "fp32"
+
+
+class InPrecision:
+    """What recipes have in common: networks run in the precision of their run."""
+
+    device: torch.device
+    precision: str
+
+    def autocast(self) -> torch.autocast:
+        """Within it convolutions and matrix products are in the precision of the run."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def forward(self, network: nn.Module, *inputs: Tensor) -> Tensor:
+        """A network's output, made in the precision of the run, as float32."""
+        with self.autocast():
+            return network(*inputs).float()
