@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import false_discovery_control
 
+from lib.evaluation.statistics import estimate
 from lib.metrics import METRICS
 from lib.papers import reported
 from lib.papers.checks import relations
@@ -189,14 +191,11 @@ def test_all_comparisons_of_a_paper_are_corrected_together(results):
 
 def test_at_most_one_settled_in_twenty_is_wrong():
     """Half of 60 differences are none; three seeds; the wrong among the settled, by simulation."""
-    from scipy.stats import false_discovery_control
-
-    from lib.evaluation.statistics import estimate
-
     random, wrong = np.random.default_rng(0), []
     for _ in range(40):
         p = [estimate((0 if k % 2 else 3) + random.normal(0, 0.3, (3, 1))
-                      + random.exponential(1, (1, 30)) - 1).p_value() for k in range(60)]  # fmt: skip
+                      + random.exponential(1, (1, 30)) - 1).p_value()
+             for k in range(60)]  # fmt: skip
         settled = false_discovery_control(p) <= claims.LEVEL
         wrong.append(settled[1::2].sum() / max(settled.sum(), 1))
         assert settled[::2].sum() > 15  # and it does find them
@@ -285,7 +284,8 @@ def test_stability_is_judged_by_the_training_logs(results, tmp_path):
             folder.mkdir()
             random = np.random.default_rng(seed)
             steps = np.arange(1, 101)
-            losses = {loss: level * (1 + noise * random.normal(size=100)) for loss in ("cycle_a", "cycle_b")}
+            losses = {loss: level * (1 + noise * random.normal(size=100))
+                      for loss in ("cycle_a", "cycle_b")}  # fmt: skip
             pd.DataFrame({"step": steps, **losses}).to_csv(folder / "history.csv", index=False)
             made = run(name, IMAGES, seed, data="streets")
             runs.setdefault(name, []).append(Run(folder, made.record, made.test_images))

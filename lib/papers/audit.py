@@ -1,6 +1,7 @@
 """Do the papers agree with themselves? Statements of their prose held against their own tables.
 
-data/audit.yaml holds one statement an entry, in our words, with a check: a word of `lib.papers.checks`, or
+data/audit.yaml holds one statement an entry, in our words, with a check: a word of
+`lib.papers.checks`, or
 
     {percent: prose/C5 over C3/AG}                 recomputed from the cells that it compares;
                                                    or, with `over: [cells]`, from each of those
@@ -11,8 +12,8 @@ data/audit.yaml holds one statement an entry, in our words, with a check: a word
     {text: {place: what, other place: what}}       two places contradict; no number can check it
     {not_checkable: why}
 
-No verdict stands in the file but those of `text` and `not_checkable`: the others are computed. What of
-an entry is our reading, and not said by the paper, stands in its `extension`.
+No verdict stands in the file but those of `text` and `not_checkable`: the others are computed. What
+of an entry is our reading, and not said by the paper, stands in its `extension`.
 """
 
 import math
@@ -38,7 +39,7 @@ def load() -> list[dict]:
 def audit_table(numbers: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row an entry with what is stated, what the tables give, and the verdict.
 
-    Verdicts: consistent, inconsistent, not checkable. `numbers` is `lib.papers.reported.load()`'s frame.
+    Verdicts: consistent, inconsistent, not checkable. `numbers`: the frame of `reported.load`.
     """
     numbers = reported.load() if numbers is None else numbers
     rows = [{"extension": "", **entry, **examine(entry, numbers)} for entry in load()]
