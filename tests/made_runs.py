@@ -37,7 +37,8 @@ def make_run(experiment, seed, root, profile="test", **changed):
     test = Evaluation(IMAGES, PICTURES, PICTURES, PICTURES,
                       {metric: random.uniform(10, 20, len(IMAGES)) for metric in METRICS})
     if config.experiment.network:
-        record.write_weights(work, torch.nn.Linear(1, 1))
+        for name in record.STORED_WEIGHTS:
+            record.write_weights(work / name, torch.nn.Linear(1, 1))
         (work / "history.csv").write_text("step,mse\n10,2\n20,1\n")
     about = dict.fromkeys(record.KEYS, "made up") | {
         "experiment": experiment, "profile": profile, "seed": seed, "status": "complete",
