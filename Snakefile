@@ -1,19 +1,22 @@
 # The order of things, for Snakemake. Usually run by ./run_all.sh; by hand, for example:
-#     snakemake --cores 2 --config profile=smoke data=data
+#     snakemake --cores 2 --force-use-threads --config profile=smoke data=data
 #
 # What there is to do, and what of it has to run, is decided in lib/running; here each job that has
 # to becomes a rule. Its output is a stamp whose name holds the identity of all that the job depends
 # on, so that what is not up to date is a missing file, and Snakemake's own records do not matter.
 
-import sys
+import multiprocessing
+import os
 
 from lib import paths
-from lib.running.job import Options, Plan, end_with, stamp_of
+from lib.running.job import Options, Plan, live_while, stamp_of
+from lib.running.run_job import carry_out
 
+os.environ["OMP_NUM_THREADS"] = "1"  # a training gives PyTorch the threads of its profile
 PROFILE = config.get("profile", "smoke")
 RESULTS = paths.results_dir(PROFILE)
 if "parent" in config:  # run_all.sh, which has made a plan
-    end_with(int(config["parent"]))
+    live_while(lambda: os.getppid() == int(config["parent"]))
     PLAN_FILE = RESULTS / "stamps/plan.json"
 else:
     from lib.running.planning import make_plan
@@ -23,6 +26,9 @@ else:
     PLAN_FILE = RESULTS / "stamps/plan_by_hand.json"
     make_plan(Options(PROFILE, SEEDS, config.get("device", "cpu"), str(DATA))).write(PLAN_FILE)
 PLAN = Plan.read(PLAN_FILE)
+# jobs are copies of a process that has imported what trainings need; CUDA would not bear that
+WARM = PLAN.options.device == "cpu" and any(job.runs for job in PLAN.jobs)
+multiprocessing.set_forkserver_preload(["lib.running.warm"] if WARM else [])
 
 
 workdir: str(RESULTS)
@@ -42,9 +48,7 @@ for place, job in enumerate(PLAN.jobs):
             [ancient(stamp_of(name, identity)) for name, identity in job.needs.items()],
         output:
             stamp_of(job.name, job.identity),
-        params:
-            arguments=[f"stamps/{PLAN_FILE.name}", job.name],
         priority: len(PLAN.jobs) - place
         threads: PLAN.threads
-        shell:
-            "exec {sys.executable:q} -P -m lib.running.run_job {params.arguments:q} $PPID"
+        run:
+            carry_out(PLAN_FILE, rule)

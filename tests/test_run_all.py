@@ -160,6 +160,7 @@ NOTEBOOKS = (
     Notebook("90_summary", after=("10_plain", "20_table")),
 )
 """,
+    "lib/running/warm.py": "",
     "lib/figure.py": "WIDTH = 1",
     "data/README.md": "",
 }
@@ -594,8 +595,8 @@ SLEEPS = "import pathlib, time\npathlib.Path('{root}/begun').touch()\ntime.sleep
 
 @pytest.mark.parametrize("whom, how, code", [
     ("run_all", signal.SIGINT, 130), ("run_all", signal.SIGTERM, 130),
-    ("run_all", signal.SIGKILL, -signal.SIGKILL), ("-m snakemake", signal.SIGKILL, 1),
-    ("run_job", signal.SIGKILL, 1), ("ipykernel_launcher", signal.SIGKILL, 1),
+    ("run_all", signal.SIGKILL, -signal.SIGKILL), ("snakemake", signal.SIGKILL, 1),
+    ("original", signal.SIGKILL, 1), ("job", signal.SIGKILL, 1), ("kernel", signal.SIGKILL, 1),
 ])  # fmt: skip
 def test_stopped_run_leaves_no_process_and_goes_on(tmp_path, whom, how, code):
     root, only = build(tmp_path), ("--only", "10_plain")
@@ -603,8 +604,9 @@ def test_stopped_run_leaves_no_process_and_goes_on(tmp_path, whom, how, code):
     process = subprocess.Popen(command(root, *only), env=environment(root), text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
     wait_for((root / "begun").exists)
-    victim = process if whom == "run_all" else processes_of(root, whom)[-1]
-    victim.send_signal(how)
+    kernel = processes_of(root, "ipykernel_launcher")[-1]
+    tree = dict(zip(("job", "original", "snakemake"), kernel.parents())) | {"kernel": kernel}
+    tree.get(whom, process).send_signal(how)
     assert process.wait(timeout=15) == code
     wait_for(lambda: not processes_of(root), seconds=1.5)
     message = process.communicate()[1]
@@ -631,7 +633,7 @@ def test_two_runs_do_not_share_results(tree):
 
 def test_snakemake_by_hand(tmp_path):
     root = build(tmp_path)
-    snakemake = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "2", "--force-use-threads"]
     config = ["--config", "profile=laptop", "seeds=0,1"]
     by_hand = {"cwd": root, "capture_output": True, "text": True,
                "env": environment(root, PYTHONPATH=str(root))}
@@ -735,7 +737,9 @@ def test_real_training_is_stopped_resumed_and_not_disturbed(tmp_path):
     process = start()
     text = (tmp_path / "log").read_text()
     assert "TIECNN seed0: did not finish last time" in text and "resuming at step" in text
-    processes_of(root, "run_job")[0].kill()
+    snakemake = psutil.Process(process.pid).children()[0]
+    [job] = [job for original in snakemake.children() for job in original.children()]
+    job.kill()
     assert process.wait(timeout=30) == 1
     wait_for(lambda: not processes_of(root), seconds=1.5)
     assert "failed: TIECNN seed0; 1 of 1 jobs are not done" in (tmp_path / "log").read_text()

@@ -1,13 +1,12 @@
 """Carry out one job of a plan and stamp it; what it prints stands behind its label.
 
-    python -m lib.running.run_job stamps/plan.json NAME PARENT
-
-Started by Snakemake (process PARENT, with which it ends) in the results of the profile. Exit code:
-0 done, 1 failed, 130 stopped. Ctrl-C and SIGTERM let a training write where it stands first.
+A job is a process of its own: a copy of one that has imported what trainings need, see the
+Snakefile, as that takes longer than many a training of the profile smoke.
 """
 
 import contextlib
 import logging
+import multiprocessing
 import os
 import shutil
 import signal
@@ -17,7 +16,7 @@ import traceback
 from pathlib import Path
 
 from lib.paths import NOTEBOOKS
-from lib.running.job import Job, Options, Plan, clock, end, end_with
+from lib.running.job import Job, Options, Plan, clock, end, live_while
 
 
 class Prefixed:
@@ -97,13 +96,29 @@ def execute_notebook(job: Job, options: Options, executed: Path) -> str:
     return ""
 
 
-def main() -> int:
-    plan_file, name, parent = sys.argv[1:]
-    results, plan = Path.cwd(), Plan.read(Path(plan_file))
-    end_with(int(parent))
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
+def carry_out(plan_file: Path, name: str) -> None:
+    """Do a job in a process of its own. Raises RuntimeError where it is not done."""
+    context = multiprocessing.get_context("forkserver")
+    process = context.Process(target=_main, args=(plan_file, name))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"{name} ended with {process.exitcode}")
+
+
+def _main(plan_file: Path, name: str) -> None:
+    """The process of a job: ends with 0 where it is done, 1 failed, 130 stopped; at once where
+    Snakemake is gone or the process that it is a copy of. Ctrl-C and SIGTERM let a training write
+    where it stands first."""
+    snakemake, original = multiprocessing.parent_process(), os.getppid()
+    live_while(lambda: snakemake.is_alive() and os.getppid() == original)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    os.environ["OMP_NUM_THREADS"] = "1"  # PyTorch's threads in a training are those of the profile
+    sys.exit(do(name, Plan.read(plan_file), plan_file.parent.parent))
+
+
+def do(name: str, plan: Plan, results: Path) -> int:
+    """Do a job; returns its exit code."""
     number, job = next((k, job) for k, job in enumerate(plan.jobs, 1) if job.name == name)
     begin = f"[{number}/{len(plan.jobs)}] {job.label}:"
     print(f"{begin} {job.why}", flush=True)
@@ -130,6 +145,3 @@ def main() -> int:
     print(f"{begin} done in {clock(seconds)}{left}", flush=True)
     return 0
 
-
-if __name__ == "__main__":
-    sys.exit(main())
