@@ -1,5 +1,5 @@
 # The order of things, for Snakemake. Usually run by ./run_all.sh; by hand, for example:
-#     snakemake --cores 2 --force-use-threads --config profile=smoke data=data
+#     snakemake --cores 2 --config profile=smoke data=data
 #
 # What there is to do, and what of it has to run, is decided in lib/running; here each job that has
 # to becomes a rule. Its output is a stamp whose name holds the identity of all that the job depends
@@ -26,7 +26,8 @@ else:
     PLAN_FILE = RESULTS / "stamps/plan_by_hand.json"
     make_plan(Options(PROFILE, SEEDS, config.get("device", "cpu"), str(DATA))).write(PLAN_FILE)
 PLAN = Plan.read(PLAN_FILE)
-# jobs are copies of a process that has imported what trainings need; CUDA would not bear that
+# Jobs are forks of one process that has imported what trainings need. Not on a GPU: a fork cannot
+# use CUDA where the process that it comes from has touched it.
 WARM = PLAN.options.device == "cpu" and any(job.runs for job in PLAN.jobs)
 multiprocessing.set_forkserver_preload(["lib.running.warm"] if WARM else [])
 
@@ -51,4 +52,4 @@ for place, job in enumerate(PLAN.jobs):
         priority: len(PLAN.jobs) - place
         threads: PLAN.threads
         run:
-            carry_out(PLAN_FILE, rule)
+            carry_out(PLAN_FILE, rule, output[0])

@@ -22,7 +22,8 @@ from lib.running import workflow
 from lib.running.job import Job, Options, Plan, clock
 from lib.training.experiments import EXPERIMENTS
 
-OURS = ("Snakefile", "run_all.sh", "lib/files.py", "lib/paths.py", "lib/provenance.py")
+OURS = ("Snakefile", "profiles/default/config.yaml", "run_all.sh",
+        "lib/files.py", "lib/paths.py", "lib/provenance.py")  # fmt: skip
 MODULES = {
     "lib/machine.py": """
 from types import SimpleNamespace
@@ -633,13 +634,13 @@ def test_two_runs_do_not_share_results(tree):
 
 def test_snakemake_by_hand(tmp_path):
     root = build(tmp_path)
-    snakemake = [sys.executable, "-m", "snakemake", "--cores", "2", "--force-use-threads"]
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "2"]
     config = ["--config", "profile=laptop", "seeds=0,1"]
     by_hand = {"cwd": root, "capture_output": True, "text": True,
                "env": environment(root, PYTHONPATH=str(root))}
     done = subprocess.run([*snakemake, "20_table", *config], **by_hand)
     assert done.returncode == 0, done.stderr
-    assert "[20_table] 1 seeds 0,1" in done.stdout
+    assert "[20_table] 1 seeds 0,1" in done.stdout and "[5/8] 20_table: done" in done.stdout
     assert list(planned(root, "--profile", "laptop", "--seeds", "0,1")) == [
         "10_plain", "90_summary", "E1-elsewhere seed0", "E1-elsewhere seed1"]  # fmt: skip
     assert subprocess.run([*snakemake, *config], **by_hand).returncode == 0
@@ -703,6 +704,20 @@ def test_plan_is_read_as_it_was_written_and_makes_its_jobs_undone(tmp_path):
     plan.write(tmp_path / "stamps/plan.json")
     assert plan.left(tmp_path) == plan.jobs
     assert Plan.read(tmp_path / "stamps/plan.json") == plan
+
+
+def test_process_that_jobs_are_forked_from_has_started_nothing():
+    """Neither threads, which a fork does not have, nor CUDA; and no random number is drawn."""
+    code = """
+import psutil, torch
+before = torch.get_rng_state()
+import lib.running.warm
+print(psutil.Process().num_threads(), torch.cuda.is_initialized())
+print(torch.equal(torch.get_rng_state(), before))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPO,
+                          env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+    assert done.stdout == "1 False\nTrue\n", done.stderr
 
 
 def test_real_training_is_stopped_resumed_and_not_disturbed(tmp_path):

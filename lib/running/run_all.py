@@ -99,13 +99,13 @@ def execute(plan: Plan, results: Path) -> list[Job]:
                                start_new_session=True, stdin=subprocess.DEVNULL)  # fmt: skip
     told: set[int] = set()
     while process.poll() is None:
-        if len(stops) > 1 or stops and time.monotonic() - stops[0] > GRACE:
+        if len(stops) > 1 or (stops and time.monotonic() - stops[0] > GRACE):
             process.kill()
         elif stops:
             _tell_to_end(psutil.Process(process.pid), told)
         time.sleep(0.1)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # what it leaves where it was killed
+        os.killpg(process.pid, signal.SIGKILL)  # its jobs, where it was killed itself
     if stops:
         raise KeyboardInterrupt
     left = [(job, job.begun(results)) for job in plan.left(results)]
@@ -117,9 +117,12 @@ def execute(plan: Plan, results: Path) -> list[Job]:
 
 
 def _tell_to_end(snakemake: psutil.Process, told: set[int]) -> None:
-    """Let Snakemake start nothing more, and its jobs end; `told`: processes that know already."""
+    """Let Snakemake start nothing more, and its jobs end; `told`: processes that know already.
+
+    Jobs are the children of the one that Snakemake has them forked from; theirs are left to them.
+    """
     with contextlib.suppress(psutil.Error):
-        jobs = [job for original in snakemake.children() for job in original.children()]
+        jobs = [job for child in snakemake.children() for job in child.children()]
         for process in [snakemake, *jobs]:
             if process.pid not in told:
                 told.add(process.pid)

@@ -1,7 +1,7 @@
 """Carry out one job of a plan and stamp it; what it prints stands behind its label.
 
-A job is a process of its own: a copy of one that has imported what trainings need, see the
-Snakefile, as that takes longer than many a training of the profile smoke.
+A job is a process of its own, but no new one: it is forked from a process that has imported PyTorch
+already (lib/running/warm.py), as that takes longer than many a training of the profile smoke.
 """
 
 import contextlib
@@ -96,29 +96,29 @@ def execute_notebook(job: Job, options: Options, executed: Path) -> str:
     return ""
 
 
-def carry_out(plan_file: Path, name: str) -> None:
-    """Do a job in a process of its own. Raises RuntimeError where it is not done."""
-    context = multiprocessing.get_context("forkserver")
-    process = context.Process(target=_main, args=(plan_file, name))
+def carry_out(plan_file: Path, name: str, stamp: str) -> None:
+    """Do a job, in Snakemake's stead, in a process of its own.
+
+    Raises RuntimeError where it leaves no stamp. Its exit code is not asked for, as the thread that
+    starts another job may have taken it.
+    """
+    process = multiprocessing.get_context("forkserver").Process(target=main, args=(plan_file, name))
     process.start()
     process.join()
-    if process.exitcode:
-        raise RuntimeError(f"{name} ended with {process.exitcode}")
+    if not Path(stamp).is_file():
+        raise RuntimeError(f"{name} is not done")
 
 
-def _main(plan_file: Path, name: str) -> None:
-    """The process of a job: ends with 0 where it is done, 1 failed, 130 stopped; at once where
-    Snakemake is gone or the process that it is a copy of. Ctrl-C and SIGTERM let a training write
-    where it stands first."""
-    snakemake, original = multiprocessing.parent_process(), os.getppid()
-    live_while(lambda: snakemake.is_alive() and os.getppid() == original)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def main(plan_file: Path, name: str) -> None:
+    """The process of a job, which ends with Snakemake and with the process it was forked from.
+
+    Ctrl-C and SIGTERM let a training write where it stands first.
+    """
+    snakemake, forked_from = multiprocessing.parent_process(), os.getppid()
+    live_while(lambda: snakemake.is_alive() and os.getppid() == forked_from)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    sys.exit(do(name, Plan.read(plan_file), plan_file.parent.parent))
-
-
-def do(name: str, plan: Plan, results: Path) -> int:
-    """Do a job; returns its exit code."""
+    results, plan = plan_file.parent.parent, Plan.read(plan_file)
     number, job = next((k, job) for k, job in enumerate(plan.jobs, 1) if job.name == name)
     begin = f"[{number}/{len(plan.jobs)}] {job.label}:"
     print(f"{begin} {job.why}", flush=True)
@@ -132,16 +132,14 @@ def do(name: str, plan: Plan, results: Path) -> int:
             else:
                 why = execute_notebook(job, plan.options, results / f"executed/{name}.ipynb")
         except KeyboardInterrupt:
-            return 130
+            return
         except Exception as problem:
             traceback.print_exc()
             why = repr(problem)
         if why:
             print(f"FAILED: {why}", file=sys.stderr)
-            return 1
+            return
     seconds = time.monotonic() - start
     job.finish(results, seconds)
     left = f"; time left: {plan.time_left(results)}" if plan.left(results) else ""
     print(f"{begin} done in {clock(seconds)}{left}", flush=True)
-    return 0
-

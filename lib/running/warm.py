@@ -1,9 +1,11 @@
-"""Imported once, by the process that jobs are copies of: what every training needs.
+"""What every training needs, imported once by the process that jobs are forked from.
 
-PyTorch and what it imports for training take seconds, and so does the identity of the code.
+PyTorch and what it imports before the first step take seconds, the identities of the code another.
+No thread may be started here, and nothing computed with PyTorch: a fork has neither the threads of
+the process that it comes from nor a use for its random state.
 """
 
-import torch._dynamo  # noqa: F401  every optimiser imports it
+import torch._dynamo  # noqa: F401  imported by every optimiser
 import torchvision.models  # noqa: F401
 
 from lib.training import run  # noqa: F401
@@ -11,5 +13,5 @@ from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.identity import evaluation_code, training_code
 
 for name, experiment in EXPERIMENTS.items():
-    training_code(resolve(name, "smoke"))  # is remembered, and the same in every profile
+    training_code(resolve(name, "smoke"))  # remembered; the same in every profile
     evaluation_code(experiment.data)
