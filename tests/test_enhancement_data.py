@@ -117,7 +117,8 @@ def test_each_loader_can_be_traced_to_what_it_alone_runs_on():
         "enhancement": "lib.data.enhancement.load",
         "enhancement_wide": "lib.data.degradation.WIDE", "flir": "lib.data.pairs.load_flir",
         "osu": "lib.data.pairs.load_osu", "msrs": "lib.data.pairs.MSRS",
-        "flir_infrared": "lib.data.infrared.load_flir", "osu_infrared": "lib.data.infrared.load_osu",
+        "flir_infrared": "lib.data.infrared.load_flir",
+        "osu_infrared": "lib.data.infrared.load_osu",
         "sober_drunk_by_frame": "lib.data.splits.by_frame",
         "sober_drunk_recorded": "lib.data.faces.load_recorded",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Recorded infrared images, degraded as the enhancement images are: 2D-GAN's claim of generalisation.
+"""Recorded infrared images, degraded as the enhancement images are (2D-GAN, Abstract: generalisation).
 
 They are the infrared halves of the pairs of `lib.data.pairs`, each on its pair's side, so that what
 is tested here was trained on by nothing.

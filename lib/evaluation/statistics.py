@@ -18,7 +18,8 @@ class Estimate:
     """A mean with its standard errors over seeds and over images, and how many of each there are.
 
     Floats, or arrays of many means at once. An error is 0 where there is one seed, or one image:
-    with one seed it speaks of the networks that were trained, not of training again.
+    with one seed it speaks of the networks that were trained, not of training again. Both are taken
+    as normal; of 20 images with a heavy tail (log-normal) intervals at 95 % hold the truth in 88 %.
     """
 
     mean: np.ndarray
@@ -80,8 +81,8 @@ def estimate(values: ArrayLike) -> Estimate:
                     error(values.mean(axis=-2)), *values.shape[-2:])  # fmt: skip
 
 
-def coverage(
-    seeds: int, images: int, seed_sd: float, level: float = 0.95, draws: int = 10_000
+def interval_coverage(
+    seeds: int, images: int, seed_sd: float, level: float = 0.95, draws: int = 5000
 ) -> float:
     """How often the interval holds the truth, by simulation, seeded; `level` where all is well.
 

@@ -24,8 +24,8 @@ from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.status import to_do
 
 # training images of the papers, by data set
-PAPERS_IMAGES = {"enhancement": 5004, "enhancement_wide": 5004, "sober_drunk": 784, "sober_drunk_by_frame": 784,
-                 "flir": 500, "osu": 500}  # fmt: skip
+PAPERS_IMAGES = {"enhancement": 5004, "enhancement_wide": 5004, "sober_drunk": 784,
+                 "sober_drunk_by_frame": 784, "flir": 500, "osu": 500}  # fmt: skip
 
 
 @dataclass(frozen=True)
