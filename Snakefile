@@ -5,15 +5,18 @@
 # to becomes a rule. Its output is a stamp whose name holds the identity of all that the job depends
 # on, so that what is not up to date is a missing file, and Snakemake's own records do not matter.
 
-import sys
+import multiprocessing
+import os
 
 from lib import paths
-from lib.running.job import Options, Plan, end_with, stamp_of
+from lib.running.job import Options, Plan, live_while, stamp_of
+from lib.running.run_job import carry_out
 
+os.environ["OMP_NUM_THREADS"] = "1"  # a training gives PyTorch the threads of its profile
 PROFILE = config.get("profile", "smoke")
 RESULTS = paths.results_dir(PROFILE)
 if "parent" in config:  # run_all.sh, which has made a plan
-    end_with(int(config["parent"]))
+    live_while(lambda: os.getppid() == int(config["parent"]))
     PLAN_FILE = RESULTS / "stamps/plan.json"
 else:
     from lib.running.planning import make_plan
@@ -23,6 +26,10 @@ else:
     PLAN_FILE = RESULTS / "stamps/plan_by_hand.json"
     make_plan(Options(PROFILE, SEEDS, config.get("device", "cpu"), str(DATA))).write(PLAN_FILE)
 PLAN = Plan.read(PLAN_FILE)
+# Jobs are forks of one process that has imported what trainings need. Not on a GPU: a fork cannot
+# use CUDA where the process that it comes from has touched it.
+WARM = PLAN.options.device == "cpu" and any(job.runs for job in PLAN.jobs)
+multiprocessing.set_forkserver_preload(["lib.running.warm"] if WARM else [])
 
 
 workdir: str(RESULTS)
@@ -42,9 +49,7 @@ for place, job in enumerate(PLAN.jobs):
             [ancient(stamp_of(name, identity)) for name, identity in job.needs.items()],
         output:
             stamp_of(job.name, job.identity),
-        params:
-            arguments=[f"stamps/{PLAN_FILE.name}", job.name],
         priority: len(PLAN.jobs) - place
         threads: PLAN.threads
-        shell:
-            "exec {sys.executable:q} -P -m lib.running.run_job {params.arguments:q} $PPID"
+        run:
+            carry_out(PLAN_FILE, rule, output[0])

@@ -38,7 +38,7 @@ Root = Callable | type | str  # a function, a class, or "lib.module:name"
 Scope = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-@dataclass
+@dataclass(eq=False)  # for `cache`, a module is one object, not what it holds
 class Module:
     """A parsed file. `bindings`: name -> the statements that bind it; `imports`: name -> what of
     lib/ it stands for, dotted; `body`: what runs when it is imported, besides definitions."""
@@ -84,8 +84,8 @@ def notebook_definitions(
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     lines = [line for cell in code for line in cell.splitlines()
              if not line.lstrip().startswith(("%", "!"))]  # fmt: skip
-    library = Library(root)
-    library.modules = {**_library(root).modules, "": _parse("", "\n".join(lines), path.name)}
+    library = _library(root)
+    library.modules[""] = _parse("", "\n".join(lines), path.name)
     return library.definitions([":*"], set(), set(ends))
 
 
@@ -139,7 +139,7 @@ class Library:
             key = f"{module.name}.{name}".lstrip(".")
             if key in found:
                 continue
-            targets = dict(self._targets(module, name))
+            targets = self._targets(module, name)
             trees = [(local, self._text(*target, settings)) for local, target in targets.items()]
             found[key] = digest([self._text(module, name, settings), sorted(trees)])
             waiting += [target for target in targets.values() if target[0].name not in ends]
@@ -157,20 +157,24 @@ class Library:
 
     def _text(self, module: Module, name: str, settings: set[str]) -> str:
         without_fields = f"{module.name}:{name}" in settings
-        return "\n".join(_text(s, without_fields) for s in self._statements(module, name))
+        return "\n".join(_text_once(s, without_fields) for s in self._statements(module, name))
 
-    def _targets(self, module: Module, name: str) -> Iterator[tuple[str, tuple[Module, str]]]:
-        """What the statements of a definition name: (as written there, (module, definition))."""
+    @cache
+    def _targets(self, module: Module, name: str) -> dict[str, tuple[Module, str]]:
+        """What the statements of a definition name: as written there -> (module, definition)."""
+        found = {}
         for statement in self._statements(module, name):
-            local = module.imports | _imports(statement, module.name)
+            inside = _imports(statement, module.name)
+            local = module.imports | inside
             for first, *attributes in _chains(statement, module.name):
-                if first in module.bindings and first not in _imports(statement, module.name):
+                if first in module.bindings and first not in inside:
                     if first != name and name != "*":
-                        yield first, (module, first)
+                        found[first] = (module, first)
                 elif first in local:
                     target = self._follow(local[first], attributes)
                     if target:
-                        yield ".".join([first, *attributes]), target
+                        found[".".join([first, *attributes])] = target
+        return found
 
     def _follow(self, dotted: str, attributes: list[str]) -> tuple[Module, str] | None:
         """The definition that a dotted name and attributes behind it stand for."""
@@ -308,6 +312,9 @@ def _text(node, without_fields: bool = False, in_class: bool = False) -> str:
     inside = isinstance(node, ast.ClassDef)
     parts = (f"{name}={_text(value, in_class=inside)}" for name, value in sorted(fields.items()))
     return f"{type(node).__name__}({','.join(parts)})"
+
+
+_text_once = cache(_text)  # many definitions are named by many others
 
 
 def git_commit(root: Path = REPO) -> str:

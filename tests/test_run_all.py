@@ -22,7 +22,8 @@ from lib.running import workflow
 from lib.running.job import Job, Options, Plan, clock
 from lib.training.experiments import EXPERIMENTS
 
-OURS = ("Snakefile", "run_all.sh", "lib/files.py", "lib/paths.py", "lib/provenance.py")
+OURS = ("Snakefile", "profiles/default/config.yaml", "run_all.sh",
+        "lib/files.py", "lib/paths.py", "lib/provenance.py")  # fmt: skip
 MODULES = {
     "lib/machine.py": """
 from types import SimpleNamespace
@@ -160,6 +161,7 @@ NOTEBOOKS = (
     Notebook("90_summary", after=("10_plain", "20_table")),
 )
 """,
+    "lib/running/warm.py": "",
     "lib/figure.py": "WIDTH = 1",
     "data/README.md": "",
 }
@@ -594,8 +596,8 @@ SLEEPS = "import pathlib, time\npathlib.Path('{root}/begun').touch()\ntime.sleep
 
 @pytest.mark.parametrize("whom, how, code", [
     ("run_all", signal.SIGINT, 130), ("run_all", signal.SIGTERM, 130),
-    ("run_all", signal.SIGKILL, -signal.SIGKILL), ("-m snakemake", signal.SIGKILL, 1),
-    ("run_job", signal.SIGKILL, 1), ("ipykernel_launcher", signal.SIGKILL, 1),
+    ("run_all", signal.SIGKILL, -signal.SIGKILL), ("snakemake", signal.SIGKILL, 1),
+    ("original", signal.SIGKILL, 1), ("job", signal.SIGKILL, 1), ("kernel", signal.SIGKILL, 1),
 ])  # fmt: skip
 def test_stopped_run_leaves_no_process_and_goes_on(tmp_path, whom, how, code):
     root, only = build(tmp_path), ("--only", "10_plain")
@@ -603,8 +605,9 @@ def test_stopped_run_leaves_no_process_and_goes_on(tmp_path, whom, how, code):
     process = subprocess.Popen(command(root, *only), env=environment(root), text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
     wait_for((root / "begun").exists)
-    victim = process if whom == "run_all" else processes_of(root, whom)[-1]
-    victim.send_signal(how)
+    kernel = processes_of(root, "ipykernel_launcher")[-1]
+    tree = dict(zip(("job", "original", "snakemake"), kernel.parents())) | {"kernel": kernel}
+    tree.get(whom, process).send_signal(how)
     assert process.wait(timeout=15) == code
     wait_for(lambda: not processes_of(root), seconds=1.5)
     message = process.communicate()[1]
@@ -637,7 +640,7 @@ def test_snakemake_by_hand(tmp_path):
                "env": environment(root, PYTHONPATH=str(root))}
     done = subprocess.run([*snakemake, "20_table", *config], **by_hand)
     assert done.returncode == 0, done.stderr
-    assert "[20_table] 1 seeds 0,1" in done.stdout
+    assert "[20_table] 1 seeds 0,1" in done.stdout and "[5/8] 20_table: done" in done.stdout
     assert list(planned(root, "--profile", "laptop", "--seeds", "0,1")) == [
         "10_plain", "90_summary", "E1-elsewhere seed0", "E1-elsewhere seed1"]  # fmt: skip
     assert subprocess.run([*snakemake, *config], **by_hand).returncode == 0
@@ -703,6 +706,20 @@ def test_plan_is_read_as_it_was_written_and_makes_its_jobs_undone(tmp_path):
     assert Plan.read(tmp_path / "stamps/plan.json") == plan
 
 
+def test_process_that_jobs_are_forked_from_has_started_nothing():
+    """Neither threads, which a fork does not have, nor CUDA; and no random number is drawn."""
+    code = """
+import psutil, torch
+before = torch.get_rng_state()
+import lib.running.warm
+print(psutil.Process().num_threads(), torch.cuda.is_initialized())
+print(torch.equal(torch.get_rng_state(), before))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPO,
+                          env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+    assert done.stdout == "1 False\nTrue\n", done.stderr
+
+
 def test_real_training_is_stopped_resumed_and_not_disturbed(tmp_path):
     """Ctrl-C writes a checkpoint, lib.train is refused meanwhile, kill -9 leaves no process."""
     root, results = tmp_path / "root", tmp_path / "results"
@@ -735,7 +752,9 @@ def test_real_training_is_stopped_resumed_and_not_disturbed(tmp_path):
     process = start()
     text = (tmp_path / "log").read_text()
     assert "TIECNN seed0: did not finish last time" in text and "resuming at step" in text
-    processes_of(root, "run_job")[0].kill()
+    snakemake = psutil.Process(process.pid).children()[0]
+    [job] = [job for original in snakemake.children() for job in original.children()]
+    job.kill()
     assert process.wait(timeout=30) == 1
     wait_for(lambda: not processes_of(root), seconds=1.5)
     assert "failed: TIECNN seed0; 1 of 1 jobs are not done" in (tmp_path / "log").read_text()

@@ -14,7 +14,7 @@ from lib.training.experiments import EXPERIMENTS
 
 PRINTED_METRICS = ("AG", "IE", "PSNR", "SSIM")  # rows of 2D-GAN's Tables 3 to 7
 # beside AG and IE, of which more is not better, how far from the reference's they are
-SHOWN_METRICS = ("AG", "AG distance", "IE", "IE distance", "PSNR", "SSIM")
+SHOWN_METRICS = ("AG", "AG distance", "IE", "IE distance", "PSNR", "PSNR structure", "SSIM")
 TRANSLATION_METRICS = ("PSNR", "SSIM")  # GN_CycleGAN's Tables 2 and 3
 
 # by data set, what a network has to beat in PSNR and SSIM before these say anything of it
@@ -167,12 +167,13 @@ _TABLES = (
     Notebook("11_train_2dgan", "2D-GAN: how its models are trained",
              experiments=_trained("2dgan"), data=("enhancement",)),
     Notebook("12_2dgan_table3", "2D-GAN: Table 3, Figs. 7 to 9", (("2dgan", "table3"),),
-             ("*-infrared*",)),
+             ("tone_map", "*-infrared*")),
     Notebook("13_2dgan_table4", "2D-GAN: Table 4, Figs. 10 and 11", (("2dgan", "table4"),),
              ("Input", "tone_map", "undo_*", "*-wide")),
-    Notebook("14_2dgan_table5", "2D-GAN: Table 5", (("2dgan", "table5"),)),
+    Notebook("14_2dgan_table5", "2D-GAN: Table 5", (("2dgan", "table5"),),
+             ("Input", "tone_map")),
     Notebook("15_2dgan_table6", "2D-GAN: Table 6", (("2dgan", "table6"),),
-             ("Input", "L[2-4]-prose")),
+             ("Input", "tone_map", "L[2-4]-prose")),
     Notebook("16_2dgan_table7", "2D-GAN: Table 7, Figs. 6 and 12", (("2dgan", "table7"),),
              ("Sober-Drunk*", "*recorded-faces*"), data=("sober_drunk",)),
     Notebook("17_2dgan_table2", "2D-GAN: Table 2, complexity", (("2dgan", "table2"),)),

@@ -10,6 +10,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -160,11 +161,11 @@ def clock(seconds: float | None) -> str:
     return str(timedelta(seconds=round(seconds))).removeprefix("0:").removeprefix("0")
 
 
-def end_with(parent: int) -> None:
-    """See to it that this process, and all that it started, ends once `parent` is not above it."""
+def live_while(condition: Callable[[], bool]) -> None:
+    """See to it that this process, and all that it started, ends once a condition does not hold."""
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while condition():
             time.sleep(0.3)
         end()
 

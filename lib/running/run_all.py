@@ -87,7 +87,8 @@ def execute(plan: Plan, results: Path) -> list[Job]:
         sys.executable, "-P", "-m", "snakemake", "--snakefile", str(paths.REPO / "Snakefile"),
         "--cores", str(plan.parallel * plan.threads), "--executor", "local", "--nolock",
         "--scheduler", "greedy", "--keep-going", "--rerun-triggers", "mtime", "--drop-metadata",
-        "--ignore-incomplete", "--profile", "none", "--workflow-profile", "none",
+        "--ignore-incomplete", "--force-use-threads",
+        "--profile", "none", "--workflow-profile", "none",
         "--config", f"profile={plan.options.profile}",
     ]  # fmt: skip
     stops: list[float] = []
@@ -98,10 +99,13 @@ def execute(plan: Plan, results: Path) -> list[Job]:
                                start_new_session=True, stdin=subprocess.DEVNULL)  # fmt: skip
     told: set[int] = set()
     while process.poll() is None:
-        if stops:
-            at_once = len(stops) > 1 or time.monotonic() - stops[0] > GRACE
-            _stop(psutil.Process(process.pid), told, at_once)
+        if len(stops) > 1 or (stops and time.monotonic() - stops[0] > GRACE):
+            process.kill()
+        elif stops:
+            _tell_to_end(psutil.Process(process.pid), told)
         time.sleep(0.1)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # its jobs, where it was killed itself
     if stops:
         raise KeyboardInterrupt
     left = [(job, job.begun(results)) for job in plan.left(results)]
@@ -112,13 +116,15 @@ def execute(plan: Plan, results: Path) -> list[Job]:
     return failed
 
 
-def _stop(snakemake: psutil.Process, told: set[int], at_once: bool) -> None:
-    """Let Snakemake start nothing more, and what runs end; `told`: processes that know already."""
+def _tell_to_end(snakemake: psutil.Process, told: set[int]) -> None:
+    """Let Snakemake start nothing more, and its jobs end; `told`: processes that know already.
+
+    Jobs are the children of the one that Snakemake has them forked from; theirs are left to them.
+    """
     with contextlib.suppress(psutil.Error):
-        for process in [snakemake, *snakemake.children(recursive=at_once)]:
-            if at_once:
-                process.kill()
-            elif process.pid not in told:
+        jobs = [job for child in snakemake.children() for job in child.children()]
+        for process in [snakemake, *jobs]:
+            if process.pid not in told:
                 told.add(process.pid)
                 process.terminate()
 

@@ -1,13 +1,12 @@
 """Carry out one job of a plan and stamp it; what it prints stands behind its label.
 
-    python -m lib.running.run_job stamps/plan.json NAME PARENT
-
-Started by Snakemake (process PARENT, with which it ends) in the results of the profile. Exit code:
-0 done, 1 failed, 130 stopped. Ctrl-C and SIGTERM let a training write where it stands first.
+A job is a process of its own, but no new one: it is forked from a process that has imported PyTorch
+already (lib/running/warm.py), as that takes longer than many a training of the profile smoke.
 """
 
 import contextlib
 import logging
+import multiprocessing
 import os
 import shutil
 import signal
@@ -17,7 +16,7 @@ import traceback
 from pathlib import Path
 
 from lib.paths import NOTEBOOKS
-from lib.running.job import Job, Options, Plan, clock, end, end_with
+from lib.running.job import Job, Options, Plan, clock, end, live_while
 
 
 class Prefixed:
@@ -97,13 +96,29 @@ def execute_notebook(job: Job, options: Options, executed: Path) -> str:
     return ""
 
 
-def main() -> int:
-    plan_file, name, parent = sys.argv[1:]
-    results, plan = Path.cwd(), Plan.read(Path(plan_file))
-    end_with(int(parent))
+def carry_out(plan_file: Path, name: str, stamp: str) -> None:
+    """Do a job, in Snakemake's stead, in a process of its own.
+
+    Raises RuntimeError where it leaves no stamp. Its exit code is not asked for, as the thread that
+    starts another job may have taken it.
+    """
+    process = multiprocessing.get_context("forkserver").Process(target=main, args=(plan_file, name))
+    process.start()
+    process.join()
+    if not Path(stamp).is_file():
+        raise RuntimeError(f"{name} is not done")
+
+
+def main(plan_file: Path, name: str) -> None:
+    """The process of a job, which ends with Snakemake and with the process it was forked from.
+
+    Ctrl-C and SIGTERM let a training write where it stands first.
+    """
+    snakemake, forked_from = multiprocessing.parent_process(), os.getppid()
+    live_while(lambda: snakemake.is_alive() and os.getppid() == forked_from)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    os.environ["OMP_NUM_THREADS"] = "1"  # PyTorch's threads in a training are those of the profile
+    results, plan = plan_file.parent.parent, Plan.read(plan_file)
     number, job = next((k, job) for k, job in enumerate(plan.jobs, 1) if job.name == name)
     begin = f"[{number}/{len(plan.jobs)}] {job.label}:"
     print(f"{begin} {job.why}", flush=True)
@@ -117,19 +132,14 @@ def main() -> int:
             else:
                 why = execute_notebook(job, plan.options, results / f"executed/{name}.ipynb")
         except KeyboardInterrupt:
-            return 130
+            return
         except Exception as problem:
             traceback.print_exc()
             why = repr(problem)
         if why:
             print(f"FAILED: {why}", file=sys.stderr)
-            return 1
+            return
     seconds = time.monotonic() - start
     job.finish(results, seconds)
     left = f"; time left: {plan.time_left(results)}" if plan.left(results) else ""
     print(f"{begin} done in {clock(seconds)}{left}", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -30,7 +30,7 @@ from lib.machine import (
     peak_memory_mb,
     versions,
 )
-from lib.metrics import evaluate
+from lib.metrics import METRICS
 from lib.networks.weights import source
 from lib.provenance import digest, git_commit
 from lib.training import engine, record
@@ -46,6 +46,8 @@ from lib.training.precision import choose_precision
 from lib.training.profiles import profile as profile_named
 from lib.training.recipes import RECIPES
 from lib.training.status import ToDo, as_begun, lender, to_do
+
+VALIDATED = ("PSNR", "SSIM", "PSNR structure")  # along the way, on the validation images
 
 
 def run(
@@ -186,9 +188,9 @@ def _train(
         images = getattr(data, "validation", None)
         if images is None:
             return {}
-        method = as_method(generator, data, config.scale.image_size, device)
-        values = evaluate(method(images.degraded), images.reference)
-        return {metric: float(np.mean(of_images)) for metric, of_images in values.items()}
+        outputs = as_method(generator, data, config.scale.image_size, device)(images.degraded)
+        return {metric: float(np.mean(METRICS[metric](outputs, images.reference)))
+                for metric in VALIDATED}  # fmt: skip
 
     identity = digest(about["trained_by"])
     position = engine.train(recipe, work, identity, validate, time_budget, report)

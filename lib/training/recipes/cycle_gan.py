@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.losses.cycle_gan import discriminator_loss, generator_loss
+from lib.losses.cycle_gan import CycleGANLosses, discriminator_loss, generator_loss
 from lib.networks.gradient_normalisation import GradientNormalised
-from lib.networks.patchgan import PatchGAN
+from lib.networks.patchgan import PatchGAN, PatchGANConfig
 from lib.networks.resnet_generator import ResnetGenerator, ResnetGeneratorConfig
 from lib.networks.unet_generator import UnetGenerator, UnetGeneratorConfig
 from lib.training.image_pool import ImagePool
@@ -27,6 +27,14 @@ def make_generator(config: ResnetGeneratorConfig | UnetGeneratorConfig) -> nn.Mo
     return kind(config)
 
 
+def make_discriminator(losses: CycleGANLosses, config: PatchGANConfig) -> nn.Module:
+    """A PatchGAN, its gradient normalised where the losses say so (Eqs. 2 and 3)."""
+    network = PatchGAN(config)
+    if losses.normalisation == "none":
+        return network
+    return GradientNormalised(network, losses.normalisation, losses.score)
+
+
 class CycleGANRecipe(TranslationRecipe):
     """See `lib.training.engine.Recipe`. The experiment's `losses` are `CycleGANLosses`."""
 
@@ -38,8 +46,9 @@ class CycleGANRecipe(TranslationRecipe):
         self.losses = experiment.losses
         self.generator = make_generator(experiment.network).to(device)  # G_A, visible to infrared
         self.backward_generator = make_generator(experiment.network).to(device)  # G_B, back
-        self.judge_visible = self.make_discriminator().to(device)  # D_X
-        self.judge_infrared = self.make_discriminator().to(device)  # D_Y
+        self.judge_visible, self.judge_infrared = (  # D_X, D_Y
+            make_discriminator(self.losses, experiment.discriminator).to(device) for _ in "XY"
+        )
         self.modules = {
             "generator": self.generator,
             "backward_generator": self.backward_generator,
@@ -72,13 +81,6 @@ class CycleGANRecipe(TranslationRecipe):
         return losses | self.train_generators(
             visible, infrared, fake_visible, fake_infrared, same_visible, same_infrared
         )
-
-    def make_discriminator(self) -> nn.Module:
-        """A PatchGAN, its gradient normalised where the experiment says so (Eqs. 2 and 3)."""
-        losses, network = self.losses, PatchGAN(self.config.experiment.discriminator)
-        if losses.normalisation == "none":
-            return network
-        return GradientNormalised(network, losses.normalisation, losses.score)
 
     def names(self, step: int) -> list[str]:
         k = self.losses.discriminator_steps
