@@ -1,5 +1,8 @@
 """One protocol in every profile, averaged weights, precision, and the baselines of every table."""
 
+import os
+import subprocess
+import sys
 from dataclasses import fields, replace
 
 import numpy as np
@@ -177,3 +180,15 @@ def test_tone_map_is_the_regression_of_mean_and_deviation(data):
     means = outputs.mean(axis=(1, 2))
     assert means == pytest.approx(expected[:, 0], abs=1.5)  # rounding and clipping
     assert outputs.std(axis=(1, 2)) == pytest.approx(expected[:, 1], rel=0.05)
+
+
+def test_two_threads_give_the_same_bytes_twice(tmp_path, embedded):
+    """A process of its own each time: PyTorch takes the number of threads once."""
+    made = []
+    for name in ("first", "second"):
+        command = [sys.executable, "-P", "-m", "lib.train", "--experiment", "L3", "--profile", "test",
+                   "--threads", "2", "--data", str(embedded), "--out", str(tmp_path / name)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+        made.append([(tmp_path / name / file).read_bytes() for file in record.TRAINED])
+    assert made[0] == made[1]
