@@ -38,7 +38,7 @@ class EnhancementData:
     train: Pairs
     validation: Pairs
     test: Pairs
-    ranges: DegradationRanges  # that the degraded copies were made with
+    ranges: DegradationRanges = LITERAL  # that the degraded copies were made with
 
 
 def describe(root: Path) -> DataSet:
