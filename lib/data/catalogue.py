@@ -19,10 +19,8 @@ Data = EnhancementData | TranslationData
 
 @dataclass(frozen=True)
 class Source:
-    """Two functions that take the data root, see `describe` and `load`.
-
-    `load` is a function of its own for each key, so that `lib.provenance.definitions` of it covers
-    what this data set runs on and no other.
+    """Two functions that take the data root, see `describe` and `load`; the latter its own for each
+    key, so that `lib.provenance.definitions` of it covers what this data set runs on and no other.
     """
 
     describe: Callable[[Path], DataSet]
