@@ -19,19 +19,20 @@ def weights():
         pytest.skip(str(problem))
 
 
-def test_two_d_gan_has_the_losses_of_a_plain_step(tmp_path, weights):
-    seconds, differences = bench.compare("C5", 32, 2, 1, CPU, tmp_path)
+def test_two_d_gan_has_the_losses_of_a_plain_step(tmp_path, monkeypatch, weights):
+    monkeypatch.setenv("IR_DATA", str(tmp_path))
+    seconds, differences = bench.compare("C5", 32, 2, 1, CPU)
     assert differences.keys() >= {"critic", "mse", "vgg", "efficientnet", "total"}
     assert median(differences.values()) < 1e-6
     assert max(differences.values()) < bench.TOLERANCE
     assert min(seconds.values()) > 0 and list(seconds)[-1] == "this kit"
 
 
-def test_a_loss_that_differs_is_named_and_fails(monkeypatch, capsys, tmp_path):
+def test_a_loss_that_differs_is_named_and_fails(monkeypatch, capsys):
     differences = {"mse": 1e-3, "vgg": float("nan"), "critic": 1e-7}
     result = {"plain": 3.0, "this kit": 2.0}, differences
     monkeypatch.setattr(bench, "compare", lambda *_: result)
-    assert bench.main(["--data", str(tmp_path)]) == 1
+    assert bench.main([]) == 1
     shown = capsys.readouterr()
     assert "3.000  1.50 times" in shown.out and "not the same loss: mse, vgg" in shown.err
 
@@ -39,7 +40,6 @@ def test_a_loss_that_differs_is_named_and_fails(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize("options, words", [
     ("--experiment C9", "unknown experiment 'C9'"),
     ("--size 40", "multiples of 16"),
-    ("--data nowhere", "is not a folder"),
     ("--device tpu", "unknown device 'tpu'"),
     ("--device cuda", "no CUDA GPU"),
     ("--experiment L2", "no plain version of L2"),

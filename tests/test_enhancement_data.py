@@ -303,8 +303,8 @@ def test_embedded_crops_depend_on_their_name_only():
 
 
 def test_missing_photograph_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setitem(natural.SOURCES, "test", ("ghost.png",))
-    with pytest.raises(ValueError, match="ghost.png is missing: install scikit-image"):
+    monkeypatch.setitem(natural.SOURCES, "test", ("ghost",))
+    with pytest.raises(ValueError, match="ghost is missing: install scikit-image"):
         describe("enhancement", tmp_path)
 
 

@@ -50,8 +50,8 @@ def shift(visible: np.ndarray, infrared: np.ndarray) -> tuple[int, int, float, f
 def shifts(visible: np.ndarray, infrared: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
     """`shift` of each pair, (N, H, W, 3) and (N, H, W): columns dx, dy, correlation, at_zero."""
     rows = [shift(*pair) for pair in zip(visible, infrared, strict=True)]
-    index = pd.Index(names, name="pair")
-    return pd.DataFrame(rows, index, columns=["dx", "dy", "correlation", "at_zero"])
+    columns = ["dx", "dy", "correlation", "at_zero"]
+    return pd.DataFrame(rows, pd.Index(names, name="pair"), columns)
 
 
 def summary(visible: np.ndarray, infrared: np.ndarray) -> dict[str, float]:

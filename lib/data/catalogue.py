@@ -1,7 +1,4 @@
-"""The data sets of both papers by key: the only door for training, evaluation and notebooks.
-
-A new data set takes a module that describes and loads it, a row in DATA_SETS, and a split.
-"""
+"""The data sets of both papers by key: the only door for training, evaluation and notebooks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -9,8 +9,6 @@ from lib.data.pairs import TranslationData
 from lib.data.sober_drunk import SoberDrunkData
 from lib.data.splits import N_TEST, N_TRAIN, SPLITS, evenly
 
-NEAR_BLACK = 16  # mean grey level of 255
-
 
 def split_summary(data: TranslationData) -> dict[str, int | str]:
     """Pairs of each side, in the paper (Section 4.1) and here, their scenes, and scenes on both
@@ -46,15 +44,14 @@ def grey_levels(data: TranslationData) -> pd.DataFrame:
     one to fear.
     """
     flat = data.visible.reshape(len(data.names), -1)
-    levels = {"mean": flat.mean(axis=1), "deviation": flat.std(axis=1)}
-    frame = pd.DataFrame(levels, pd.Index(data.names, name="pair"))
-    return frame.sort_values("mean", kind="stable")
+    levels = {"pair": data.names, "mean": flat.mean(axis=1), "deviation": flat.std(axis=1)}
+    return pd.DataFrame(levels).set_index("pair").sort_values("mean", kind="stable")
 
 
 def dark_summary(data: TranslationData) -> dict[str, float | int | str]:
     """How many visible images are near black (mean below 16 of 255), and the extremes."""
     levels = grey_levels(data)
-    dark = levels["mean"].loc[list(data.names)].to_numpy() < NEAR_BLACK
+    dark = levels["mean"].loc[list(data.names)].to_numpy() < 16
     return {
         "data set": data.name,
         "near-black, train": dark[data.split["train"]].sum(),

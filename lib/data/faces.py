@@ -145,9 +145,6 @@ def augment(image: np.ndarray, name: str, operations: Sequence[str]) -> np.ndarr
     return image
 
 
-# Division
-
-
 def arrange(data: SoberDrunkData, chosen: np.ndarray, split: str) -> list[tuple[int, Face]]:
     """The images of one part in their fixed order: the position of the frame, and the face.
 
@@ -192,14 +189,14 @@ def load_by_person(root: Path, size: int, limits: Limits) -> EnhancementData:
     database.
     """
     dataset = sober_drunk.describe(root)
-    return _load(dataset, root, lambda data, chosen: data.split[chosen], size, limits)
+    return _load(dataset, root, size, limits, lambda data, chosen: data.split[chosen])
 
 
 def load_by_frame(root: Path, size: int, limits: Limits) -> EnhancementData:
     """As `load_by_person`, but frames are divided: persons and sequences are in several parts."""
     dataset = describe_by_frame(root)
-    return _load(dataset, root, lambda data, chosen: splits.by_frame(data.state[chosen]), size,
-                 limits)  # fmt: skip
+    by_frame = splits.by_frame
+    return _load(dataset, root, size, limits, lambda data, chosen: by_frame(data.state[chosen]))
 
 
 def load_recorded(root: Path, size: int, limits: Limits) -> EnhancementData:
@@ -220,7 +217,7 @@ def load_recorded(root: Path, size: int, limits: Limits) -> EnhancementData:
 
 
 def _load(
-    dataset: DataSet, root: Path, divide: Callable, size: int, limits: Limits
+    dataset: DataSet, root: Path, size: int, limits: Limits, divide: Callable
 ) -> EnhancementData:
     """`divide` gives the splits of the basic frames `chosen` (N,) of recorded `data`; all copies of
     a frame are in one part."""
@@ -231,11 +228,9 @@ def _load(
         split_of = divide(data, chosen)
         for split in splits.SPLITS:
             placed = arrange(data, chosen[split_of == split], split)[: limits.get(split)]
-            squares = (centre_square(data.frames[i], size) for i, _ in placed)
-            faces = [face for _, face in placed]
-            yield split, [face.name for face in faces], [
-                augment(square, face.name, operations_of(face))
-                for square, face in zip(squares, faces, strict=True)
+            yield split, [face.name for _, face in placed], [
+                augment(centre_square(data.frames[i], size), face.name, operations_of(face))
+                for i, face in placed
             ]
 
     return kept_pairs(dataset, [identity(_load, divide), size, dict(limits)], images, FACE_RANGES)

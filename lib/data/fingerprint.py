@@ -54,7 +54,6 @@ def of_files(files: Iterable[Path], root: Path) -> str:
 def _known(cache: Path) -> dict[str, str]:
     """The digests in the cache; none where the file is not readable."""
     try:
-        known = json.loads(cache.read_text())
-    except (OSError, ValueError):
+        return dict(json.loads(cache.read_text()))
+    except (OSError, ValueError, TypeError):
         return {}
-    return known if isinstance(known, dict) else {}

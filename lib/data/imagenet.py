@@ -21,7 +21,6 @@ from lib.data.fingerprint import DataSet, of_files, of_values
 from lib.data.images import centre_square, open_image
 
 COUNTS = {"train": 5004, "val": 500}  # 2D-GAN, "Experimental data"
-SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 def list_files(root: Path) -> dict[str, Path]:
@@ -35,7 +34,7 @@ def list_files(root: Path) -> dict[str, Path]:
         found = {
             path.relative_to(folder).as_posix(): path
             for path in (folder / part).rglob("*")
-            if path.suffix.lower() in SUFFIXES
+            if path.suffix.lower() in (".jpg", ".jpeg", ".png")
         }
         if not found:
             raise ValueError(f"{folder / part} holds no JPEG or PNG image; see data/README.md")

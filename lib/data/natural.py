@@ -1,9 +1,8 @@
-"""Embedded natural images: crops of photographs that come with this kit's own dependencies.
+"""Embedded natural images: seeded crops of photographs that scikit-image carries in its package.
 
-scikit-image carries some photographs in its package. Seeded crops of these stand in for ImageNet
-where it is absent: nothing is downloaded, nothing is redistributed. The splits share no photograph.
-Ten scenes are far less than ImageNet's variety, so a network trained on them shows that the kit
-works, not how well the method generalises.
+They stand in for ImageNet where it is absent: nothing is downloaded, nothing is redistributed. The
+splits share no photograph. Ten scenes are far less than ImageNet's variety, so a network trained on
+them shows that the kit works, not how well the method generalises.
 """
 
 import zlib
@@ -18,21 +17,20 @@ from lib.data.images import centre_square, open_image
 from lib.files import sha256
 from lib.provenance import identity
 
-NAME = "embedded natural images"
 COUNTS = {"train": 600, "validation": 40, "test": 100}
-# files of skimage/data; licences: data/README.md
+# photographs in skimage/data; licences: data/README.md
 SOURCES = {
-    "train": ("astronaut.png", "camera.png", "coffee.png", "coins.png", "gravel.png",
-              "motorcycle_left.png", "rocket.jpg"),
-    "validation": ("brick.png",),
-    "test": ("chelsea.png", "grass.png"),
-}  # fmt: skip
+    "train": ("astronaut", "camera", "coffee", "coins", "gravel", "motorcycle_left", "rocket"),
+    "validation": ("brick",),
+    "test": ("chelsea", "grass"),
+}
 
 
 def describe() -> DataSet:
     """Name and fingerprint: of the photographs' contents and of the code that cuts them."""
-    contents = {file: sha256(_path(file)) for files in SOURCES.values() for file in files}
-    return DataSet("enhancement", NAME, of_values(identity(crop_names, crop), contents), None)
+    contents = {name: sha256(_path(name)) for names in SOURCES.values() for name in names}
+    content = of_values(identity(crop_names, crop), contents)
+    return DataSet("enhancement", "embedded natural images", content, None)
 
 
 def crop_names(split: str, n: int | None = None) -> list[str]:
@@ -40,9 +38,9 @@ def crop_names(split: str, n: int | None = None) -> list[str]:
 
     Photographs take turns, so that any first n are balanced.
     """
-    files = SOURCES[split]
-    turns = (divmod(i, len(files)) for i in range(COUNTS[split]))
-    return [f"{files[k]}/{number:03d}" for number, k in turns][:n]
+    photographs = SOURCES[split]
+    turns = (divmod(i, len(photographs)) for i in range(COUNTS[split]))
+    return [f"{photographs[k]}/{number:03d}" for number, k in turns][:n]
 
 
 def crop(name: str, size: int) -> np.ndarray:
@@ -64,15 +62,15 @@ def crop(name: str, size: int) -> np.ndarray:
 
 
 @cache
-def read_photograph(file: str) -> np.ndarray:
+def read_photograph(name: str) -> np.ndarray:
     """A photograph of `SOURCES` as grey: (H, W) uint8."""
-    return np.asarray(open_image(_path(file), "L"))
+    return np.asarray(open_image(_path(name), "L"))
 
 
-def _path(file: str) -> Path:
+def _path(name: str) -> Path:
     """The file of a photograph, found without importing the package."""
-    path = Path(find_spec("skimage").origin).parent / "data" / file
-    if not path.is_file():
-        raise ValueError(f"{path} is missing: install scikit-image as environment.yml says, or put "
-                         "ImageNet under the data root (data/README.md)")  # fmt: skip
-    return path
+    folder = Path(find_spec("skimage").origin).parent / "data"
+    for path in folder.glob(f"{name}.*"):
+        return path
+    raise ValueError(f"{folder / name} is missing: install scikit-image as environment.yml says, "
+                     "or put ImageNet under the data root (data/README.md)")  # fmt: skip

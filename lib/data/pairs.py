@@ -140,8 +140,6 @@ MSRS_SET = PairSet("msrs", (MSRS,))
 
 
 # one function a data set: see `lib.data.catalogue.Source`
-
-
 def load_flir(root: Path, size: int, limits: Limits) -> TranslationData:
     return FLIR_SET.load(root, size, limits)
 

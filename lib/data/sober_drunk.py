@@ -2,16 +2,14 @@
 
 Layout: `sober_drunk/{sober,drunk}/NN_S_f_X.tif` under the data root: person NN, S = 1 sober or 2
 drunk, f front face, X sex (M or F). Each file is a sequence of frames, 100 ms apart, taken by a
-FLIR A10 (7.5 to 13 um), as pages of 16 bits. Files of other views than f are left aside.
-
-Frames of one sequence are nearly alike, so persons are divided, not frames: 7:2:1 into train,
-validation and test as in the paper, by data/splits/sober_drunk.csv.
-
-Where the database is absent, synthetic faces of as many persons take its place.
+FLIR A10 (7.5 to 13 um), as pages of 16 bits. Files of other views than f are left aside. Persons
+are divided, not frames, by data/splits/sober_drunk.csv: frames of one are nearly alike. Where the
+database is absent, synthetic faces of as many persons take its place.
 """
 
 import re
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +23,6 @@ from lib.provenance import identity
 STATES = {1: "sober", 2: "drunk"}
 PERSONS = range(1, 42)
 N_FILES = 81  # person 09 has no sober file
-GREY_MAX = 247  # the largest value of the files that hold grey levels
 SYNTHETIC_FRAMES = range(0, 50, 10)
 
 
@@ -100,11 +97,11 @@ def to_grey(frames: np.ndarray) -> np.ndarray:
     the camera's raw counts, about 8080 to 8390. These are stretched alike: linearly, the 0.1 % and
     99.9 % percentiles of the sequence to 0 and 247, and clipped.
     """
-    frames = frames.astype(np.float32)
     if frames.max() > 255:
+        frames = frames.astype(np.float32)
         low, high = np.percentile(frames, (0.1, 99.9))
-        frames = np.clip((frames - low) * (GREY_MAX / max(high - low, 1)), 0, GREY_MAX)
-    return np.rint(frames.astype(np.float32)).astype(np.uint8)
+        frames = np.clip((frames - low) * (247 / max(high - low, 1)), 0, 247)
+    return np.rint(frames).astype(np.uint8)
 
 
 def load(root: Path) -> SoberDrunkData:
@@ -139,13 +136,11 @@ def load(root: Path) -> SoberDrunkData:
 
 def synthetic() -> dict[tuple[int, int], np.ndarray]:
     """A sequence of grey levels for each person and state number: (F, 128, 160) uint8, in 3 s."""
-    return {
-        (person, number): to_grey(
-            np.stack([thermal_face(person, state, frame) for frame in SYNTHETIC_FRAMES])
-        )
-        for person in PERSONS
-        for number, state in STATES.items()
-    }
+    sequences = {}
+    for person, (number, state) in product(PERSONS, STATES.items()):
+        counts = [thermal_face(person, state, frame) for frame in SYNTHETIC_FRAMES]
+        sequences[person, number] = to_grey(np.stack(counts))
+    return sequences
 
 
 def read_split() -> dict[int, str]:

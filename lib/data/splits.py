@@ -1,13 +1,11 @@
 """How data sets are divided: the rules, and their outcomes in data/splits/*.csv.
 
 A rule is applied once, and what comes of it is stored, so that it holds for good. Other copies of a
-data set are divided by its rule when they are loaded.
+data set are divided by its rule when they are loaded:
 
-    by_hash      images, in the order of a hash of their names      imagenet.csv
-    by_scene     whole scenes, as frames of one are alike           translation_*.csv
-    by_frame     frames, to see whether that flatters               (not stored)
-
-sober_drunk.csv, by person, names its rule itself.
+    by_hash     images, in the order of a hash of their names     imagenet.csv
+    by_scene    whole scenes, as frames of one are alike          translation_*.csv
+    by_frame    frames, to see whether that flatters              (not stored)
 """
 
 import hashlib

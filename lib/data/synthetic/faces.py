@@ -1,10 +1,9 @@
 """Synthetic long-wave infrared faces, after the Sober-Drunk database (frontal, 128 x 160 pixels).
 
-The embedded default where the real database is absent: good enough to tell a working enhancement
-network from a broken one, no substitute for measured faces. Plausible, not measured: 35 to 36 C at
-the eyes, 31 to 34 C at the nose. After drinking nose, forehead and eyes are warmer, the neck is
-not: the direction is that of Koukiou and Anastassopoulos, the size is ours. Counts are those of the
-database's raw files (persons 11 to 14): near 8100 to 8390, 14 a kelvin.
+The embedded default where the real database is absent, no substitute for it. Plausible, not
+measured: 35 C at the eyes, 31 to 34 C at the nose. After drinking nose, forehead and eyes are
+warmer, the neck is not: the direction is that of Koukiou and Anastassopoulos, the size is ours.
+Counts are those of the database's raw files (persons 11 to 14): near 8100 to 8390, 14 a kelvin.
 """
 
 import zlib

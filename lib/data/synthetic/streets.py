@@ -1,10 +1,9 @@
 """Synthetic aligned visible and infrared pairs: streets (after FLIR) and parks (after OSU).
 
-The embedded default where the real pairs are absent: enough to tell a working translation network
-from a broken one, no substitute for real scenes. Things are polygons in metres, (right, up, ahead),
-painted from far to near into one map of materials. Both images are looked up from that map, so a
-pair is aligned exactly. The infrared follows from material and hour, not from the grey level: a
-bright sky is cold, asphalt warm, people are warm whatever they wear. Plausible, not measured.
+The embedded default where real pairs are absent, no substitute for them. Things are polygons in
+metres, (right, up, ahead), painted from far to near into one map of materials, from which both
+images are looked up: a pair is aligned exactly. The infrared follows from material and hour, not
+from the grey level: a bright sky is cold, people are warm whatever they wear. Not measured.
 """
 
 import zlib
@@ -30,7 +29,6 @@ MATERIALS = {  # linear RGB; K above air in the sun and by night; texture; glow 
 }
 
 Part = tuple[np.ndarray, str, np.ndarray | float]  # polygon (N, 3), material, tint of its colour
-Things = list[tuple[float, list[Part]]]  # at a distance
 
 
 def scene(kind: str, index: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -77,19 +75,18 @@ def scene(kind: str, index: int, size: tuple[int, int]) -> tuple[np.ndarray, np.
     return tuple(np.rint(255 * image.clip(0, 1)).astype(np.uint8) for image in (visible, infrared))
 
 
-def _place(rng: np.random.Generator, kind: str, frame: int) -> tuple[np.ndarray, Things]:
-    """The camera (height in metres, horizon and focal length in image heights) and what it sees: a
-    street from a car, or a path in a park from a mast, `frame` seconds after the first."""
+def _place(rng: np.random.Generator, kind: str, frame: int) -> tuple[np.ndarray, list[tuple]]:
+    """The camera (height in metres, horizon and focal length in image heights) and what it sees, as
+    (distance, parts): a street from a car, or a path in a park from a mast, each second."""
     u, park = rng.uniform, kind == "park"
     camera = u((6, -0.15, 1.1), (9, 0.05, 1.5)) if park else u((1.3, 0.4, 0.85), (1.9, 0.5, 1.2))
     half, x = (u(1, 2.5), u(-4, 4)) if park else (u(4, 8), u(-1, 1))  # of the road or path
-    ground = [
+    things = [(np.inf, [
         (floor(-300, 300, 1, 300), "grass" if park else "concrete", u(0.7, 1.2)),
         (floor(x - half - 2.5, x + half + 2.5, 1, 300), "concrete", 1.2),
         (floor(x - half, x + half, 1, 300), "asphalt", u(0.6, 1.4)),
-    ]
-    lines = [(floor(x - 0.1, x + 0.1, z, z + 3), "concrete", 1.7) for z in range(3, 90, 8)]
-    things = [(np.inf, ground if park else ground + lines)]
+        *((floor(x - 0.1, x + 0.1, z, z + 3), "concrete", 1.7) for z in range(3, 90, 8)),
+    ])]  # fmt: skip
     for side in (-1, 1):
         edge, built = x + side * half, u(0, 0.3) if park else u(0.2, 1)
         for z in 5 + np.cumsum(u(2, 15, 10)):  # houses and trees
@@ -141,26 +138,24 @@ def person(rng: np.random.Generator, x: float, z: float, step: float) -> list[Pa
     return [*((leg, "cloth", trousers) for leg in legs), (body, "cloth", coat), head]
 
 
-# Shapes, all (N, 3)
-
-
 def floor(x0: float, x1: float, z0: float, z1: float) -> np.ndarray:
-    """A rectangle on the ground."""
+    """A rectangle on the ground, (4, 3)."""
     return np.array(((x0, 0, z0), (x1, 0, z0), (x1, 0, z1), (x0, 0, z1)), float)
 
 
 def wall(x0: float, x1: float, y0: float, y1: float, z0: float, z1: float) -> np.ndarray:
-    """An upright rectangle from (x0, z0) to (x1, z1)."""
+    """An upright rectangle from (x0, z0) to (x1, z1), (4, 3)."""
     return np.array(((x0, y0, z0), (x1, y0, z1), (x1, y1, z1), (x0, y1, z0)), float)
 
 
 def box(x0, x1, y0, y1, z0, z1, material: str, tint) -> list[Part]:
     """The two sides of a block that are seen: the one towards the middle, and the near one."""
-    inner = wall(*2 * [min(x0, x1, key=abs)], y0, y1, z0, z1)
-    return [(inner, material, 0.7 * tint), (wall(x0, x1, y0, y1, z0, z0), material, tint)]
+    x = min(x0, x1, key=abs)
+    flank, front = wall(x, x, y0, y1, z0, z1), wall(x0, x1, y0, y1, z0, z0)
+    return [(flank, material, 0.7 * tint), (front, material, tint)]
 
 
 def disc(x: float, y: float, z: float, radius: np.ndarray) -> np.ndarray:
-    """An upright circle of this radius (N,) all around."""
+    """An upright circle of this radius (N,) all around, (N, 3)."""
     angle = np.linspace(0, 2 * np.pi, len(radius), endpoint=False)
     return np.stack((x + radius * np.cos(angle), y + radius * np.sin(angle), z + 0 * angle), 1)
