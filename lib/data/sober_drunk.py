@@ -101,7 +101,7 @@ def to_grey(frames: np.ndarray) -> np.ndarray:
         frames = frames.astype(np.float32)
         low, high = np.percentile(frames, (0.1, 99.9))
         frames = np.clip((frames - low) * (247 / max(high - low, 1)), 0, 247)
-    return np.rint(frames).astype(np.uint8)
+    return np.rint(frames.astype(np.float32)).astype(np.uint8)  # stretched are float64
 
 
 def load(root: Path) -> SoberDrunkData:
