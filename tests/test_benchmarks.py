@@ -19,55 +19,38 @@ def weights():
         pytest.skip(str(problem))
 
 
-def test_two_d_gan_has_the_losses_of_a_plain_step(tmp_path, weights):
-    result = bench.compare("C5", 32, 2, 3, CPU, tmp_path)
-    assert result.differences.keys() >= {"critic", "mse", "vgg", "efficientnet", "total"}
-    assert result.unequal() == []
-    assert median(result.differences.values()) < 1e-6
-    assert max(result.differences.values()) < bench.LOOSE_TOLERANCE
-    assert 0 < result.convolution_seconds
+def test_two_d_gan_has_the_losses_of_a_plain_step(tmp_path, monkeypatch, weights):
+    monkeypatch.setenv("IR_DATA", str(tmp_path))
+    seconds, differences = bench.compare("C5", 32, 2, 1, CPU)
+    assert differences.keys() >= {"critic", "mse", "vgg", "efficientnet", "total"}
+    assert median(differences.values()) < 1e-6
+    assert max(differences.values()) < bench.TOLERANCE
+    assert min(seconds.values()) > 0 and list(seconds)[-1] == "this kit"
 
 
-@pytest.mark.parametrize("name", ["resnet_9blocks-FLIR", "GN_CycleGAN-FLIR"])
-def test_cycle_gan_has_the_losses_of_a_plain_step(name, tmp_path):
-    result = bench.compare(name, 32, 1, 2, CPU, tmp_path)
-    assert result.differences.keys() >= {"cycle_a", "cycle_b", "identity", "discriminator_visible"}
-    assert result.unequal() == []
-
-
-def test_a_loss_that_differs_is_named_and_fails(monkeypatch, capsys, tmp_path):
-    differences = {"mse": 1e-4, "adversarial": 1e-4, "vgg": float("nan"), "critic": 1e-7}
-    result = bench.Comparison({"plain": 3.0, "this kit": 2.0}, 1.0, differences)
-    assert result.unequal() == ["mse", "vgg"] and result.ratio("plain") == 1.5
+def test_a_loss_that_differs_is_named_and_fails(monkeypatch, capsys):
+    differences = {"mse": 1e-3, "vgg": float("nan"), "critic": 1e-7}
+    result = {"plain": 3.0, "this kit": 2.0}, differences
     monkeypatch.setattr(bench, "compare", lambda *_: result)
-    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
-    assert bench.main(["--data", str(tmp_path)]) == 1
+    assert bench.main([]) == 1
     shown = capsys.readouterr()
     assert "3.000  1.50 times" in shown.out and "not the same loss: mse, vgg" in shown.err
 
 
 @pytest.mark.parametrize("options, words", [
     ("--experiment C9", "unknown experiment 'C9'"),
-    ("--size 0", "--size has to be at least 32"),
     ("--size 40", "multiples of 16"),
-    ("--batch 0", "--batch has to be at least 1"),
-    ("--rounds 0", "--rounds has to be at least 1"),
-    ("--threads 0", "--threads has to be at least 1"),
-    ("--data nowhere", "is not a folder"),
     ("--device tpu", "unknown device 'tpu'"),
     ("--device cuda", "no CUDA GPU"),
     ("--experiment L2", "no plain version of L2"),
     ("--experiment HE", "no plain version of HE"),
     ("--experiment CUT-FLIR", "no plain version of CUT-FLIR"),
-    ("--experiment resnet_9blocks-FLIR --batch 2", "in batches of 2"),
-    ("--experiment unet_128-FLIR --size 64", "multiples of 128"),
 ])  # fmt: skip
 def test_wrong_options_are_answered_in_one_line(
     options, words, tmp_path, monkeypatch, capsys, request
 ):
     if options == "--size 40":
         request.getfixturevalue("weights")
-    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("IR_DATA", str(tmp_path))
     assert bench.main(options.split()) == 2

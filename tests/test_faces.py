@@ -12,6 +12,7 @@ from lib.data import faces, sober_drunk  # noqa: E402
 from lib.data.catalogue import describe, load  # noqa: E402
 from lib.data.composition import face_parts, selection  # noqa: E402
 from lib.data.degradation import degrade  # noqa: E402
+from lib.data.images import centre_square  # noqa: E402
 from lib.data.sober_drunk import SoberDrunkData  # noqa: E402
 from lib.data.splits import SPLITS  # noqa: E402
 from lib.evaluation.classical import clahe  # noqa: E402
@@ -88,13 +89,13 @@ def test_a_frame_is_compared_with_all_kept_ones_not_only_the_last():
 def test_centre_square():
     frame = np.zeros((24, 32), np.uint8)
     frame[:, 4:28] = 100
-    assert np.array_equal(faces.square_face(frame, 16), np.full((16, 16), 100))
-    assert faces.square_face(recorded().frames[0]).shape == (128, 128)
+    assert np.array_equal(centre_square(frame, 16), np.full((16, 16), 100))
+    assert centre_square(recorded().frames[0], 128).shape == (128, 128)
 
 
 @pytest.mark.parametrize("operation", faces.OPERATIONS)
 def test_each_operation_changes_the_image_alike_each_time(operation):
-    image = faces.square_face(recorded().frames[0], 64)
+    image = centre_square(recorded().frames[0], 64)
     before = image.copy()
     first = faces.augment(image, "a", [operation])
     assert first.shape == image.shape and first.dtype == np.uint8
@@ -180,7 +181,7 @@ def test_pairs_are_the_frames_and_their_degraded_copies(made, few, tmp_path):
         position = np.flatnonzero(
             (made.person == face.person) & (made.state == face.state) & (made.frame == face.frame)
         ).item()
-        image = faces.square_face(made.frames[position], 32)
+        image = centre_square(made.frames[position], 32)
         if face.copy:
             image = faces.augment(image, face.name, faces.operations_of(face))
         assert np.array_equal(pairs.reference[i], image)
@@ -237,7 +238,7 @@ def test_one_image_of_each_person_in_alternating_states():
 
 
 def test_figures_show_what_they_label():
-    image = faces.square_face(recorded().frames[0], 64)
+    image = centre_square(recorded().frames[0], 64)
     figure = augmentations(image, "10_sober_00_00", "Fig. 6")
     labels = [axes.get_xlabel() for axes in figure.axes]
     assert labels[:3] == ["(a) basic image", "(b) flipped", "(c) rotated"] and len(labels) == 10

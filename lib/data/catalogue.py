@@ -1,7 +1,4 @@
-"""The data sets of both papers by key: the only door for training, evaluation and notebooks.
-
-A new data set takes a module that describes and loads it, a row in DATA_SETS, and a split.
-"""
+"""The data sets of both papers by key: the only door for training, evaluation and notebooks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +16,8 @@ Data = EnhancementData | TranslationData
 
 @dataclass(frozen=True)
 class Source:
-    """Two functions that take the data root, see `describe` and `load`.
-
-    `load` is a function of its own for each key, so that `lib.provenance.definitions` of it covers
-    what this data set runs on and no other.
+    """Two functions that take the data root, see `describe` and `load`; the latter its own for each
+    key, so that `lib.provenance.definitions` of it covers what this data set runs on and no other.
     """
 
     describe: Callable[[Path], DataSet]

@@ -7,18 +7,18 @@ from lib.data.enhancement import EnhancementData
 from lib.data.faces import parse
 from lib.data.pairs import TranslationData
 from lib.data.sober_drunk import SoberDrunkData
-from lib.data.splits import N_TEST, N_TRAIN, SPLITS
-
-NEAR_BLACK = 16  # mean grey level of 255
-SIDES = ("train", "test")
+from lib.data.splits import N_TEST, N_TRAIN, SPLITS, evenly
 
 
 def split_summary(data: TranslationData) -> dict[str, int | str]:
-    """Pairs and scenes of each side, and scenes on both, which must be 0."""
-    train, test = ({data.scenes[i] for i in data.split[side]} for side in SIDES)
+    """Pairs of each side, in the paper (Section 4.1) and here, their scenes, and scenes on both
+    sides, which must be 0."""
+    train, test = ({data.scenes[i] for i in data.split[side]} for side in ("train", "test"))
     return {
         "data set": data.name,
+        "train pairs, paper": N_TRAIN,
         "train pairs": len(data.split["train"]),
+        "test pairs, paper": N_TEST,
         "test pairs": len(data.split["test"]),
         "train scenes": len(train),
         "test scenes": len(test),
@@ -34,20 +34,7 @@ def example_pairs(data: TranslationData, count: int = 3) -> list[int]:
     test = data.split["test"].tolist()
     first = sorted({data.scenes[i]: i for i in reversed(test)}.values())
     ordered = first + [i for i in test if i not in first]
-    return sorted(ordered[k] for k in np.linspace(0, max(len(first), count) - 1, count).astype(int))
-
-
-def against_paper(data: TranslationData) -> dict[str, int | str]:
-    """Sizes of the paper (Section 4.1) and ours, and how many pairs ours has fewer."""
-    train, test = (len(data.split[side]) for side in SIDES)
-    return {
-        "ours measured on": data.name,
-        "train, paper": N_TRAIN,
-        "train, ours": train,
-        "test, paper": N_TEST,
-        "test, ours": test,
-        "pairs fewer": max(N_TRAIN - train, 0) + max(N_TEST - test, 0),
-    }
+    return sorted(evenly(ordered[: max(len(first), count)], count))
 
 
 def grey_levels(data: TranslationData) -> pd.DataFrame:
@@ -57,21 +44,18 @@ def grey_levels(data: TranslationData) -> pd.DataFrame:
     one to fear.
     """
     flat = data.visible.reshape(len(data.names), -1)
-    levels = {"mean": flat.mean(axis=1), "deviation": flat.std(axis=1)}
-    frame = pd.DataFrame(levels, pd.Index(data.names, name="pair"))
-    return frame.sort_values("mean", kind="stable")
+    levels = {"pair": data.names, "mean": flat.mean(axis=1), "deviation": flat.std(axis=1)}
+    return pd.DataFrame(levels).set_index("pair").sort_values("mean", kind="stable")
 
 
 def dark_summary(data: TranslationData) -> dict[str, float | int | str]:
     """How many visible images are near black (mean below 16 of 255), and the extremes."""
     levels = grey_levels(data)
-    near_black = levels.index[levels["mean"] < NEAR_BLACK]
-    counts = {side: np.isin(np.array(data.names)[data.split[side]], near_black).sum()
-              for side in SIDES}  # fmt: skip
+    dark = levels["mean"].loc[list(data.names)].to_numpy() < 16
     return {
         "data set": data.name,
-        "near-black, train": counts["train"],
-        "near-black, test": counts["test"],
+        "near-black, train": dark[data.split["train"]].sum(),
+        "near-black, test": dark[data.split["test"]].sum(),
         "darkest mean": levels["mean"].min(),
         "smallest deviation": levels["deviation"].min(),
     }
@@ -89,17 +73,16 @@ def selection(data: SoberDrunkData, chosen: np.ndarray) -> pd.DataFrame:
 
 def face_parts(data: EnhancementData) -> pd.DataFrame:
     """Images by state, basic frames, persons and persons shared with another part, by part."""
-    faces = {split: [parse(name) for name in getattr(data, split).names] for split in SPLITS}
-    persons = {split: {face.person for face in faces[split]} for split in SPLITS}
-    rows = {}
-    for split in SPLITS:
-        others = set.union(*(persons[other] for other in SPLITS if other != split))
-        rows[split] = {
-            "images": len(faces[split]),
-            "drunk": sum(face.state == "drunk" for face in faces[split]),
-            "sober": sum(face.state == "sober" for face in faces[split]),
-            "basic frames": len({face[:3] for face in faces[split]}),
-            "persons": len(persons[split]),
-            "of them in another part": len(persons[split] & others),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    parts = [pd.DataFrame(map(parse, getattr(data, s).names)).assign(part=s) for s in SPLITS]
+    faces = pd.concat(parts)
+    persons = faces[["part", "person"]].drop_duplicates()
+    counted = {
+        "images": faces,
+        "drunk": faces[faces["state"] == "drunk"],
+        "sober": faces[faces["state"] == "sober"],
+        "basic frames": faces.drop_duplicates(["part", "person", "state", "frame"]),
+        "persons": persons,
+        "of them in another part": persons[persons.duplicated("person", keep=False)],
+    }
+    table = pd.DataFrame({name: rows["part"].value_counts() for name, rows in counted.items()})
+    return table.reindex(SPLITS).fillna(0).astype(int)

