@@ -51,10 +51,12 @@ def draw(boxes: nx.DiGraph, title: str, legend: Mapping[str, str] = {}, **option
     plan = AGraph(directed=True, splines="ortho" if placed else "spline", **options)
     plan.node_attr.update(label="", shape="box", fixedsize=True)
     plan.edge_attr.update(arrowsize=0.4)
-    axes = plt.figure(layout="none").add_axes((0, 0, 1, 1), frame_on=False, xticks=[], yticks=[])
+    figure = plt.figure()
+    figure.set_layout_engine("none")  # as an argument it would not survive a savefig
+    axes = figure.add_axes((0, 0, 1, 1), frame_on=False, xticks=[], yticks=[])
     artists = {name: axes.add_artist(_box(**look)) for name, look in boxes.nodes.data()}
     for name, artist in artists.items():
-        width, height = artist.get_window_extent().size / axes.figure.dpi
+        width, height = artist.get_window_extent().size / figure.dpi
         plan.add_node(name, width=width, height=height)
         if placed:
             plan.get_node(name).attr["pos"] = "{},{}!".format(*boxes.nodes[name]["at"])
@@ -62,7 +64,7 @@ def draw(boxes: nx.DiGraph, title: str, legend: Mapping[str, str] = {}, **option
     plan.layout("neato" if placed else "dot")
 
     page = Bbox(np.array(plan.graph_attr["bb"].split(","), float).reshape(2, 2) / 72).padded(0.05)
-    axes.figure.set_size_inches(page.size)
+    figure.set_size_inches(page.size)
     axes.set(xlim=page.intervalx, ylim=page.intervaly)
     axes.set_title(title, fontsize=TITLE)
     for start, end, role in boxes.edges.data("role", MAIN):
@@ -78,7 +80,7 @@ def draw(boxes: nx.DiGraph, title: str, legend: Mapping[str, str] = {}, **option
     if handles:
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 0), frameon=False,
                     ncols=3 if len(handles) > 5 else 5, fontsize=SMALL)  # fmt: skip
-    return axes.figure
+    return figure
 
 
 def _box(text: str, fill: str = "none", note: str = "", at=None) -> AnnotationBbox:
@@ -139,8 +141,7 @@ def module_diagram(
         if graph.degree(node):
             name = names.get(node.title, node.title)
             text = separator.join([name] if name else node.operations + ["shared"] * node.shared)
-            note, fill = shape_text(node.shape), fills[node.text]
-            boxes.add_node(node.name, text=text, note=note, fill=fill)
+            boxes.add_node(node.name, text=text, note=shape_text(node.shape), fill=fills[node.text])
     boxes.add_edges_from((a.name, b.name) for a, b in graph.edges)
     return draw(boxes, title, rankdir="TB" if upright else "LR", ranksep=0.3, nodesep=0.2)
 
@@ -168,8 +169,7 @@ def network_figure(graph: nx.DiGraph, title: str) -> Figure:
         boxes.add_node(node.name, **look, note="" if node.operations else node.title)
     for row in rows:
         boxes.add_node(shape_text(row), text=shape_text(row), at=(0.3, -ROW * rows.index(row)))
-    several = set(stage.values()) if max(stage.values()) > 1 else ()
-    for number in several:
+    for number in set(stage.values()) if max(stage.values()) > 1 else ():
         x = np.mean([places[node][0] for node in stage if stage[node] == number])
         boxes.add_node(f"stage {number}", text=f"stage {number}", at=(x, 0.5))
     boxes.add_edges_from((a.name, b.name, {"role": role}) for (a, b), role in roles.items())
@@ -253,8 +253,7 @@ def cycle_figure(generator: nx.DiGraph, discriminator: nx.DiGraph, title: str) -
 
 def network_name(graph: nx.DiGraph) -> str:
     """The class of a network and, if it only wraps another, of that."""
-    layer = next(node for node in graph if node.convolves)
-    return "\n".join(kind for _, kind in layer.within)
+    return "\n".join(kind for _, kind in next(n for n in graph if n.convolves).within)
 
 
 def main_parts(graph: nx.DiGraph) -> str:

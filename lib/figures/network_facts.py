@@ -57,12 +57,12 @@ def two_d_gan_facts(
         [_change(layers, node) for node in part if node.convolves]
         for part in modules_of(layers, "ExternalSkip")
     ]
-    reduce, merge, shrink = (_distinct(map(", ".join, changes)) for changes in zip(*skips))
+    reduce, merge, shrink = zip(*skips)  # conv1, conv1, conv2
     attention = [
         "; ".join(node.text for node in part) for part in modules_of(layers, "CrossLevelAttention")
     ]
     convs, (*_, scores) = [node for node in judge if node.convolves], judge
-    step = "conv 4×4 /2, BN, LeakyReLU"
+    step, halved = "conv 4×4 /2, BN, LeakyReLU", "channels × 0.5, size × 1"
     return statements(
         ("generator: input", "128×128", shape_text(next(iter(graph)).shape[1:])),
         ("generator: stages of encoding and decoding", "2", str(max(stage.values()))),
@@ -72,9 +72,9 @@ def two_d_gan_facts(
         ("decoder: size after a step", "size × 2", _distinct(_change(graph, n)[1] for n in up)),
         ("stage 2: input", shape_text(shape), bridges),
         ("attention: reads", "encoder of stage 1 and decoder of stage 2", _distinct(read)),
-        ("Eq. 3: conv1 on the decoded", "channels × 0.5, size × 1", reduce),
-        ("Eq. 3: conv1 after concat", "channels × 0.5, size × 1", merge),
-        ("Eq. 3: conv2", "size × 0.5", shrink, "size × 0.5" in shrink),
+        ("Eq. 3: conv1 on the decoded", halved, _distinct(map(", ".join, reduce))),
+        ("Eq. 3: conv1 after concat", halved, _distinct(map(", ".join, merge))),
+        ("Eq. 3: conv2", "size × 0.5", _distinct(size for _, size in shrink)),
         ("Fig. 4", "conv 1×1, BN; conv 1×1, BN; +; sigmoid; ×", _distinct(attention)),
         ("discriminator: convolutions, with Fig. 2b", "5", str(len(convs))),
         ("discriminator: convolutions, in the overview", "4", str(len(convs))),
@@ -104,7 +104,8 @@ def gn_cyclegan_facts(networks: Mapping[str, nn.Module], image: Shape) -> pd.Dat
     cbam = modules_of(layers, "CBAM")[0]
     labels = [node.text for node in cbam]
     order = ["channel" if "H, W" in label else "spatial" for label in labels if "average" in label]
-    weights = [labels[k - 1].split(", ")[-1] for k, label in enumerate(labels) if label == "×"]
+    gates = [(node, before) for node in cbam if node.text == "×" for before in layers.pred[node]]
+    weights = [before.operations[-1] for gate, before in gates if before.shape != gate.shape]
     *mlp, spatial = (node for node in cbam if node.convolves)
     (before,) = layers.pred[spatial]
     norms = [label for label in spatial.operations if label in ("BN", "IN")]
