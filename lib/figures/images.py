@@ -205,4 +205,5 @@ def _wrap(text: str, width: float) -> str:
     """`text` on lines of at most `width` inches, broken after + or _ or at a space."""
     letters = max(int(width / 0.06), 6)  # of 7 or 8 points
     parts = text.replace("+", "+ ").replace("_", "_ ")  # textwrap breaks at spaces only
-    return textwrap.fill(parts, letters + 1).replace("+ ", "+").replace("_ ", "_")
+    lines = [textwrap.fill(line, letters + 1) for line in parts.splitlines()]
+    return "\n".join(lines).replace("+ ", "+").replace("_ ", "_")

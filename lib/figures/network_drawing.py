@@ -34,8 +34,7 @@ LINES = {
 FILLS = ("#cfe3f2", "#fbe0b5", "#e9c9dc", "#f4b183", "#e6e6a8", "#b9b3d9", "#9ec5cf", "#d9d9d9")
 ATTENTION_FILL, JOIN_FILL, PLAIN = "#a8d8c5", "#ffffff", "#f2f2f2"  # PLAIN: inputs and outputs
 SMALL, NORMAL, TITLE, NOTATION = 7.0, 7.5, 8.5, 10.0  # points; a box with a formula has NOTATION
-# of `network_figure`: steps to the right within a row and out of it, from row to row, and from a
-# step to the attention above it
+# of `network_figure`: to the right in a row and out of it, from row to row, up to attention
 BESIDE, DOWN, ROW, RAISED = 0.36, 0.215, 0.95, 0.42
 
 
