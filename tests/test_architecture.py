@@ -2,12 +2,16 @@
 
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib.patches import FancyBboxPatch, PathPatch
+from matplotlib.offsetbox import AnnotationBbox, TextArea
+from matplotlib.patches import FancyArrowPatch
+from matplotlib.path import Path
+from matplotlib.text import Text
 from torch import nn
 
 matplotlib.use("Agg")
@@ -26,13 +30,11 @@ from lib.figures.network_drawing import (  # noqa: E402
 )
 from lib.figures.network_facts import two_d_gan_facts  # noqa: E402
 from lib.figures.network_graph import (  # noqa: E402
-    count_parts,
-    join_layers,
-    main_path,
-    overview,
-    readable,
+    EXTERNAL,
+    INTERNAL,
+    skip_roles,
+    stages,
     trace,
-    trace_part,
 )
 from lib.figures.style import TEXT_WIDTH, save  # noqa: E402
 from lib.networks import build  # noqa: E402
@@ -57,7 +59,9 @@ COUNTS = {  # stages, internal skips, external skips, attention
 
 
 def texts(figure):
-    return [text.get_text() for text in figure.axes[0].texts]
+    """What the boxes say, their notes included."""
+    boxes = figure.axes[0].findobj(AnnotationBbox)
+    return [area.get_text() for box in boxes for area in box.findobj(TextArea)]
 
 
 def legend(figure):
@@ -66,48 +70,51 @@ def legend(figure):
 
 @pytest.fixture(scope="module")
 def discriminator():
-    return overview(build("markov_discriminator"), IMAGE)
+    return trace(build("markov_discriminator"), IMAGE)
 
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_graph_has_the_parts_of_each_variant(name):
-    counts = count_parts(overview(TwoDGAN(replace(CONFIGS[name], **NARROW)), IMAGE))
-    assert tuple(counts.values()) == COUNTS[name]
+    graph = trace(TwoDGAN(replace(CONFIGS[name], **NARROW)), IMAGE)
+    roles = list(skip_roles(graph).values())
+    attention = sum("attention" in node.title for node in graph)
+    assert COUNTS[name] == (max(stages(graph).values()), roles.count(INTERNAL),
+                            roles.count(EXTERNAL), attention)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_shapes_are_those_of_a_forward_pass(name):
     network = TwoDGAN(replace(CONFIGS[name], **NARROW)).eval()
-    graph = trace(network, IMAGE)
     seen = {}
     for path, module in network.named_modules():
         module.register_forward_hook(
-            lambda _, given, out, path=path: seen.update(
-                {path: ([tuple(x.shape[1:]) for x in given], tuple(out.shape[1:]))}
-            )
+            lambda _, given, out, path=path: seen.update({path: tuple(out.shape[1:])})
         )
     with torch.no_grad():
         network(torch.zeros(1, *IMAGE))
-    traced = {node.name: node.shape for node in graph if node.name in seen}
-    assert len(traced) > 20
-    assert traced == {path: seen[path][1] for path in traced}
-    assert {path: list(given) for path, given in graph.graph["arrivals"].items()} == {
-        path: given for path, (given, _) in seen.items()
-    }
+    kinds = {"ExternalSkip": "", "CrossLevelAttention": "", "PixelAttention": ""}
+    traced = {node.name: node.shape for node in trace(network, IMAGE, parts=kinds)}
+    parts = {path: shape for path, shape in traced.items() if path in seen}
+    assert parts == {path: seen[path] for path in parts}
+    assert len(parts) == sum(path.count(".") == 1 and type(module).__name__ in kinds
+                             for path, module in network.named_modules())  # fmt: skip
+    layers = [node.shape for node in trace(network, IMAGE, parts={}) if node.convolves]
+    counted = [path for path, module in network.named_modules() if hasattr(module, "kernel_size")]
+    assert sorted(layers) == sorted(seen[path] for path in counted if path in seen)
 
 
 def test_full_size_network_is_traced_quickly_and_left_alone():
     network = build("2dgan").train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    overview(network, IMAGE)  # the first meta operations load what they need
+    trace(network, IMAGE)  # the first export loads what it needs
     started = time.perf_counter()
-    overview(network, IMAGE)
+    trace(network, IMAGE)
     assert time.perf_counter() - started < 3
     assert network.training and not network._forward_hooks and not network._forward_pre_hooks
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 
-def test_layers_join_but_not_across_branches_or_modules():
+def test_layers_join_but_not_across_branches():
     class Branched(nn.Module):
         def __init__(self):
             super().__init__()
@@ -118,13 +125,13 @@ def test_layers_join_but_not_across_branches_or_modules():
             x = self.conv(x)
             return torch.cat([x, self.act(self.norm(x))], dim=1)
 
-    graph = join_layers(trace(Branched(), (1, 8, 8)))
-    assert [node.labels for node in graph] == [
-        ("x",), ("conv 3×3 /2",), ("BN",), ("ReLU",), ("concat",), ("output",),
+    graph = trace(Branched(), (1, 8, 8))
+    assert [node.text for node in graph] == [
+        "x", "conv 3×3 /2", "BN", "ReLU", "concat", "output",
     ]  # fmt: skip
-    (joined,) = (node for node in graph if node.name == "cat")
-    assert [(node.name, node.shape) for node in graph.pred[joined]] == [
-        ("conv", (2, 4, 4)), ("act", (2, 4, 4)),
+    (joined,) = (node for node in graph if node.text == "concat")
+    assert [(node.text, node.shape) for node in graph.pred[joined]] == [
+        ("conv 3×3 /2", (2, 4, 4)), ("ReLU", (2, 4, 4)),
     ]  # fmt: skip
 
 
@@ -140,48 +147,38 @@ def test_gradients_shared_modules_and_what_is_not_used():
             score.mean()  # leads nowhere
             return score / torch.autograd.grad(score.sum(), x, create_graph=True)[0].abs()
 
-    graph = join_layers(trace(Shared(), (1, 8, 8)))
-    layer = ("conv 3×3", "ReLU")
-    assert [node.labels for node in graph] == [
-        ("x",), layer, layer, ("sum",), ("∇",), ("|·|",), ("÷",), ("output",),
+    graph = trace(Shared(), (1, 8, 8))
+    layer = "conv 3×3, ReLU"
+    assert [node.text for node in graph] == [
+        "x", layer, layer, "sum", "∇", "|·|", "÷", "output",
     ]  # fmt: skip
-    (gradient,) = (node for node in graph if node.name == "grad")
-    assert {node.name for node in graph.pred[gradient]} == {"x", "sum"}
+    assert [node.shared for node in graph] == [node.text == layer for node in graph]
+    (gradient,) = (node for node in graph if node.text == "∇")
+    assert {node.text for node in graph.pred[gradient]} == {"x", "sum"}
 
 
 def test_residual_blocks_are_parts_and_lie_on_the_main_path():
-    class Block(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.body = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.InstanceNorm2d(4))
-
-        def forward(self, x):
-            return x + self.body(x)
-
-    network = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(1, 4, 7), nn.ReLU(), Block(), Block())
-    graph = overview(network, (1, 16, 16))
-    assert [node.labels for node in graph] == [
-        ("input",), ("pad", "conv 7×7", "ReLU"), ("block",), ("block",), ("output",),
+    graph = trace(build("resnet_6blocks", blocks=2), (3, 16, 16))
+    assert [node.text for node in graph] == [
+        "x", "pad, conv 7×7, IN, ReLU", *["conv 3×3 /2, IN, ReLU"] * 2, *["residual block"] * 2,
+        *["convT 3×3 ×2, IN, ReLU"] * 2, "pad, conv 7×7, tanh", "output",
     ]  # fmt: skip
-    assert main_path(graph) == list(graph)
-
-
-def test_class_names_become_words():
-    assert readable("CrossLevelAttention") == "cross-level attention"
-    assert readable("ExternalSkip") == "external skip"
-    assert readable("CBAM") == "CBAM"
+    assert list(stages(graph)) == list(graph)
 
 
 def test_discriminator_has_five_layers_and_8x8_scores(discriminator):
     layers = [node for node in discriminator if node.operations]
-    assert [node.labels for node in layers[:4]] == [("conv 4×4 /2", "BN", "LeakyReLU")] * 4
-    assert layers[4].labels == ("conv 3×3",)
-    assert [node.shape for node in discriminator if node.name == "output"] == [(1, 8, 8)]
+    assert [node.text for node in layers[:4]] == ["conv 4×4 /2, BN, LeakyReLU"] * 4
+    assert layers[4].text == "conv 3×3"
+    assert [node.shape for node in discriminator if node.title == "output"] == [(1, 8, 8)]
 
 
-def test_figure_2_changes_with_the_network(discriminator):
-    whole = network_figure(overview(build("2dgan"), IMAGE), discriminator)
-    part = network_figure(overview(build("2dgan", internal_skips=False), IMAGE), discriminator)
+def drawn_network(**options):
+    return network_figure(trace(build("2dgan", **options), IMAGE), "Fig. 2a")
+
+
+def test_figure_2_changes_with_the_network():
+    whole, part = drawn_network(), drawn_network(internal_skips=False)
     assert {"768", "384", "192"} <= set(texts(whole))  # channels where three maps are joined
     assert texts(part).count("512") == 3  # two lowest features, and where two maps are joined
     assert not {"768", "384", "192"} & set(texts(part))
@@ -189,18 +186,19 @@ def test_figure_2_changes_with_the_network(discriminator):
     assert "internal skip connection" in legend(whole)
     assert "internal skip connection" not in legend(part)
     assert "cross-level attention" in legend(part)
-    plain = network_figure(overview(build("2dgan", attention="none"), IMAGE), discriminator)
+    plain = drawn_network(attention="none")
     assert "cross-level attention" not in legend(plain)
     assert "external skip connection" in legend(plain)
 
 
 def test_figures_1_3_and_4_show_what_was_traced(discriminator):
     network = build("2dgan")
-    principle = texts(gan_figure(overview(network, IMAGE), discriminator))
-    assert any("1×8×8" in text for text in principle)
-    skip = texts(module_diagram(join_layers(trace_part(network, "external.0", IMAGE)), "Fig. 3"))
+    principle = texts(gan_figure(trace(network, IMAGE), discriminator, "Fig. 1"))
+    assert {"1×8×8", "generator $G$\nTwoDGAN"} <= set(principle)
+    graph = trace(network.external[0], (128, 64, 64), (64, 64, 64))
+    skip = texts(module_diagram(graph, "Fig. 3"))
     assert {"concat", "conv 1×1\nBN\nReLU", "conv 3×3 /2", "128×32×32"} <= set(skip)
-    graph = join_layers(trace_part(network, "attention.0", IMAGE))
+    graph = trace(network.attention[0], (256, 16, 16), (256, 16, 16))
     attention = texts(module_diagram(graph, "Fig. 4", {"gate": "$f$"}))
     assert attention.count("conv 1×1\nBN") == 2
     assert {"+", "sigmoid", "×", "$f$", "feature", "256×16×16"} <= set(attention)
@@ -208,46 +206,53 @@ def test_figures_1_3_and_4_show_what_was_traced(discriminator):
 
 def drawn(name, discriminator):
     if name in EXPERIMENTS:
-        return network_figure(overview(TwoDGAN(CONFIGS[name]), IMAGE), discriminator)
+        return network_figure(trace(TwoDGAN(CONFIGS[name]), IMAGE), name)
+    if name == "discriminator":
+        return module_diagram(discriminator, name)
     if name == "principle":
-        return gan_figure(overview(build("2dgan"), IMAGE), discriminator)
-    network, part = TwoDGAN(CONFIGS[name.split()[0]]), name.split()[1]
-    return module_diagram(join_layers(trace_part(network, part, IMAGE)), name, {"gate": "$f_d$"})
+        return gan_figure(trace(build("2dgan"), IMAGE), discriminator, name)
+    if name == "skip":
+        return module_diagram(trace(build("2dgan").external[0], (128, 64, 64), (64, 64, 64)), name)
+    module = build("2dgan", attention=name).attention[0]
+    graph = trace(module, *2 * [(256, 16, 16)])
+    return module_diagram(graph, name, {"gate": "$f_d$"}, upright=name == "multi_head")
 
 
-MODULES = ["C5 external.0", "C5 attention.0", "pixel attention.0", "multi_head attention.0"]
+MODULES = ["discriminator", "skip", "cross_level", "pixel", "multi_head"]
 
 
 @pytest.mark.parametrize("name", ["C1", "C5", "principle", *MODULES])
 def test_nothing_overlaps_and_everything_can_be_read(name, discriminator):
     figure = drawn(name, discriminator)
     figure.draw_without_rendering()
-    assert figure.get_figwidth() <= TEXT_WIDTH + 1e-6
-    written = figure.axes[0].texts
-    if figure.axes[0].get_legend():
-        written = [*written, *figure.axes[0].get_legend().get_texts()]
-    assert all(text.get_fontsize() >= SMALL >= 7 and not text.get_rotation() for text in written)
-    extents = [text.get_window_extent() for text in written]
-    for k, extent in enumerate(extents):
-        assert not any(extent.overlaps(other) for other in extents[k + 1 :])
-        assert figure.bbox.x0 <= extent.x0 and extent.x1 <= figure.bbox.x1
-        assert figure.bbox.y0 <= extent.y0 and extent.y1 <= figure.bbox.y1
-    patches = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)]
-    assert len(patches) >= 4
-    boxes = [patch.get_window_extent() for patch in patches]
+    axes = figure.axes[0]
+    assert figure.get_tightbbox().width <= TEXT_WIDTH
+    frames = axes.findobj(AnnotationBbox)
+    boxes = [frame.patch.get_window_extent() for frame in frames]
+    assert len(boxes) >= 4
     assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[k + 1 :])
-    lines = [patch for patch in figure.axes[0].patches if isinstance(patch, PathPatch)]
+    written = []
+    for frame, box in zip(frames, boxes):
+        inside = [area.findobj(Text)[0] for area in frame.findobj(TextArea)]
+        extents = [text.get_window_extent() for text in inside]
+        assert all(box.contains(*extent.min) and box.contains(*extent.max) for extent in extents)
+        assert not any(a.overlaps(b) for a, b in pairwise(extents))
+        written += inside
+    written += [axes.title, *(axes.get_legend().get_texts() if axes.get_legend() else [])]
+    assert all(text.get_fontsize() >= SMALL >= 7 and not text.get_rotation() for text in written)
+    lines = axes.findobj(FancyArrowPatch)
     assert len(lines) >= 4
     for line in lines:  # from border to border, through no box
-        path = line.get_path().transformed(figure.axes[0].transData)
+        vertices = line.get_path().vertices[:-1]  # the last closes nothing and lies nowhere
+        path = Path(vertices).transformed(axes.transData)
         assert not any(path.intersects_bbox(box.padded(-2), filled=False) for box in boxes)
 
 
-def test_drawn_twice_gives_the_same_bytes(tmp_path, monkeypatch, discriminator):
+def test_drawn_twice_gives_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setenv("IR_RESULTS", str(tmp_path))
     contents = []
     for _ in range(2):
-        save(network_figure(overview(build("2dgan"), IMAGE), discriminator), "test", "fig", True)
+        save(drawn_network(), "test", "fig", True)
         contents.append((tmp_path / "test" / "figures" / "fig.svg").read_bytes())
     assert contents[0] == contents[1]
 

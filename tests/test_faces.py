@@ -17,7 +17,12 @@ from lib.data.sober_drunk import SoberDrunkData  # noqa: E402
 from lib.data.splits import SPLITS  # noqa: E402
 from lib.evaluation.classical import clahe  # noqa: E402
 from lib.evaluation.examples import one_of_each_person  # noqa: E402
-from lib.figures.images import augmentations, enhanced_faces  # noqa: E402
+from lib.figures.images import (  # noqa: E402
+    augmentations,
+    enhanced_faces,
+    most_detailed_square,
+    with_detail,
+)
 from lib.metrics import evaluate  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -240,14 +245,16 @@ def test_one_image_of_each_person_in_alternating_states():
 def test_figures_show_what_they_label():
     image = centre_square(recorded().frames[0], 64)
     figure = augmentations(image, "10_sober_00_00", "Fig. 6")
-    labels = [axes.get_xlabel() for axes in figure.axes]
+    labels = [axes.get_title() for axes in figure.axes]
     assert labels[:3] == ["(a) basic image", "(b) flipped", "(c) rotated"] and len(labels) == 10
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), image[:, ::-1])
 
     stack = np.stack([image, image[::-1]])
     rows = {"original": stack // 2, "enhanced": stack // 3, "reference": stack}
     figure = enhanced_faces(rows, ["10_sober_00_00", "09_drunk_00_00"], "Fig. 12")
-    assert len(figure.axes) == 3 * 4
-    assert figure.axes[2].get_title() == "person 9, drunk"
-    assert [figure.axes[4 * k].get_ylabel() for k in range(3)] == list(rows)
-    np.testing.assert_array_equal(figure.axes[4].images[0].get_array(), image // 3)
+    assert len(figure.axes) == 3 * 2
+    assert figure.axes[1].get_title() == "person 9, drunk"
+    assert [axes.get_ylabel() for axes in figure.axes[::2]] == list(rows)
+    corner = most_detailed_square(image, len(image) // 4)
+    shown = with_detail(image // 3, corner, beside=True)
+    np.testing.assert_array_equal(figure.axes[2].images[0].get_array(), shown)

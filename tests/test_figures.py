@@ -27,21 +27,36 @@ def heads(axes):
 
 
 def test_detail_is_where_the_texture_is():
-    image = np.zeros((64, 64), np.uint8)
-    image[40:56, 8:24] = IMAGES[0, :16, :16]
-    assert figures.most_detailed_square(image, 16) == (40, 8)
+    image = np.zeros((128, 128), np.uint8)
+    image[88:120, 8:40] = IMAGES[0, :32, :32]
+    image[40:72, 64:96] = IMAGES[1, :32, :32] // 2
+    assert figures.most_detailed_square(image) == (88, 8)
+    assert figures.most_detailed_square(image, margin=32) == (40, 64)
 
 
-def test_side_by_side_shows_each_method_and_the_reference_twice():
+@pytest.mark.parametrize("image", [IMAGES[0], VISIBLE[0]])
+def test_detail_stands_below_or_beside_the_image(image):
+    below, beside = (figures.with_detail(image, (8, 16), side) for side in (False, True))
+    assert below.shape == (64 + 4 + 32, 64, 3) and beside.shape == (64, 64 + 4 + 32, 3)
+    rgb = image if image.ndim == 3 else np.stack([image] * 3, axis=-1)
+    inner = rgb[9:39, 17:47]  # within the outline
+    np.testing.assert_array_equal(below[69:99, 17:47], inner)
+    np.testing.assert_array_equal(beside[17:47, 69:99], inner)
+    np.testing.assert_array_equal(below[40:64], rgb[40:])
+    assert (below[8, 16:48] == figures.ZOOM_COLOUR).all() and (below[64:68] == 255).all()
+
+
+def test_side_by_side_shows_each_method_and_the_reference():
     figure = figures.side_by_side(
         {"HE": IMAGES[0], "GF": IMAGES[1]}, IMAGES[2], "title", columns=2
     )
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["(a) HE", "(b) GF", "(c) Reference"]
-    assert len(figure.axes) == 6  # each whole and enlarged
     shown = figure.axes[0].images[0]
     assert (shown.norm.vmin, shown.norm.vmax) == (0, 255)  # grey levels are not stretched
-    np.testing.assert_array_equal(drawn(figure.axes[0]), IMAGES[0])
+    corner = figures.most_detailed_square(IMAGES[2])
+    for axes, image in zip(figure.axes, IMAGES, strict=True):
+        np.testing.assert_array_equal(drawn(axes), figures.with_detail(image, corner))
 
 
 def test_rows_of_images_stand_above_each_other():
@@ -63,14 +78,11 @@ def test_scenes_by_method_mark_one_region_a_scene_in_every_column():
     samples = {method: {"input": VISIBLE, "output": images, "reference": infrared}
                for method, images in outputs.items()}  # fmt: skip
     figure = figures.scenes_by_method(samples, list("abc"), "title")
-    axes = np.array(figure.axes).reshape(3, 2, 4)  # scene, whole and detail, column
-    assert heads(axes[0, 0]) == ["Visible input", *outputs, "Real infrared"]
-    assert [row[0].get_ylabel() for row in axes[:, 0]] == ["a", "b", "c"]
-    assert {one.patches[0].get_xy() for one in axes[1, 0]} == {(7.5, 15.5)}
-    np.testing.assert_array_equal(drawn(axes[2, 0, 2]), 255 - IMAGES[2])
-    np.testing.assert_array_equal(drawn(axes[1, 1, 1]), IMAGES[1, 16:48, 8:40])
-    np.testing.assert_array_equal(drawn(axes[1, 0, 0]), VISIBLE[1])
-    np.testing.assert_array_equal(drawn(axes[1, 0, 3]), infrared[1])
+    axes = np.array(figure.axes).reshape(3, 4)
+    assert heads(axes[0]) == ["Visible input", *outputs, "Real infrared"]
+    assert [row[0].get_ylabel() for row in axes] == ["a", "b", "c"]
+    for axis, image in zip(axes[1], (VISIBLE[1], IMAGES[1], 255 - IMAGES[1], infrared[1])):
+        np.testing.assert_array_equal(drawn(axis), figures.with_detail(image, (16, 8)))
 
 
 def test_alignment_figure_says_what_was_found():
@@ -135,5 +147,5 @@ def test_saved_twice_gives_the_same_bytes(tmp_path, monkeypatch, vector, ending)
 
 def test_a_notebook_shows_the_code_that_runs():
     shown = source(figures.most_detailed_square, heads).data
-    assert "average_gradient(_square(image, corner, size))" in shown
+    assert "average_gradient(_square(image, corner, ZOOM))" in shown
     assert shown.endswith('return [one.get_title().replace("\\n", "") for one in axes]\n')

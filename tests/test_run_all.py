@@ -151,6 +151,7 @@ class Notebook:
     experiments: tuple = ()
     data: tuple = ()
     after: tuple = ()
+    on_request: bool = False
 
     def reads(self):
         return self.experiments
@@ -158,7 +159,7 @@ class Notebook:
 NOTEBOOKS = (
     Notebook("10_plain", data=("others",)),
     Notebook("20_table", experiments=("E1", "raw", "flat")),
-    Notebook("90_summary", after=("10_plain", "20_table")),
+    Notebook("90_summary", experiments=("E1-elsewhere",), after=("10_plain", "20_table")),
 )
 """,
     "lib/running/warm.py": "",
@@ -171,7 +172,7 @@ NOTEBOOKS = {
     "20_table": ("from lib import figure\nprint(figure.WIDTH, 'seeds', seeds)",),
     "90_summary": ("print('the end')",),
 }
-ALL = ["10_plain", "E1 seed0", "untrained_things", "20_table", "90_summary", "E1-elsewhere seed0"]
+ALL = ["10_plain", "E1 seed0", "untrained_things", "20_table", "E1-elsewhere seed0", "90_summary"]
 
 
 def write_notebook(path, *sources):

@@ -322,9 +322,6 @@ def test_one_scene_cannot_be_divided(root):
 def test_wrong_arguments(root):
     with pytest.raises(ValueError, match="unknown data set 'kaist'"):
         load("kaist", root, 8)
-    for call in (lambda: load("msrs", root, 8), lambda: describe("msrs", root)):
-        with pytest.raises(ValueError, match="msrs does not exist"):
-            call()
     with pytest.raises(ValueError, match="train=0: at least 1"):
         load("flir", root, 8, {"train": 0})
     with pytest.raises(FileNotFoundError):

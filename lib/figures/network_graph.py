@@ -1,358 +1,174 @@
-"""A built network as a graph of operations, so that a figure or a count cannot drift from the code.
+"""A built network as a graph of layers, so that a figure or a count cannot drift from the code.
 
-`trace` runs the network once on shapes alone and writes down what it does, be its forward a list of
-layers or full of loops and gradients:
-
-    graph = trace(build("2dgan"), (1, 128, 128))     # a node for every operation
-    graph = join_layers(graph)                       # convolution, batch norm, ReLU: one node
-    graph = collapse(graph, parts(graph))            # an attention module: one node
-
-A graph is a `networkx.DiGraph` of `Node`s in the order in which they ran. It has a `title`, the
-network's class, `classes` (path of a module -> its class) and `arrivals` (path -> shapes of what
-the module was given first).
+`trace` exports the network with `torch.export`, on shapes alone. A graph is a `networkx.DiGraph` of
+`Node`s in the order in which they run, from the first input to the output.
 """
 
 import copy
-import inspect
-import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
-from itertools import pairwise, permutations
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from unittest.mock import patch
 
 import networkx as nx
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-
-from lib.networks.padding import ReflectionPad
+from torch import fx, nn
 
 Shape = tuple[int, ...]  # without the batch
 
 # an operation that only looks at the same values in another arrangement is no node of its own
-_VIEWS = {
-    "__get__", "__getitem__", "chunk", "clone", "contiguous", "detach", "expand", "expand_as",
-    "flatten", "float", "permute", "requires_grad_", "reshape", "select", "split", "squeeze", "to",
-    "transpose", "unflatten", "unsqueeze", "view",
-}  # fmt: skip
+_VIEWS = {"chunk", "detach", "flatten", "getitem", "reshape", "transpose", "unflatten", "view"}
 _LABELS = {
-    "conv2d": "conv", "conv_transpose2d": "convT", "batch_norm": "BN", "instance_norm": "IN",
-    "group_norm": "IN",  # the only one here: see lib.networks.instance_norm
-    "leaky_relu": "LeakyReLU", "relu": "ReLU", "cat": "concat", "add": "+", "mul": "×", "div": "÷",
-    "grad": "∇", "norm": "‖·‖", "abs": "|·|", "square": "(·)²", "mean": "average",
-    "amax": "maximum", "avg_pool2d": "average pool",
-    "scaled_dot_product_attention": "dot-product attention",
+    "conv2d": "conv", "conv_transpose2d": "convT", "batch_norm": "BN", "leaky_relu": "LeakyReLU",
+    "group_norm": "IN",  # see lib.networks.instance_norm
+    "relu": "ReLU", "cat": "concat", "add": "+", "mul": "×", "div": "÷", "gradient": "∇",
+    "linalg_vector_norm": "‖·‖", "abs": "|·|", "mean": "average", "amax": "maximum",
 }  # fmt: skip
-_WEIGHTED = {"conv2d", "conv_transpose2d", "linear"}
-_BEFORE = {"pad", "leaky_relu", "relu"}  # may lead to the weights of a layer
-_AFTER = {
-    "batch_norm", "instance_norm", "group_norm", "leaky_relu", "relu", "tanh", "sigmoid", "dropout",
+JOINS = {"concat", "+", "×", "÷", "∇"}
+_BEFORE = {"pad", "LeakyReLU", "ReLU"}  # may lead to the convolution of a layer
+_AFTER = {"BN", "IN", "LeakyReLU", "ReLU", "tanh", "sigmoid"}
+# modules that are one node of a network
+PARTS = {
+    "ExternalSkip": "external skip", "CrossLevelAttention": "cross-level attention",
+    "PixelAttention": "pixel attention", "MultiHeadAttention": "multi-head attention",
+    "ResidualBlock": "residual block", "CBAM": "CBAM",
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One call of a torch function.
-
-    `kernel` (rows, columns) and `stride`: of a convolution; `joins`: takes two or more tensors of
-    the data; `over`: the axes that an average or maximum removes, such as "H, W".
-    """
-
-    function: str
-    kernel: tuple[int, int] | None = None
-    stride: int = 1
-    joins: bool = False
-    over: str = ""
-
-    @property
-    def label(self) -> str:
-        """As it stands in a figure: "conv 4×4 /2", "convT 4×4 ×2", "BN", "concat"."""
-        text = _LABELS.get(self.function, self.function.replace("_", " "))
-        if self.kernel:
-            text += " {}×{}".format(*self.kernel)
-        if self.stride != 1:
-            text += (" ×" if self.function == "conv_transpose2d" else " /") + str(self.stride)
-        return f"{text} over {self.over}" if self.over else text
-
-
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Node:
-    """Operations in order, and the shape of their result.
+    """A layer: operations in order, as a figure labels them ("conv 4×4 /2", "BN").
 
-    `within`: the modules whose forward was running, outermost first. `title`: the class of a module
-    collapsed into one node, or the name of an input or output, which has no operations.
+    `title`: of a module drawn as one node, or of an input or output, which has no operations.
+    `shape`: of the result. `within`: path and class of the modules whose forward was running,
+    outermost first, torch's own left out. `shared`: another node has the same weights.
     """
 
     name: str
-    operations: tuple[Operation, ...]
-    shape: Shape
-    within: tuple[str, ...] = ()
     title: str = ""
+    operations: list[str] = field(default_factory=list)
+    shape: Shape = ()
+    within: list[tuple[str, str]] = field(default_factory=list)
+    shared: bool = False
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The lines of its box."""
-        return (self.title,) if self.title else tuple(step.label for step in self.operations)
+    def text(self) -> str:
+        """The title, or what it does: "conv 4×4 /2, BN"."""
+        return self.title or ", ".join(self.operations)
 
     @property
-    def functions(self) -> set[str]:
-        return {step.function for step in self.operations}
-
-    @property
-    def joins(self) -> bool:
-        """Whether joining tensors, by concatenation or arithmetic, is all it does."""
-        return not self.title and len(self.operations) == 1 and self.operations[0].joins
-
-    @property
-    def attends(self) -> bool:
-        """Whether it weighs features: a product with a sigmoid or softmax, or dot products."""
-        product = any(step.function == "mul" and step.joins for step in self.operations)
-        gated = product and self.functions & {"sigmoid", "softmax"}
-        return "scaled_dot_product_attention" in self.functions or bool(gated)
+    def convolves(self) -> bool:
+        return not self.title and "conv" in self.text
 
 
-Edge = tuple[Node, Node]
+def shape_text(shape: Shape) -> str:
+    """(64, 32, 32) -> "64×32×32"."""
+    return "×".join(map(str, shape)) or "1"
 
 
-def trace(network: nn.Module, *shapes: Shape) -> nx.DiGraph:
-    """The operations of `network` on inputs of these shapes, (C, H, W) each, batch of 1.
+# stands for `torch.autograd.grad`, which in a graph would be every step of backpropagation
+_gradient = torch.library.custom_op(
+    "figures::gradient", lambda result, of: torch.empty_like(of), mutates_args=(),
+    schema="(Tensor result, Tensor of) -> Tensor",
+)  # fmt: skip
+_gradient.register_fake(lambda result, of: torch.empty_like(of))
 
-    Runs a copy on torch's meta device in evaluation mode: no arithmetic, and the network stays as
-    it is. Views and reshapes are left out, and so is what leads to no output.
+
+def trace(network: nn.Module, *shapes: Shape, parts: Mapping[str, str] = PARTS) -> nx.DiGraph:
+    """The layers of `network` on inputs of these shapes, (C, H, W) each, batch of 1.
+
+    A convolution with the padding before it and the normalisation and activation after it is one
+    node where nothing branches off between them, and so is each module inside `network` of the
+    classes in `parts`, class -> title. Exports a copy in evaluation mode: no arithmetic, and the
+    network stays as it is. Views and reshapes are left out, and so is what leads to no output.
     """
-    replica = copy.deepcopy(network).to("meta").eval()
-    inputs = [torch.zeros(1, *shape, device="meta") for shape in shapes]
-    tracer = _Tracer(replica)
-    graph = tracer.graph
-    for name, tensor in zip(inspect.signature(network.forward).parameters, inputs):
-        tracer.add(Node(name, (), tuple(tensor.shape[1:]), title=name), [tensor])
-    with torch.enable_grad(), tracer:
-        results = _tensors(replica(*inputs))
-    used: set[Node] = set()
-    for k, tensor in enumerate(results):
-        name = f"output{k + 1 if k else ''}"
-        node = tracer.add(Node(name, (), tuple(tensor.shape[1:]), title=name), [], [tensor])
-        used |= nx.ancestors(graph, node)
-    graph.remove_nodes_from([node for node in graph if node.operations and node not in used])
+    images = tuple(torch.zeros(1, *shape) for shape in shapes)
+    with patch("torch.autograd.grad", lambda result, of, **_: (_gradient(result, of),)):
+        program = torch.export.export(copy.deepcopy(network).eval(), images)
+    program.graph.eliminate_dead_code()
+    graph = nx.DiGraph()
+    made: dict[fx.Node, Node] = {}
+    modules: dict[str, Node] = {}  # path -> the node of a module in `parts`
+    for step in program.graph.nodes:
+        sources = [source for source in step.all_input_nodes if source in made]
+        read = [made[source] for source in sources]
+        if step.op == "call_function" and _function(step) in _VIEWS:
+            made[step] = read[0]
+            continue
+        if step.op == "call_function":
+            label, stack = _label(step), step.meta["nn_module_stack"].values()
+            ours = [(path, kind) for path, kind in stack if not kind.startswith("torch.")]
+            within = [(path, kind.rpartition(".")[2]) for path, kind in ours]
+            part = next((path for path, kind in within if path and kind in parts), "")
+            if part:
+                title = _title(network.get_submodule(part), parts)
+                node = modules.setdefault(part, Node(part, title))
+            elif len(sources) == 1 and len(sources[0].users) == 1 and _follows(read[0], label):
+                node = read[0]
+            else:
+                node = Node(step.name)
+            node.operations.append(label)
+            node.within = within
+            node.shared |= not part and "conv" in label and len(step.args[1].users) > 1
+        elif step.op == "output" or step.name in program.graph_signature.user_inputs:
+            node = Node(step.name, title=step.name)
+        else:
+            continue  # weights
+        node.shape = read[0].shape if step.op == "output" else tuple(step.meta["val"].shape[1:])
+        made[step] = node
+        graph.add_node(node)
+        graph.add_edges_from((source, node) for source in read if source is not node)
     return graph
 
 
-def trace_part(network: nn.Module, path: str, *shapes: Shape) -> nx.DiGraph:
-    """`trace` of one module of `network`, on the shapes it gets when the network gets `shapes`."""
-    arrivals = trace(network, *shapes).graph["arrivals"]
-    return trace(network.get_submodule(path), *arrivals[path])
+def _function(step: fx.Node) -> str:
+    """The operation's name: that of an in-place one is the same."""
+    return step.target.__name__.split(".")[0].rstrip("_")
 
 
-class _Tracer(TorchFunctionMode):
-    """Writes down each torch function that touches the data, and whose forward it ran in."""
-
-    def __init__(self, network: nn.Module):
-        super().__init__()
-        modules = dict(network.named_modules())
-        classes = {path: type(module).__name__ for path, module in modules.items()}
-        self.arrivals: dict[str, tuple[Shape, ...]] = {}
-        self.graph = nx.DiGraph(title=classes[""], classes=classes, arrivals=self.arrivals)
-        self.origin: dict[int, Node] = {}  # id of a tensor -> the node that made it
-        self.alive: list[Tensor] = []  # ids are not given twice while the tensors are kept
-        self.stack: list[str] = []
-        self.calls, self.names = Counter(), Counter()
-        # torch's own layers: the module around them is what counts
-        self.plain = {
-            path for path, module in modules.items()
-            if type(module).__module__.startswith("torch.nn") and not list(module.children())
-        }  # fmt: skip
-        for path, module in modules.items():
-            if isinstance(module, ReflectionPad):  # here it would be many slices
-                module.forward = nn.ReflectionPad2d(module.padding).forward
-                self.plain.add(path)
-            module.register_forward_pre_hook(lambda _, given, path=path: self._push(path, given))
-            module.register_forward_hook(self._pop)
-
-    def _pop(self, *_) -> None:
-        self.stack.pop()
-
-    def _push(self, path: str, given: tuple) -> None:
-        shapes = tuple(tuple(tensor.shape[1:]) for tensor in _tensors(given))
-        self.arrivals.setdefault(path, shapes)
-        self.calls[path] += 1
-        again = f"#{self.calls[path]}" if self.calls[path] > 1 else ""  # shared weights
-        self.stack.append(path + again)
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        made = _tensors(out)
-        read = [tensor for tensor in _tensors([args, kwargs]) if id(tensor) in self.origin]
-        function = getattr(func, "__name__", str(func))
-        if made and read and function in _VIEWS:
-            self._made_by(self.origin[id(read[0])], made)
-        elif made and read:
-            within = tuple(path for path in self.stack if _path(path) not in self.plain)
-            where = self.stack[-1] if self.stack else ""
-            name = where if _path(where) in self.plain else f"{where}:{function}".lstrip(":")
-            self.names[name] += 1
-            name += f"~{self.names[name]}" if self.names[name] > 1 else ""
-            step = _operation(function.rstrip("_"), args, kwargs, len(set(map(id, read))) > 1)
-            self.add(Node(name, (step,), tuple(made[0].shape[1:]), within), made, read)
-        return out
-
-    def add(self, node: Node, made: list[Tensor], read: Iterable[Tensor] = ()) -> Node:
-        self.graph.add_node(node)
-        self.graph.add_edges_from((self.origin[id(tensor)], node) for tensor in read)
-        self._made_by(node, made)  # what works in place returns its input, now made here
-        return node
-
-    def _made_by(self, node: Node, tensors: list[Tensor]) -> None:
-        self.origin |= {id(tensor): node for tensor in tensors}
-        self.alive += tensors
-
-
-def _path(called: str) -> str:
-    """The path of a module in `Node.within`, without the number of the call."""
-    return called.split("#")[0]
-
-
-def _tensors(value) -> list[Tensor]:
-    """All tensors in nested lists, tuples and dictionaries, in order."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, (list, tuple)):
-        return []
-    return [tensor for part in value for tensor in _tensors(part)]
-
-
-def _operation(function: str, args, kwargs, joins: bool) -> Operation:
-    def given(position: int, name: str, default):
-        return args[position] if len(args) > position else kwargs.get(name, default)
-
+def _label(step: fx.Node) -> str:
+    function = _function(step)
+    label = _LABELS.get(function, function.replace("_", " "))
     if function in ("conv2d", "conv_transpose2d"):
-        kernel, stride = tuple(given(1, "weight", None).shape[2:]), given(3, "stride", 1)
-        return Operation(function, kernel, stride if isinstance(stride, int) else stride[0], joins)
-    if function in ("mean", "amax") and args[0].ndim == 4:
-        axes = given(1, "dim", ())
-        axes = (axes,) if isinstance(axes, int) else axes
-        return Operation(function, joins=joins, over=", ".join("BCHW"[axis] for axis in axes))
-    return Operation(function, joins=joins)
+        label += " {}×{}".format(*step.args[1].meta["val"].shape[2:])
+        stride = step.args[3][0] if len(step.args) > 3 else 1
+        if stride > 1:
+            label += f" ×{stride}" if function == "conv_transpose2d" else f" /{stride}"
+    if function in ("mean", "amax") and len(step.args) > 1:
+        label += " over " + ", ".join("BCHW"[axis] for axis in step.args[1])
+    return label
 
 
-def _merge(graph: nx.DiGraph, become: Mapping[Node, Node]) -> nx.DiGraph:
-    """Nodes that become the same one are joined, and the edges between them go."""
-    merged = nx.relabel_nodes(graph, become)
-    merged.remove_edges_from(list(nx.selfloop_edges(merged)))
-    return merged
+def _title(module: nn.Module, parts: Mapping[str, str]) -> str:
+    """A module that has others in it says so: "residual block with CBAM"."""
+    kinds = [type(inner).__name__ for inner in module.modules()]
+    return " with ".join(dict.fromkeys(parts[kind] for kind in kinds if kind in parts))
 
 
-def _one(nodes: list[Node], **changes) -> dict[Node, Node]:
-    """What each of these becomes: one node with the operations of all."""
-    operations = tuple(step for node in nodes for step in node.operations)
-    changes |= {"operations": operations, "shape": nodes[-1].shape}
-    return dict.fromkeys(nodes, replace(nodes[0], **changes))
+def _follows(node: Node, label: str) -> bool:
+    """Whether an operation belongs to the layer that `node` is so far."""
+    if node.convolves:
+        return label in _AFTER
+    return "conv" in label and bool(node.operations) and set(node.operations) <= _BEFORE
 
 
-def join_layers(graph: nx.DiGraph) -> nx.DiGraph:
-    """A convolution with the padding before it and the normalisation and activation after it: one.
-
-    Joined is what follows each other without a branch in the same module, one in a list of layers
-    (Sequential) and one beside the list included.
-    """
-    layer: dict[Node, list[Node]] = {}  # node -> the nodes of its layer so far, itself the last
-    become: dict[Node, Node] = {}
+def modules_of(graph: nx.DiGraph, kind: str) -> list[list[Node]]:
+    """The nodes of each module of this class."""
+    found = defaultdict(list)
     for node in graph:
-        layer[node] = [node]
-        if len(graph.pred[node]) == 1 and node.operations:
-            (before,) = graph.pred[node]
-            functions = {step.function for known in layer[before] for step in known.operations}
-            (function,) = node.functions
-            follows = function in _AFTER if _WEIGHTED & functions else (
-                functions <= _BEFORE and function in _BEFORE | _WEIGHTED
-            )  # fmt: skip
-            alone = before.operations and len(graph.succ[before]) == 1
-            if follows and alone and _same_module(graph, before.within, node.within):
-                layer[node] = [*layer[before], node]
-                become |= _one(layer[node])
-    return _merge(graph, become)
-
-
-def _same_module(graph: nx.DiGraph, a: tuple[str, ...], b: tuple[str, ...]) -> bool:
-    inner, outer = (a, b) if len(a) > len(b) else (b, a)
-    deeper = [graph.graph["classes"][_path(path)] for path in inner[len(outer) :]]
-    return inner[: len(outer)] == outer and set(deeper) <= {"Sequential"}
-
-
-def collapse(graph: nx.DiGraph, modules: Collection[str]) -> nx.DiGraph:
-    """Each of these modules, given by their paths, as one node with the name of its class.
-
-    One that has others of them inside says so: "residual block with CBAM".
-    """
-    inside, kinds, become = defaultdict(list), defaultdict(dict), {}
-    for node in graph:
-        if around := [path for path in node.within if _path(path) in modules]:
-            inside[around[0]].append(node)
-            classes = [graph.graph["classes"][_path(path)] for path in around]
-            kinds[around[0]] |= dict.fromkeys(map(readable, classes))
-    for path, (outer, *inner) in kinds.items():
-        title = " with ".join(filter(None, (outer, " and ".join(inner))))
-        become |= _one(inside[path], name=path, title=title)
-    return _merge(graph, become)
-
-
-def parts(graph: nx.DiGraph) -> list[str]:
-    """The modules inside a network that join tensors themselves: attention, residual blocks.
-
-    A module nested in another of its own class, as in a U-net written recursively, is none.
-    """
-    classes = graph.graph["classes"]
-    joining = dict.fromkeys(
-        _path(node.within[-1]) for node in graph
-        if node.within and any(step.joins for step in node.operations)
-    )  # fmt: skip
-    nested = {
-        classes[path] for path, inner in permutations(classes, 2)
-        if classes[path] == classes[inner] and inner.startswith(f"{path}.")
-    }  # fmt: skip
-    return [path for path in joining if path and classes[path] not in nested]
-
-
-def overview(network: nn.Module, *shapes: Shape) -> nx.DiGraph:
-    """A network with one node a layer and one a part: what Fig. 2 shows."""
-    graph = join_layers(trace(network, *shapes))
-    return collapse(graph, parts(graph))
-
-
-def shared(graph: nx.DiGraph) -> set[Node]:
-    """The nodes whose weights another node has too, as they are called more than once."""
-    paths = {node: (node.name, *node.within) for node in graph if _WEIGHTED & node.functions}
-    again = {_path(path) for known in paths.values() for path in known if "#" in path}
-    return {node for node, known in paths.items() if again & set(map(_path, known))}
-
-
-def readable(class_name: str) -> str:
-    """"CrossLevelAttention" -> "cross-level attention"; "CBAM" and "PatchGAN" stay as they are."""
-    if class_name[-2:].isupper():
-        return class_name
-    *words, last = re.findall("[A-Z][^A-Z]*", class_name) or [class_name]
-    return f"{'-'.join(words)} {last}".strip().lower()
-
-
-def ends(graph: nx.DiGraph) -> tuple[Node, Node]:
-    """A network's first input and its output."""
-    last = (node for node in graph if graph.pred[node] and not graph.succ[node])
-    return next(iter(graph)), next(last)
-
-
-def main_path(graph: nx.DiGraph) -> list[Node]:
-    """The longest way from input to output, past attention where there is another way."""
-    steps = nx.DiGraph()
-    # less than nothing for attention, yet so little that no number of modules makes a way short
-    steps.add_weighted_edges_from((a, b, -1e-3 if b.attends else 1.0) for a, b in graph.edges)
-    return nx.dag_longest_path(steps)
+        for path, of in node.within:
+            if of == kind:
+                found[path].append(node)
+    return list(found.values())
 
 
 def stages(graph: nx.DiGraph) -> dict[Node, int]:
-    """Which U each node of the main path belongs to: 1, and one more when down follows up."""
-    path = main_path(graph)
+    """The main path, the longest that passes attention by, and which U each of its nodes is of.
+
+    The first is 1, and another begins where the size falls after it has risen.
+    """
+    path = nx.dag_longest_path(graph.subgraph(n for n in graph if "attention" not in n.title))
     stage, rising, found = 1, False, {path[0]: 1}
     for before, node in pairwise(path):
         if node.shape[-1:] > before.shape[-1:]:
@@ -363,34 +179,17 @@ def stages(graph: nx.DiGraph) -> dict[Node, int]:
     return found
 
 
-MAIN, INTERNAL, EXTERNAL, ATTENTION = (
-    "data", "internal skip connection", "external skip connection", "attention",
-)  # fmt: skip
+MAIN, INTERNAL = "data", "internal skip connection"
+EXTERNAL, ATTENTION = "external skip connection", "attention"
 
 
-def skip_roles(graph: nx.DiGraph) -> dict[Edge, str]:
-    """What each edge of an `overview` is: MAIN, INTERNAL, EXTERNAL or ATTENTION.
+def skip_roles(graph: nx.DiGraph) -> dict[tuple[Node, Node], str]:
+    """What each edge is: MAIN, INTERNAL, EXTERNAL or ATTENTION.
 
     A skip connection is internal within one U and external from one to the next.
     """
-    stage = stages(graph)
-    steps = set(pairwise(stage))
-
-    def role(a: Node, b: Node) -> str:
-        if (a, b) in steps:
-            return MAIN
-        if any(end.attends and end not in stage for end in (a, b)):
-            return ATTENTION
+    stage, roles = stages(graph), dict.fromkeys(graph.edges, ATTENTION)
+    for a, b in graph.edges:
         if a in stage and b in stage:
-            return INTERNAL if stage[a] == stage[b] else EXTERNAL
-        return MAIN
-
-    return {edge: role(*edge) for edge in graph.edges}
-
-
-def count_parts(graph: nx.DiGraph) -> dict[str, int]:
-    """How many skip connections of each kind and how many attention modules an `overview` has."""
-    roles, stage = list(skip_roles(graph).values()), stages(graph)
-    counts = {"internal skips": roles.count(INTERNAL), "external skips": roles.count(EXTERNAL)}
-    attention = sum(node.attends and node not in stage for node in graph)
-    return {"stages": max(stage.values()), **counts, "attention": attention}
+            roles[a, b] = INTERNAL if stage[a] == stage[b] else EXTERNAL
+    return roles | dict.fromkeys(pairwise(stage), MAIN)

@@ -30,7 +30,8 @@ def save(figure: Figure, profile: str, name: str, vector: bool = False) -> Figur
     folder = results_dir(profile) / "figures"
     folder.mkdir(exist_ok=True)
     if vector:
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(folder / f"{name}.svg", bbox_inches="tight",
+                       metadata={"Date": None, "Creator": None})  # fmt: skip
     else:
         figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
     plt.close(figure)
