@@ -142,8 +142,9 @@ def train(
                 reported = now
             if stop:
                 break
-    recipe.prepare(average)
-    recipe.prepare(generator)
+    if position.step < recipe.steps or first == recipe.steps:  # else the last validation did
+        recipe.prepare(average)
+        recipe.prepare(generator)
     return position
 
 

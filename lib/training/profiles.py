@@ -71,10 +71,10 @@ PROFILES = {
         Profile(
             "smoke",
             EnhancementScale(
-                n_train=256, n_validation=20, n_test=100,
-                width_divisor=8, steps=30, perceptual_images=1,
+                n_train=96, n_validation=10, n_test=100,
+                width_divisor=8, steps=20, perceptual_images=1,
             ),
-            TranslationScale(image_size=128, n_pairs=100, width_divisor=4, steps=8),
+            TranslationScale(image_size=128, n_pairs=60, width_divisor=8, steps=8),
         ),
         Profile(
             "test",
