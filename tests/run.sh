@@ -20,9 +20,10 @@ if [ $# -gt 0 ]; then
   exec "$python" -m pytest "$@"
 fi
 
-"$python" -m pytest tests
+OMP_NUM_THREADS=1 "$python" -m pytest --numprocesses auto --dist loadfile tests
 IR_RESULTS=$(mktemp -d)
 trap 'rm -rf "$IR_RESULTS"' EXIT
 export IR_RESULTS IR_PROFILE=test
 ./run_all.sh --profile test
-"$python" -m pytest --nbval-lax --nbval-current-env notebooks
+executed=("$IR_RESULTS"/test/executed/*.ipynb) # all but those that run on request
+"$python" -m pytest --nbval-lax --nbval-current-env "${executed[@]/#*\//notebooks/}"

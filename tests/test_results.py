@@ -138,7 +138,7 @@ def test_learned_measures_of_translations(found):
         one = found[name][0]
         measured, judged = [*METRICS, "LPIPS"], one.record["metrics"]
         if one.trained:  # its last weights are judged as well
-            measured += [f"last {metric}" for metric in measured]
+            measured += [f"last {metric}" for metric in METRICS]
         assert list(one.test_images) == measured and one.record["not_measured"] == ""
         assert set(judged) - set(measured) >= {"kernel distance"}
     assert "LPIPS" not in found["L2"][0].test_images

@@ -45,12 +45,14 @@ def judge(
     method: Method,
     data: EnhancementData | TranslationData,
     shown: TranslationData | None = None,
+    learned: bool = True,
 ) -> Evaluation:
     """The test images of `data` by a method, with `lib.metrics.METRICS` of each.
 
     Of translations also LPIPS (AlexNet) of each image and the kernel distance (VGG-16) of the set,
-    lower being better; where their weights cannot be had, `why` says so. `shown`: the pairs at the
-    size at which all methods are compared, where the method takes a larger one.
+    lower being better, unless not `learned`; where their weights cannot be had, `why` says so.
+    `shown`: the pairs at the size at which all methods are compared, where the method takes a larger
+    one.
     """
     if isinstance(data, EnhancementData):
         test = data.test
@@ -62,6 +64,8 @@ def judge(
     names, references = tuple(shown.names[i] for i in test), shown.infrared[test]
     outputs = method(data.visible[data.split["test"]])
     metrics, of_all, why = evaluate(outputs, references), {}, ""
+    if not learned:
+        return Evaluation(names, shown.visible[test], outputs, references, metrics)
     try:
         metrics["LPIPS"] = lpips(outputs, references)
         features = vgg16_features(outputs), vgg16_features(references)

@@ -243,7 +243,7 @@ def _judge(
         generator, of_last_step = (record.fill(make_generator(config), stored / name)
                                    for name in record.STORED_WEIGHTS)  # fmt: skip
         test = judge(as_method(generator, data, size, device), data, shown)
-        last = judge(as_method(of_last_step, data, size, device), data, shown)
+        last = judge(as_method(of_last_step, data, size, device), data, shown, learned=False)
         test = test.beside("last", last)
     else:
         test = judge(RECIPES[experiment.recipe](data), data, shown)
