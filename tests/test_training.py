@@ -304,9 +304,10 @@ def test_guard_names_step_loss_and_images(root, tmp_path):
 
 def test_generator_learns(root, tmp_path):
     """A few steps bring the mean squared error down on the images that were seen."""
-    result = engine.train(tiny_recipe(root), tmp_path, "x", report=quiet)
-    losses = [row["mse"] for row in result.history]
-    assert np.mean(losses[-5:]) < 0.97 * np.mean(losses[:5])
+    recipe = tiny_recipe(root)
+    recipe.steps = 40
+    losses = [row["mse"] for row in engine.train(recipe, tmp_path, "x", report=quiet).history]
+    assert np.mean(losses[-9:]) < 0.9 * np.mean(losses[:9])  # three epochs each
 
 
 @pytest.mark.parametrize("name", TRAINED)

@@ -30,7 +30,7 @@ from lib.training.run import load
 
 # Of a loss, relative; to 0.1 where it is less. What comes after the critic's update differs most:
 # where a gradient is nearly zero, rounding sets the sign of Adam's first step.
-TOLERANCE = 1e-4
+TOLERANCE = 1e-3
 
 
 class PlainTwoDGAN(TwoDGANRecipe):
