@@ -26,7 +26,9 @@ from lib.results.runs import Run, find_runs, measure, read_run, table_numbers
 from lib.results.tables import NOTEBOOKS, TABLES, Cell, Table, notebook_of, printed_of
 from lib.training import record
 from lib.training.experiments import EXPERIMENTS, resolve
+from lib.training.identity import settings, trained_by
 from lib.training.run import load, load_generator, run, training_size
+from made_runs import make_run
 
 CPU = choose_device("cpu")
 TRAINED = {"L2": (0, 1), "TIECNN": (0, 1), "Input": (0,), "HE": (0,)}
@@ -155,6 +157,19 @@ def test_without_weights_the_learned_measures_are_empty_and_say_why(root, tmp_pa
     table = method_means({"mean": [one]}, ["PSNR", "LPIPS", "kernel distance"])
     assert np.isnan(table.loc["mean", "LPIPS"]) and np.isnan(table.loc["mean", "kernel distance"])
     assert table.loc["mean", "PSNR"] > 0 and "no weights here" in table.loc["mean", "why"]
+
+
+def test_a_table_takes_runs_of_one_precision(results, tmp_path):
+    (tmp_path / "data").mkdir()
+    for name, precision in (("C1", "fp32"), ("C2", "bf16")):
+        config = resolve(name, "test", 0, precision=precision)
+        dataset = catalogue.describe("enhancement", tmp_path / "data")
+        make_run(name, 0, tmp_path / "data", config=settings(config),
+                 trained_by=trained_by(config, dataset))  # fmt: skip
+    one = find_runs("test", ["C2"], (0,), tmp_path / "data")
+    assert method_means(one, ["PSNR"]).loc["C2", "precision"] == "bf16"
+    with pytest.raises(FileNotFoundError, match="C2.* in bf16 and .*C1.* in fp32: a table takes"):
+        find_runs("test", ["C1", "C2"], (0,), tmp_path / "data")
 
 
 # ---- numbers

@@ -50,7 +50,7 @@ def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> p
             row["why"] = why
         first = of_seeds[0]
         rows[method] = {**row, "n_images": len(first.test_images), "seeds": len(of_seeds),
-                        "dataset": first.dataset}  # fmt: skip
+                        "dataset": first.dataset, "precision": first.precision}  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

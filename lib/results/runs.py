@@ -52,6 +52,12 @@ class Run:
         return self.record["steps"] > 0
 
     @property
+    def precision(self) -> str:
+        """What its own network was trained in, "fp32" or "bf16"; empty where it has none."""
+        config = self.record.get("config", {})
+        return config["precision"] if config.get("experiment", {}).get("network") else ""
+
+    @property
     def share(self) -> str:
         """How much of the paper's protocol it trained, e.g. "2.9 of 101 epochs", by images seen."""
         if not self.trained:
@@ -137,6 +143,7 @@ def find_runs(
     if nothing_here and _has(published, wrong):
         found = _read(published, wanted)
         _check_alike(found)
+        _check_precision(found)
         first = found[asked[0]][0].record
         report(f"published runs (commit {first['code_commit']}, {first['dataset']}): nothing was "
                f"trained here in the profile {profile}")
@@ -152,7 +159,18 @@ def find_runs(
                             f"--experiment {' '.join(names)}")
         raise FileNotFoundError(f"not as this table needs them: {'; '.join(lines[:3])}{more}. Run: "
                                 f"{' && '.join(commands)}")  # fmt: skip
-    return _read(paths.results_dir(profile), wanted)
+    found = _read(paths.results_dir(profile), wanted)
+    _check_precision(found)
+    return found
+
+
+def _check_precision(found: dict[str, list[Run]]) -> None:
+    """A difference between methods must not be one between precisions."""
+    kinds = {run.precision: run for runs in found.values() for run in runs if run.precision}
+    if len(kinds) > 1:
+        told = " and ".join(f"{run.folder} in {kind}" for kind, run in sorted(kinds.items()))
+        raise FileNotFoundError(f"{told}: a table takes runs of one precision. Train the others "
+                                "again: python -m lib.train --precision ...")  # fmt: skip
 
 
 def _has(results: Path, runs: Iterable[tuple[str, int]]) -> bool:
