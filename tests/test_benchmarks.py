@@ -21,20 +21,26 @@ def weights():
 
 def test_two_d_gan_has_the_losses_of_a_plain_step(tmp_path, monkeypatch, weights):
     monkeypatch.setenv("IR_DATA", str(tmp_path))
-    seconds, differences = bench.compare("C5", 32, 2, 1, CPU)
+    seconds, differences = bench.compare("C5", 32, 2, 2, 1, ["fp32", "bf16"], CPU)
     assert differences.keys() >= {"critic", "mse", "vgg", "efficientnet", "total"}
     assert median(differences.values()) < 1e-6
     assert max(differences.values()) < bench.TOLERANCE
-    assert min(seconds.values()) > 0 and list(seconds)[-1] == "this kit"
+    assert min(seconds.values()) > 0 and list(seconds) == ["fp32", "bf16", "plain"]
+
+
+def test_a_translation_is_timed_without_a_plain_version(tmp_path, monkeypatch):
+    monkeypatch.setenv("IR_DATA", str(tmp_path))
+    seconds, differences = bench.compare("GN_CycleGAN-FLIR", 32, 1, 16, 1, ["fp32"], CPU)
+    assert list(seconds) == ["fp32"] and differences == {}
 
 
 def test_a_loss_that_differs_is_named_and_fails(monkeypatch, capsys):
-    differences = {"mse": 1e-3, "vgg": float("nan"), "critic": 1e-7}
-    result = {"plain": 3.0, "this kit": 2.0}, differences
+    differences = {"mse": 1e-2, "vgg": float("nan"), "critic": 1e-7}
+    result = {"fp32": 2.0, "plain": 3.0}, differences
     monkeypatch.setattr(bench, "compare", lambda *_: result)
     assert bench.main([]) == 1
     shown = capsys.readouterr()
-    assert "3.000  1.50 times" in shown.out and "not the same loss: mse, vgg" in shown.err
+    assert "plain  3.000  fp32 takes 0.67 times" in shown.out and "not the same loss: mse, vgg" in shown.err
 
 
 @pytest.mark.parametrize("options, words", [
@@ -42,9 +48,9 @@ def test_a_loss_that_differs_is_named_and_fails(monkeypatch, capsys):
     ("--size 40", "multiples of 16"),
     ("--device tpu", "unknown device 'tpu'"),
     ("--device cuda", "no CUDA GPU"),
-    ("--experiment L2", "no plain version of L2"),
-    ("--experiment HE", "no plain version of HE"),
-    ("--experiment CUT-FLIR", "no plain version of CUT-FLIR"),
+    ("--precision fp8", "unknown precision 'fp8'"),
+    ("--experiment HE", "HE trains no network"),
+    ("--experiment CUT-FLIR", "CUT-FLIR trains in batches of 1"),
 ])  # fmt: skip
 def test_wrong_options_are_answered_in_one_line(
     options, words, tmp_path, monkeypatch, capsys, request

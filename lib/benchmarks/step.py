@@ -1,11 +1,13 @@
-"""How fast a training step of 2D-GAN is, against a plain version of the same step, in one run.
+"""How fast a training step is, in fp32 and bf16 and against a plain version, in one run.
 
     python -m lib.benchmarks.step --experiment C5 --size 128 --batch 8 --rounds 5
+    python -m lib.benchmarks.step --experiment resnet_9blocks-FLIR --size 256 --batch 1
 
-The plain version is what one writes first: the same networks, losses and updates, but little is
-saved on work. Both start from the same weights and must report the same losses in the first step.
-Steps alternate, so a machine that slows down slows both; the ratio of the medians is the figure to
-quote.
+The plain version, of 2D-GAN with all its losses, is what one writes first: the same networks,
+losses and updates, but little is saved on work. All start from the same weights, and it must report
+the same losses as this kit's fp32 in the first step. Steps alternate, so a machine that slows down
+slows all; the ratio of the medians is the figure to quote. bf16 is timed where a training would
+take it, or where it is asked for.
 """
 
 import argparse
@@ -20,13 +22,15 @@ from torch import Tensor
 from lib.losses.adversarial import critic_loss, generator_loss, gradient_penalty
 from lib.losses.perceptual import feature_distance
 from lib.losses.pixel import mse
-from lib.machine import choose_device, describe_device, make_deterministic
+from lib.machine import choose_device, cores, describe_device, make_deterministic
 from lib.networks.backbones import EfficientNetB0Features, VGG16Features
 from lib.networks.weights import PretrainedUnavailable
 from lib.paths import data_root
-from lib.training.experiments import LossWeights, resolve
+from lib.training.experiments import LossWeights, narrower, resolve
+from lib.training.precision import PRECISIONS, choose_precision
+from lib.training.recipes import RECIPES
 from lib.training.recipes.two_d_gan import TwoDGANRecipe
-from lib.training.run import load
+from lib.training.run import load, training_size
 
 # Of a loss, relative; to 0.1 where it is less. What comes after the critic's update differs most:
 # where a gradient is nearly zero, rounding sets the sign of Adam's first step.
@@ -77,26 +81,39 @@ class PlainTwoDGAN(TwoDGANRecipe):
 
 
 def compare(
-    experiment: str, size: int, batch: int, rounds: int, device: torch.device
+    experiment: str, size: int, batch: int, divisor: int, rounds: int, precisions: list[str],
+    device: torch.device,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Time `rounds` steps of each version in turn, after a first one as a warm-up.
 
-    Full-size networks on a few images of `size` pixels. Returns median seconds a step by version,
-    and by loss the relative difference between this kit and the plain version in the first step.
-    Raises ValueError for an experiment that is not 2D-GAN with all its losses, and for a size or
-    batch that its networks cannot take.
+    Networks of the paper's channels divided by `divisor`, on a few images of `size` pixels. Returns
+    median seconds a step by version ("fp32", "bf16", "plain"), and by loss the relative difference
+    between fp32 and the plain version in the first step, where there is one.
+    Raises ValueError for an experiment without a network of its own, and for a size or batch that
+    its networks cannot take.
     """
     config = resolve(experiment, "paper")
-    if config.experiment.recipe != "two_d_gan" or config.experiment.losses != LossWeights():
-        raise ValueError(f"no plain version of {experiment}: it is not 2D-GAN with all its losses")
-    scale = replace(config.scale, image_size=size,
-                    batch_size=batch, n_train=4 * batch, n_validation=1, n_test=1)  # fmt: skip
-    config = replace(config, scale=scale)
-    data = load(config, data_root(), scale.image_size)
+    method = config.experiment
+    if not method.network:
+        raise ValueError(f"{experiment} trains no network")
+    method = replace(method, network=narrower(method.network, divisor),
+                     discriminator=method.discriminator and narrower(method.discriminator, divisor))
+    if method.paper == "2dgan":
+        sizes = {"batch_size": batch, "n_train": 4 * batch, "n_validation": 1, "n_test": 1}
+    elif batch == 1:
+        sizes = {"n_pairs": 4}
+    else:
+        raise ValueError(f"{experiment} trains in batches of 1")
+    scale = replace(config.scale, image_size=size, **sizes)
+    config = replace(config, experiment=method, scale=scale)
+    data = load(config, data_root(), training_size(config))
+    makers = {precision: (RECIPES[method.recipe], precision) for precision in precisions}
+    if method.recipe == "two_d_gan" and method.losses == LossWeights():
+        makers["plain"] = (PlainTwoDGAN, "fp32")
     recipes = {}
-    for version, make in (("plain", PlainTwoDGAN), ("this kit", TwoDGANRecipe)):
+    for version, (make, precision) in makers.items():
         make_deterministic(0)
-        recipes[version] = make(config, data, device)
+        recipes[version] = make(replace(config, precision=precision), data, device)
     seconds, losses = {version: [] for version in recipes}, {}
     for step in range(rounds + 1):
         for version, recipe in recipes.items():
@@ -105,9 +122,8 @@ def compare(
             found = {name: loss.item() for name, loss in recipe.step(step).items()}
             seconds[version].append(time.perf_counter() - start)
             losses.setdefault(version, found)
-    ours = losses["this kit"]
-    differences = {name: abs(ours[name] - value) / max(abs(value), 0.1)
-                   for name, value in losses["plain"].items()}  # fmt: skip
+    differences = {name: abs(losses["fp32"][name] - value) / max(abs(value), 0.1)
+                   for name, value in losses.get("plain", {}).items()}  # fmt: skip
     return {version: statistics.median(its[1:]) for version, its in seconds.items()}, differences
 
 
@@ -116,30 +132,43 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m lib.benchmarks.step", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--experiment", default="C5")
-    parser.add_argument("--size", type=int, default=128, help="pixels a side")
-    parser.add_argument("--batch", type=int, default=8, help="images a step")
-    parser.add_argument("--rounds", type=int, default=5, help="timed steps of each version")
+    parser.add_argument("--size", type=_positive, default=128, help="pixels a side")
+    parser.add_argument("--batch", type=_positive, default=8, help="images a step")
+    parser.add_argument("--divide", type=_positive, default=1, help="channels divided by this")
+    parser.add_argument("--rounds", type=_positive, default=5, help="timed steps of each version")
+    parser.add_argument("--threads", type=_positive, default=cores(), help="of the CPU")
     parser.add_argument("--device", default="cpu", help="auto, cpu or cuda")
+    parser.add_argument("--precision", default="auto", help="what to time beside fp32: bf16 or auto")
     options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
     try:
         device = choose_device(options.device)
+        chosen = choose_precision(options.precision, device)
         seconds, differences = compare(
-            options.experiment, options.size, options.batch, options.rounds, device
-        )
+            options.experiment, options.size, options.batch, options.divide, options.rounds,
+            [one for one in PRECISIONS if one in ("fp32", chosen)], device,
+        )  # fmt: skip
     except (ValueError, OSError, PretrainedUnavailable) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    print(f"{options.experiment}, {options.size} px, batch {options.batch}, fp32, "
-          f"{describe_device(device)}; seconds a step")  # fmt: skip
+    print(f"{options.experiment}, {options.size} px, batch {options.batch}, channels divided by "
+          f"{options.divide}, {describe_device(device)}; seconds a step")  # fmt: skip
     for version, its in seconds.items():
-        print(f"  {version:10} {its:.3f}  {its / seconds['this kit']:.2f} times this kit's")
-    print("relative difference of each loss: " + ", ".join(
-        f"{name} {difference:.0e}" for name, difference in differences.items()
-    ))  # fmt: skip
+        print(f"  {version:6} {its:.3f}  fp32 takes {seconds['fp32'] / its:.2f} times as long")
+    if differences:
+        print("relative difference of each loss, plain and fp32: " + ", ".join(
+            f"{name} {difference:.0e}" for name, difference in differences.items()
+        ))  # fmt: skip
     if wrong := [name for name, its in differences.items() if not its <= TOLERANCE]:
         print(f"not the same loss: {', '.join(wrong)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) < 100_000):
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -350,7 +350,7 @@ def resolve(
     for part in ("network", "discriminator"):
         network = getattr(experiment, part)
         if network is not None:
-            experiment = replace(experiment, **{part: _narrower(network, scale.width_divisor)})
+            experiment = replace(experiment, **{part: narrower(network, scale.width_divisor)})
     length = "epochs" if scale.steps is None else "steps"
     scale = replace(scale, **{length: -(-getattr(scale, length) // experiment.steps_divisor)})
     if without_perceptual and is_dataclass(experiment.losses):
@@ -362,5 +362,6 @@ def resolve(
     return RunConfig(experiment, profile_name, seed, scale, without_perceptual, precision)
 
 
-def _narrower(network, divisor: int):
+def narrower(network, divisor: int):
+    """A network's settings with its channels divided."""
     return replace(network, widths=tuple(width // divisor for width in network.widths))
