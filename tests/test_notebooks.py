@@ -36,6 +36,7 @@ def test_stores_outputs_only_where_nbval_compares_them(cells):
         if cell["cell_type"] == "code":
             checked = "NBVAL_CHECK_OUTPUT" in source(cell)
             assert bool(cell["outputs"]) == checked, source(cell)
+            assert bool(cell["execution_count"]) == checked, source(cell)  # else nbval refuses it
 
 
 def test_is_thin(cells):
