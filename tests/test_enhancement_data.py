@@ -364,6 +364,7 @@ def test_limits_below_one_are_refused(root):
         load("enhancement", root, 32, {"train": 3, "test": 0})
 
 
+@needs_imagenet
 def test_second_fingerprint_of_imagenet_is_quick():
     first = imagenet.describe(REAL)
     start = time.process_time()  # of the processor, so that a busy machine does not count
