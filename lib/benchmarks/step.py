@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=_positive, default=5, help="timed steps of each version")
     parser.add_argument("--threads", type=_positive, default=cores(), help="of the CPU")
     parser.add_argument("--device", default="cpu", help="auto, cpu or cuda")
-    parser.add_argument("--precision", default="auto", help="what to time beside fp32: bf16 or auto")
+    parser.add_argument("--precision", default="auto", help="beside fp32: bf16 or auto")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     try:

@@ -36,8 +36,8 @@ N_IMAGES = {"drunk": 640, "sober": 480}
 # 2, which is the camera's noise.
 THRESHOLD = 3.0
 
-# Only the contrast is random, as on ImageNet. Of 160 sets the nearest in AG, IE, PSNR and SSIM to the
-# column "Original image" of Table 7, on the images of the training persons.
+# Only the contrast is random, as on ImageNet. Of 160 sets the nearest in AG, IE, PSNR and SSIM to
+# the column "Original image" of Table 7, on the images of the training persons.
 FACE_RANGES = DegradationRanges(
     contrast=(0.75, 0.95), noise=(1.0, 1.0), blur=(0.4, 0.4), brightness=(0.84, 0.84)
 )

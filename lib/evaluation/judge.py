@@ -51,8 +51,8 @@ def judge(
 
     Of translations also LPIPS (AlexNet) of each image and the kernel distance (VGG-16) of the set,
     lower being better, unless not `learned`; where their weights cannot be had, `why` says so.
-    `shown`: the pairs at the size at which all methods are compared, where the method takes a larger
-    one.
+    `shown`: the pairs at the size at which all methods are compared, where the method takes a
+    larger one.
     """
     if isinstance(data, EnhancementData):
         test = data.test

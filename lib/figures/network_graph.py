@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import networkx as nx
 import torch
-from torch import fx, nn
+from torch import fx, library, nn
 
 Shape = tuple[int, ...]  # without the batch
 
@@ -68,7 +68,7 @@ def shape_text(shape: Shape) -> str:
 
 
 # stands for `torch.autograd.grad`, which in a graph would be every step of backpropagation
-_gradient = torch.library.custom_op(
+_gradient = library.custom_op(
     "figures::gradient", lambda result, of: torch.empty_like(of), mutates_args=(),
     schema="(Tensor result, Tensor of) -> Tensor",
 )  # fmt: skip

@@ -31,9 +31,9 @@ class CycleGANLosses:
     """Eq. 7 with CycleGAN's weights: L_GAN + cycle (L_cycle + identity L_identity).
 
     `identity` keeps images alike that are in the target domain already. `normalisation` is that of
-    the discriminators' scores, `score` what it calls f (`lib.networks.gradient_normalisation`), `pool`
-    the number of earlier generated images they are shown,
-    `discriminator_steps` the K of Table 1.
+    the discriminators' scores, `score` what it calls f (`lib.networks.gradient_normalisation`),
+    `pool` the number of earlier generated images they are shown, `discriminator_steps` the K of
+    Table 1.
     """
 
     adversarial: str = "lsgan"

@@ -21,7 +21,7 @@ SCORES = ("patch", "mean")
 
 
 class GradientNormalised(nn.Module):
-    """(B, C, H, W) -> normalised scores: (B, 1, h, w) as the discriminator's, of "mean" (B, 1, 1, 1).
+    """(B, C, H, W) -> normalised scores, (B, 1, h, w) as before, of "mean" (B, 1, 1, 1).
 
     LSGAN's target 1 is the limit of an infinite score; it is never reached. Scores of "patch" stay
     within about 0.25 of 0 for a PatchGAN at its start under Eq. 2.

@@ -101,8 +101,9 @@ def train(
 ) -> Position:
     """Run or resume a recipe in `folder`; returns how far it came.
 
-    `recipe.modules["average"]` is then the average of the generator's weights. Writes checkpoints and `history.csv` there: twice a minute, when the time budget ends, at
-    Ctrl-C, and at the end. `identity` names configuration, code and data: a checkpoint of another
+    `recipe.modules["average"]` is then the average of the generator's weights. Writes checkpoints
+    and `history.csv` there: twice a minute, when the time budget ends, at Ctrl-C, and at the end.
+    `identity` names configuration, code and data: a checkpoint of another
     identity is not continued, and the reason is reported. `validate` gives metrics of a generator,
     ten times a run of the average and of the last weights, after `recipe.prepare`. `time_budget` in
     seconds: the run stops cleanly after it, and the next call goes on.
@@ -111,6 +112,7 @@ def train(
     """
     generator = recipe.modules["generator"]
     average = recipe.modules["average"] = average_of(generator)
+    judged = {"": average, "last ": generator}  # by the prefix of their metrics
     position = _resume(folder, recipe, identity, report)
     per_row = max(1, recipe.steps // HISTORY_ROWS)
     per_validation = per_row * (HISTORY_ROWS // VALIDATIONS)
@@ -127,10 +129,10 @@ def train(
             if last or position.step % per_row == 0:
                 metrics = {}
                 if last or position.step % per_validation == 0:
-                    for network, name in ((average, ""), (generator, "last ")):
+                    for prefix, network in judged.items():
                         recipe.prepare(network)
                         found = validate(network)
-                        metrics |= {f"{name}{metric}": value for metric, value in found.items()}
+                        metrics |= {f"{prefix}{metric}": value for metric, value in found.items()}
                 position.close_row(recipe, metrics)
             now = time.monotonic()
             stop = interrupted.is_set() or (time_budget is not None and now - start > time_budget)
@@ -143,8 +145,8 @@ def train(
             if stop:
                 break
     if position.step < recipe.steps or first == recipe.steps:  # else the last validation did
-        recipe.prepare(average)
-        recipe.prepare(generator)
+        for network in judged.values():
+            recipe.prepare(network)
     return position
 
 

@@ -284,16 +284,16 @@ def _normalisation_search() -> list[Experiment]:
     """Our own search for what GN_CycleGAN leaves silent, on MSRS (26_gn_search): every reading of
     the normalised score, identity loss and image pool."""
     made = {f"{form}-{score}-{adversarial}": CycleGANLosses(adversarial, form, score)
-            for form, adversarials in (("eq2", ("wasserstein", "lsgan")), ("eq3", ("lsgan", "log10")))
-            for score in ("patch", "mean") for adversarial in adversarials}  # fmt: skip
+            for form, suited in (("eq2", ("wasserstein", "lsgan")), ("eq3", ("lsgan", "log10")))
+            for score in ("patch", "mean") for adversarial in suited}  # fmt: skip
     made |= {
         "none-lsgan": CycleGANLosses(),
         "none-lsgan-no-identity": CycleGANLosses(identity=0.0),
         "none-lsgan-no-pool": CycleGANLosses(pool=0),
     }
-    return [replace(_cycle_gan(f"search-gn-{name}-MSRS", f"a search for readings: {name}", CBAM, losses),
-                    steps_divisor=2)
-            for name, losses in made.items()]  # fmt: skip
+    whole = [_cycle_gan(f"search-gn-{name}-MSRS", f"a search for readings: {name}", CBAM, losses)
+             for name, losses in made.items()]  # fmt: skip
+    return [replace(experiment, steps_divisor=2) for experiment in whole]
 
 
 def _stress() -> list[Experiment]:

@@ -5,8 +5,8 @@
     test_images.csv       metrics of every test image
     samples.png           input, output, reference of the example images
     attention.npz         of networks with cross-level attention: its maps for the example images
-    weights.safetensors   the generator, its weights averaged along the way; last_weights.safetensors
-                          those of the last step; only here, not among published records
+    weights.safetensors   the generator, its weights averaged along the way, and as they stood at
+                          the last step in last_weights.safetensors; neither is published
 
 run.json is written last and holds the SHA-256 of the others: what does not agree with it is damage.
 """

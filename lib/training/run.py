@@ -68,8 +68,8 @@ def run(
 
     What was in the folder before stays until the new run is complete; a run stopped by its budget
     takes the place of nothing but another stopped one. `force`: from the first step, whatever is
-    there. `threads`: of the CPU, by default those of the profile. `precision`: fp32, bf16, or auto: that
-    of a run that is there or has begun, else what the device is faster in.
+    there. `threads`: of the CPU, by default those of the profile. `precision`: fp32, bf16, or
+    auto: that of a run that is there or has begun, else what the device is faster in.
 
     Raises ValueError for an unknown name, FileNotFoundError for a missing data root,
     BlockingIOError where another process is at this run, PretrainedUnavailable where the
