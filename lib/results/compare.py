@@ -16,6 +16,7 @@ from lib.paths import results_dir
 from lib.results.runs import Run
 
 LEVEL = 0.05  # share of wrong ones, at most, that is to be expected among what is established
+pd.set_option("display.max_columns", None)  # else PSNR and SSIM are cut out of the wide tables
 
 
 def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
