@@ -11,7 +11,7 @@ import torch
 
 from lib.data.degradation import LITERAL, Factors, degrade, factors, undo
 from lib.data.enhancement import EnhancementData, Pairs
-from lib.training import averaging, record, status
+from lib.training import averaging, precision, record, status
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.precision import InPrecision, choose_precision
 from lib.training.profiles import PROFILES
@@ -98,8 +98,11 @@ def test_bf16_rounds_inside_and_gives_float32():
 
 
 def test_auto_is_bf16_only_where_that_is_fast(monkeypatch):
-    for has_amx, expected in ((True, "bf16"), (False, "fp32")):
+    for (has_amx, has_avx), expected in {
+        (True, True): "bf16", (False, True): "bf16", (False, False): "fp32"
+    }.items():  # fmt: skip
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx)
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_avx)
         assert choose_precision("auto", CPU) == expected
         assert choose_precision("fp32", CPU) == "fp32"
     with pytest.raises(ValueError, match="unknown precision 'fp16'; there are auto, fp32, bf16"):
@@ -112,10 +115,10 @@ def test_a_run_keeps_the_precision_it_began_with(tmp_path, embedded, monkeypatch
             **options)  # fmt: skip
 
     lines = []
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(precision, "is_made_for_bf16", lambda device: True)
     train(time_budget=0)
     assert record.read(tmp_path)["config"]["precision"] == "bf16" and ", bf16: " in lines[0]
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)  # another processor
+    monkeypatch.setattr(precision, "is_made_for_bf16", lambda device: False)  # another processor
     train()
     known = record.read(tmp_path)
     assert known["config"]["precision"] == "bf16" and known["status"] == "complete"

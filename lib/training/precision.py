@@ -2,8 +2,8 @@
 
 fp32 is the default where nothing is faster; bf16 runs convolutions in bfloat16 (autocast), weights,
 optimisers, losses and whatever is differentiated twice staying in fp32. On a processor without
-matrix units (AMX) bf16 is many times slower, so `auto` takes it only where it is fast. Evaluation
-is always in fp32.
+instructions for it (AMX, AVX512-BF16) bf16 is many times slower, so `auto` takes it only where it
+is fast. Evaluation is always in fp32.
 """
 
 import torch
@@ -13,7 +13,7 @@ PRECISIONS = ("fp32", "bf16")
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """`auto` as one of PRECISIONS: bf16 on a GPU that has it and a processor with AMX.
+    """`auto` as one of PRECISIONS: bf16 where the device is made for it.
 
     Raises ValueError for an unknown name.
     """
@@ -21,9 +21,14 @@ def choose_precision(name: str, device: torch.device) -> str:
         raise ValueError(f"unknown precision {name!r}; there are auto, {', '.join(PRECISIONS)}")
     if name != "auto":
         return name
-    fast = (torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda"
-            else torch.cpu._is_amx_tile_supported())  # fmt: skip
-    return "bf16" if fast else "fp32"
+    return "bf16" if is_made_for_bf16(device) else "fp32"
+
+
+def is_made_for_bf16(device: torch.device) -> bool:
+    """Whether a GPU has bf16, or a processor instructions that multiply it."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 class InPrecision:

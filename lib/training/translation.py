@@ -63,7 +63,7 @@ class TranslationRecipe(InPrecision):
         flips = np.random.default_rng([self.config.seed, step]).random(2) < 0.5
         images = []
         for source, index, flip in zip((self.visible, self.infrared), self.indices(step), flips):
-            image = to_unit(source[index : index + 1])
+            image = to_unit(source[index : index + 1].contiguous())  # the networks' fast layout
             images.append(image.flip(-1) if flip else image)
         return images[0], images[1]
 
