@@ -34,6 +34,8 @@ results/PROFILE: tables, figures, numbers.csv and, in executed/, the notebooks a
   --dry-run                      show what would run, why, and how long it should take
   --publish                      copy what readers need of a profile's results, without weights,
                                  to results/published/PROFILE; runs nothing
+  --take-published               the other way: published runs count as made here, so that a run
+                                 of days goes on from what other machines have done; runs nothing
   --setup                        only make the environment; prints its python
   --help                         this text
 
@@ -159,7 +161,7 @@ while (($#)); do
       [ "$1" != --data ] || [ -d "$2" ] || die 2 "there is no folder $2 (--data)"
       shift
       ;;
-    --only | --force | --dry-run | --list | --publish) ;;
+    --only | --force | --dry-run | --list | --publish | --take-published) ;;
     -*) die 2 "unknown option $1 (./run_all.sh --help explains the options)" ;;
   esac
   shift

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from lib import paths
+from lib.data import catalogue
 from lib.files import sha256, write_text
 from lib.results import publish as module
 from lib.results.publish import publish
 from lib.results.runs import read_run
 from lib.running import run_all
-from lib.training import record
+from lib.training import record, status
+from lib.training.experiments import resolve
+from lib.training.run import load_generator, run
 
 PAGE = ('<a href="#top">a</a> <a href="../runs/C5/seed0/samples.png">b</a> '
         '<a href="../runs/C5/seed1/samples.png#x">c</a> <a href="notebooks/x.html">d</a> '
@@ -77,7 +80,8 @@ def test_published_runs_can_be_read_and_damage_is_found(results):
         assert read_run(run).test_images.loc["a", "PSNR"] == 20
         known, of = (record.read(folder) for folder in (run, results / "runs" / run.relative_to(
             run.parent.parent)))  # fmt: skip
-        assert {**known, "files": of["files"]} == of
+        weights = {name: of["files"][name] for name in ["weights.safetensors"]}
+        assert known.pop("unpublished") == weights and {**known, "files": of["files"]} == of
     (run / "history.csv").write_text("other")
     with pytest.raises(record.Damaged, match="history.csv"):
         read_run(run)
@@ -94,11 +98,59 @@ def test_links_lead_to_what_is_published_or_are_text(results):
 def test_replaced_as_a_whole(results):
     publish("smoke")
     (results / "claims.csv").unlink()
-    shutil.rmtree(results / "runs/GN")
     publish("smoke")
     target = results.parent / "published/smoke"
-    assert not (target / "claims.csv").exists() and not (target / "runs/GN").exists()
+    assert not (target / "claims.csv").exists()
     assert [path.name for path in target.parent.iterdir()] == ["smoke"]
+
+
+def test_a_run_of_days_goes_on_on_another_machine(results, capsys):
+    """What one machine has published another takes for its own, adds to and publishes again."""
+    (results / "numbers.csv").unlink()
+    assert run_all.main(["--profile", "smoke", "--publish"]) == 0
+    assert "only runs, as there is no numbers.csv" in capsys.readouterr().out
+    first = content(target := results.parent / "published/smoke")
+    assert first and all(name.startswith("runs/") for name in first)
+    shutil.rmtree(results)
+    make_run(results, "C1", 0)
+    assert run_all.main(["--profile", "smoke", "--take-published"]) == 0
+    assert "took 5 published runs" in capsys.readouterr().out
+    assert {name: content(results)[name] for name in first} == first
+    shutil.rmtree(results / "runs/GN")  # not here, published all the same
+    publish("smoke")
+    assert {name: content(target)[name] for name in first} == first
+    assert (target / "runs/C1/seed0/run.json").is_file()
+    (target / "runs/GN/seed2/history.csv").write_text("other")
+    assert run_all.main(["--profile", "smoke", "--take-published"]) == 1
+    assert "history.csv is damaged" in capsys.readouterr().err
+
+
+def test_a_published_run_is_good_without_its_weights_as_long_as_nobody_needs_them(
+    tmp_path, monkeypatch
+):
+    """Not trained again; but for a network that is judged on other images, or by other metrics."""
+    monkeypatch.setenv("IR_RESULTS", str(tmp_path / "results"))
+    (embedded := tmp_path / "no data").mkdir()
+    told = []
+    for name in ("C1", "C1-on-wide"):
+        run(name, "test", data=embedded, report=told.append)
+    publish("test")
+    shutil.rmtree(paths.results_dir("test"))
+    module.take_published("test")
+    for name in ("C1", "C1-on-wide"):
+        run(name, "test", data=embedded, report=told.append)
+        assert told[-1] == f"{name} seed 0 is complete already"
+    shutil.rmtree(paths.run_folder("test", "C1-on-wide", 0))
+    with pytest.raises(ValueError, match="its weights were not published; give --force"):
+        run("C1-on-wide", "test", data=embedded, report=told.append)
+    config, folder = resolve("C1", "test"), paths.run_folder("test", "C1", 0)
+    known = record.read(folder)
+    with pytest.raises(record.Damaged, match="weights.safetensors was not published"):
+        load_generator(folder)
+    monkeypatch.setattr(status, "evaluation_code", lambda data: {"lib.metrics.psnr:psnr": "new"})
+    monkeypatch.setattr(status, "evaluated_by", lambda *_: known["evaluated_by"] | {"code": ""})
+    todo = status.to_do(folder, config, catalogue.describe("enhancement", embedded))
+    assert todo.what == "train" and "its weights were not published" in todo.why
 
 
 @pytest.mark.parametrize("call", ["copy", "copytree", "rename", "rmtree"])
@@ -140,8 +192,9 @@ def test_refusals_are_one_line(results, capsys):
     assert run_all.main(["--profile", "smoke", "--publish"]) == 1
     assert "samples.png is damaged" in (told := capsys.readouterr().err) and told.count("\n") == 1
     (results / "numbers.csv").unlink()
+    shutil.rmtree(results / "runs")
     assert run_all.main(["--profile", "smoke", "--publish"]) == 1
-    assert "there is no" in (told := capsys.readouterr().err) and told.count("\n") == 1
+    assert "there is neither" in (told := capsys.readouterr().err) and told.count("\n") == 1
     assert not (results.parent / "published/smoke").exists()
 
 

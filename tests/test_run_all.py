@@ -273,7 +273,8 @@ def test_help_explains_every_option(fresh):
     done = run_all(fresh, "--help")
     assert done.returncode == 0 and not done.stderr
     for option in ("--setup", "--profile", "--data", "--jobs", "--seeds", "--device", "--only",
-                   "--force", "--dry-run", "--list", "--publish"):  # fmt: skip
+                   "--force", "--dry-run", "--list", "--publish",
+                   "--take-published"):  # fmt: skip
         assert re.search(rf"^  {option}\b", done.stdout, re.MULTILINE), option
 
 

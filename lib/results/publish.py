@@ -2,6 +2,9 @@
 
 numbers.csv, claims.csv, tables, figures, the report, and of each run its record, history and
 metrics of the test images; of the first seed its sample images and attention maps as well.
+
+Runs that take days are made on several machines: what one has published another takes for its own
+(./run_all.sh --profile P --take-published) and goes on from there.
 """
 
 import json
@@ -23,30 +26,38 @@ LARGE = 25e6  # bytes of all published results, above which a repository gets un
 def publish(profile: str) -> str:
     """Replace the published results of a profile as a whole; returns what to tell about it.
 
-    A kill leaves those of before or the new ones. A record's checksums are those of the files that
-    are published; links of the report to what is not published are taken off.
-    Raises FileNotFoundError without a numbers.csv, record.Damaged where a run is not whole.
+    Published runs that are not here stay. Before there is a numbers.csv only runs are published.
+    A kill leaves what was there or the new. A record's checksums are those of the files that are
+    published; links of the report to what is not published are taken off.
+    Raises FileNotFoundError where there is nothing to publish, record.Damaged where a run is not
+    whole.
     """
     results, target = paths.results_dir(profile), paths.published_dir(profile)
-    if not (results / "numbers.csv").is_file():
-        raise FileNotFoundError(f"there is no {results / 'numbers.csv'}: run ./run_all.sh "
-                                f"--profile {profile} first")  # fmt: skip
+    done = sorted(results.glob("runs/*/seed*/run.json"), key=_by_seed)
+    source = results if (results / "numbers.csv").is_file() else target
+    if source == target and not done:
+        raise FileNotFoundError(f"there is neither {results / 'numbers.csv'} nor a run: run "
+                                f"./run_all.sh --profile {profile} first")  # fmt: skip
     new, old = (target.with_name(f".{profile}.{age}") for age in ("new", "old"))
     if old.is_dir() and not target.is_dir():  # killed between the two moves below
         old.rename(target)
     for left_by_a_kill in (new, old):
         shutil.rmtree(left_by_a_kill, ignore_errors=True)
     new.mkdir(parents=True)
-    for path in (results / name for name in COPIED if (results / name).exists()):
+    for path in (source / name for name in COPIED if (source / name).exists()):
         if path.is_dir():
             shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*", "notebooks"))
         else:
             shutil.copy(path, new)
-    for runs in sorted((results / "runs").glob("*")):
-        seeds = sorted(runs.glob("seed*/run.json"), key=lambda path: int(path.parent.name[4:]))
-        for place, path in enumerate(seeds):
-            _copy_run(path.parent, new / path.parent.relative_to(results), first=place == 0)
-    for page in new.glob("report/**/*.html"):
+    firsts: set[Path] = set()
+    for path in done:
+        runs = path.parent.parent
+        _copy_run(path.parent, new / path.parent.relative_to(results), first=runs not in firsts)
+        firsts.add(runs)
+    for path in target.glob("runs/*/seed*/run.json"):
+        if not (kept := new / path.parent.relative_to(target)).is_dir():
+            shutil.copytree(path.parent, kept)
+    for page in new.glob("report/**/*.html") if source == results else ():
         inside = page.relative_to(new)
         _mend_links(page, results / inside, target / inside, results)
     if target.is_dir():
@@ -54,9 +65,33 @@ def publish(profile: str) -> str:
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
     size, of_all = _size(target), _size(target.parent)
-    told = f"published {profile} in {target}: {size / 1e6:.1f} MB"
+    what = "" if source == results else " (only runs, as there is no numbers.csv)"
+    told = f"published {profile} in {target}{what}: {size / 1e6:.1f} MB"
     warning = f"; WARNING: all published results are {of_all / 1e6:.1f} MB"
     return told + (warning if of_all > LARGE else "")
+
+
+def take_published(profile: str) -> str:
+    """Copy the published runs of a profile to where runs are made, those that are not there; returns
+    what to tell about it. Whether they are of today's code, settings and data is asked of them as of
+    all runs. Raises record.Damaged where one is not whole."""
+    results, target = paths.results_dir(profile), paths.published_dir(profile)
+    taken = []
+    for path in sorted(target.glob("runs/*/seed*/run.json"), key=_by_seed):
+        folder = results / path.parent.relative_to(target)
+        if not (folder / "run.json").is_file():
+            if wrong := record.damage(path.parent, record.read(path.parent)):
+                raise record.Damaged(f"{path.parent}: {wrong}")
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in sorted(path.parent.iterdir(), key=lambda file: file.name == "run.json"):
+                shutil.copy(file, folder)  # the record last
+            taken.append(folder)
+    return f"took {len(taken)} published runs of {profile} into {results}"
+
+
+def _by_seed(record_file: Path) -> tuple[str, int]:
+    folder = record_file.parent
+    return folder.parent.name, int(folder.name.removeprefix("seed"))
 
 
 def _copy_run(folder: Path, to: Path, first: bool) -> None:
@@ -64,6 +99,9 @@ def _copy_run(folder: Path, to: Path, first: bool) -> None:
     if wrong := record.damage(folder, known, without=record.STORED_WEIGHTS):
         raise record.Damaged(f"{folder}: {wrong}")
     wanted = (*OF_EACH_RUN, *(OF_FIRST_SEED if first else ()))
+    known["unpublished"] = known.get("unpublished", {}) | {
+        name: of for name, of in known["files"].items() if name in record.STORED_WEIGHTS
+    }
     known["files"] = {name: of for name, of in known["files"].items() if name in wanted}
     to.mkdir(parents=True)
     for name in known["files"]:

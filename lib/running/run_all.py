@@ -40,7 +40,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--seeds", default=(0,), type=_seeds)
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="TARGET")
-    for switch in ("--force", "--dry-run", "--list", "--publish"):
+    for switch in ("--force", "--dry-run", "--list", "--publish", "--take-published"):
         parser.add_argument(switch, action="store_true")
     given, unknown = parser.parse_known_args(arguments)
     if unknown:
@@ -132,11 +132,12 @@ def _tell_to_end(snakemake: psutil.Process, told: set[int]) -> None:
 def run(given: Namespace) -> int:
     """Carry out a parsed command line; returns the exit code."""
     results = paths.results_dir(given.profile)
-    if given.publish:
-        from lib.results.publish import publish
+    if given.publish or given.take_published:
+        from lib.results.publish import publish, take_published
 
-        with only_run(results):
-            say(publish(given.profile))
+        # trainings by hand may go on beside it: a run that is not complete has no record
+        with only_one(results / ".lock", f"another run is writing to {results}; wait for it"):
+            say(publish(given.profile) if given.publish else take_published(given.profile))
         return 0
     data = paths.data_root(given.data)
     for folder in (results, paths.cache_dir()):

@@ -89,9 +89,11 @@ def fill(generator: nn.Module, weights: Path) -> nn.Module:
 
 
 def load_weights(folder: Path, record: dict, generator: nn.Module) -> nn.Module:
-    """`fill` from a run. Raises Damaged where the weights are not those it was recorded with."""
-    if wrong := damage(folder, record, only=[WEIGHTS]):
-        raise Damaged(f"{folder}: {wrong}")
+    """`fill` from a run. Raises Damaged where the weights are not those it was recorded with, or
+    not there at all, as in a published run."""
+    wrong = damage(folder, record, only=[WEIGHTS])
+    if wrong or WEIGHTS not in record["files"]:
+        raise Damaged(f"{folder}: {wrong or f'{WEIGHTS} was not published'}")
     return fill(generator, folder / WEIGHTS)
 
 

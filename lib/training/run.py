@@ -218,12 +218,13 @@ def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
     name, owner = config.experiment.weights_of, lender(folder, config)
     of_owner = resolve(name, config.profile, config.seed)
     todo = to_do(owner, of_owner, catalogue.describe(of_owner.experiment.data, root))
-    if todo.what != "nothing":
+    known = record.read(owner)
+    if todo.what != "nothing" or record.WEIGHTS not in known["files"]:
         borrower, seed = config.experiment.name, config.seed
-        raise ValueError(f"{borrower} needs the network of {name} seed {seed} ({todo.why}): python "
+        why = todo.why or "its weights were not published; give --force"
+        raise ValueError(f"{borrower} needs the network of {name} seed {seed} ({why}): python "
                          f"-m lib.train --experiment {name} {borrower} --profile {config.profile} "
                          f"--seed {seed}")  # fmt: skip
-    known = record.read(owner)
     return known | {"weights": known["files"][record.WEIGHTS]}  # its numbers are replaced
 
 

@@ -65,10 +65,11 @@ def to_do(folder: Path, config: RunConfig, dataset: DataSet, with_weights: bool 
     if wrong := record.damage(folder, known, only=record.TRAINED, without=unread):
         return ToDo("train", wrong)
     code = evaluation_code(config.experiment.data)
-    if why := changes(known, "evaluated", evaluated_by(config, dataset), code, config, dataset):
-        return ToDo("evaluate", why)
-    wrong = record.damage(folder, known, without=record.TRAINED)
-    return ToDo("evaluate", wrong) if wrong else ToDo("nothing")
+    why = (changes(known, "evaluated", evaluated_by(config, dataset), code, config, dataset)
+           or record.damage(folder, known, without=record.TRAINED))  # fmt: skip
+    if why and known.get("unpublished"):
+        return ToDo("train", f"{why}; its weights were not published")
+    return ToDo("evaluate", why) if why else ToDo("nothing")
 
 
 def lender(folder: Path, config: RunConfig) -> Path:
@@ -82,7 +83,7 @@ def borrowed_weights(folder: Path, config: RunConfig) -> str | None:
         known = record.read(lender(folder, config))
     except record.Damaged:
         return None
-    return known["files"].get(record.WEIGHTS) if known else None
+    return (known["files"] | known.get("unpublished", {})).get(record.WEIGHTS) if known else None
 
 
 def changes(
