@@ -19,7 +19,7 @@ from lib.metrics import METRICS
 from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
 from lib.papers import reported
 from lib.paths import NOTEBOOKS as NOTEBOOK_FILES, published_dir, results_dir
-from lib.results import numbers
+from lib.results import numbers, runs as runs_module
 from lib.results.compare import method_means
 from lib.results.publish import publish
 from lib.results.runs import Run, find_runs, measure, read_run, table_numbers
@@ -300,6 +300,52 @@ def test_weights_are_not_needed_to_read_a_run(root):
     assert len(find_runs("test", ["L2"], [0], root)["L2"]) == 1
     with pytest.raises(record.Damaged, match="weights.safetensors is missing"):
         load_generator(folder)
+
+
+# ---- precisions
+
+
+def test_a_table_takes_two_precisions_only_where_a_check_held(root, monkeypatch):
+    for seed, precision in ((0, "fp32"), (1, "bf16")):
+        run("L2", "test", seed, root, device="cpu", precision=precision, report=lambda line: None)
+    assert len(find_runs("test", ["L2"], [0], root)["L2"]) == 1
+    assert "they train alike, here two_d_gan has none" in refused(["L2"], root, [0, 1])
+    assert len(find_runs("test", ["L2"], [0, 1], root, mixed=True)["L2"]) == 2
+    for held, recipe, refuses in ((True, "two_d_gan", False), (False, "two_d_gan", True),
+                                  (True, "tiecnn", True)):  # fmt: skip
+        checked = pd.DataFrame({"recipe": [recipe] * 2, "metric": ["PSNR", "SSIM"],
+                                "held": [True, held]})  # fmt: skip
+        monkeypatch.setattr(runs_module, "precision_check", lambda runs, it=checked: it)
+        if refuses:
+            assert "train alike" in refused(["L2"], root, [0, 1])
+        else:
+            assert len(find_runs("test", ["L2"], [0, 1], root)["L2"]) == 2
+
+
+def ended(name, seed, psnr, ssim):
+    """A run of a check that ended at these values, on the images that the check looks at."""
+    images = pd.DataFrame({"PSNR": [psnr - 1, psnr + 1], "SSIM": [ssim, ssim]})
+    one = Run(None, {"experiment": name, "seed": seed}, images)
+    history = pd.DataFrame({"validation_PSNR": [0, psnr], "validation_SSIM": [0, ssim]})
+    object.__setattr__(one, "history", lambda: history)
+    return one
+
+
+@pytest.mark.parametrize("name", ["precision-C5", "precision-CUT-MSRS"])
+def test_bf16_holds_where_it_differs_by_less_than_seeds_do(name):
+    def check(shift, of_bf16=(0, 1, 2)):
+        return runs_module.precision_check({
+            f"{name}-fp32": [ended(f"{name}-fp32", k, 20 + k, 0.5 + k / 10) for k in range(3)],
+            f"{name}-bf16": [ended(f"{name}-bf16", k, 20 + k + shift, 0.5 + k / 10)
+                             for k in of_bf16],
+        })  # fmt: skip
+
+    found = check(0.9).set_index("metric")
+    assert found["held"].all() and found.loc["PSNR", "difference"] == pytest.approx(0.9)
+    assert found.loc["PSNR", "sd over seeds"] == pytest.approx(1)
+    assert set(found["recipe"]) == {"two_d_gan" if "C5" in name else "cut"}
+    assert check(-1.1).set_index("metric")["held"].to_dict() == {"PSNR": False, "SSIM": True}
+    assert check(0, of_bf16=(0, 1)).empty
 
 
 # ---- published runs

@@ -119,11 +119,12 @@ def results_of(profile: str, experiment: str) -> Path:
 
 def find_runs(
     profile: str, experiments: Iterable[str], seeds: Sequence[int],
-    data: str | Path | None = None, stopped: bool = False, report=print,
+    data: str | Path | None = None, stopped: bool = False, mixed: bool = False, report=print,
 ) -> dict[str, list[Run]]:
     """The runs of some experiments, one a seed, where nothing is trained a single one.
 
     data: the data root, see `lib.paths.data_root`. stopped: take runs that were stopped early, too.
+    mixed: take runs of different precisions, whatever `precision_check` says.
     Raises FileNotFoundError, naming what is wrong and the command that mends it.
     """  # fmt: skip
     root, asked = paths.data_root(data), list(dict.fromkeys(experiments))
@@ -143,7 +144,8 @@ def find_runs(
     if nothing_here and _has(published, wrong):
         found = _read(published, wanted)
         _check_alike(found)
-        _check_precision(found)
+        if not mixed:
+            _check_precision(profile, found)
         first = found[asked[0]][0].record
         report(f"published runs (commit {first['code_commit']}, {first['dataset']}): nothing was "
                f"trained here in the profile {profile}")
@@ -160,17 +162,65 @@ def find_runs(
         raise FileNotFoundError(f"not as this table needs them: {'; '.join(lines[:3])}{more}. Run: "
                                 f"{' && '.join(commands)}")  # fmt: skip
     found = _read(paths.results_dir(profile), wanted)
-    _check_precision(found)
+    if not mixed:
+        _check_precision(profile, found)
     return found
 
 
-def _check_precision(found: dict[str, list[Run]]) -> None:
-    """A difference between methods must not be one between precisions."""
+def precision_check(runs: dict[str, list[Run]]) -> pd.DataFrame:
+    """Does bf16 train as well as fp32? By recipe and metric: the means in both, the difference, the
+    standard deviation over seeds in fp32, and whether the difference is within it ("held").
+
+    From runs of the experiments precision-*, where there are at least three seeds of both: of
+    enhancement on the validation images, of translation on MSRS, never on a table's test images.
+    """
+    rows = []
+    for name in (name for name in runs if name.endswith("-fp32")):
+        ends = [pd.DataFrame(map(_away_from_tests, runs.get(name.replace("fp32", kind), ())))
+                for kind in ("fp32", "bf16")]  # fmt: skip
+        for metric in ("PSNR", "SSIM") if min(map(len, ends)) >= 3 else ():
+            fp32, bf16 = (end[metric] for end in ends)
+            difference, spread = bf16.mean() - fp32.mean(), fp32.std(ddof=1)
+            rows.append({
+                "recipe": EXPERIMENTS[name].recipe, "metric": metric, "fp32": fp32.mean(),
+                "bf16": bf16.mean(), "difference": difference, "sd over seeds": spread,
+                "seeds": len(fp32), "held": abs(difference) <= spread,
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _away_from_tests(run: Run) -> pd.Series:
+    """PSNR and SSIM of validation images at the last step; of MSRS, which no table has, of all."""
+    if EXPERIMENTS[run.record["experiment"]].data == "msrs":
+        return run.test_images[["PSNR", "SSIM"]].mean()
+    end = run.history().iloc[-1]
+    return pd.Series({metric: end[f"validation_{metric}"] for metric in ("PSNR", "SSIM")})
+
+
+def _check_precision(profile: str, found: dict[str, list[Run]]) -> None:
+    """A difference between methods must not be one between precisions: both kinds are taken only
+    where `precision_check` held for every recipe among them."""
     kinds = {run.precision: run for runs in found.values() for run in runs if run.precision}
-    if len(kinds) > 1:
+    if len(kinds) < 2:
+        return
+    checks = {
+        name: [read_run(folder) for folder in results_of(profile, name).glob(f"runs/{name}/seed*")
+               if record.is_complete(folder, weights=False)]
+        for name in EXPERIMENTS if name.startswith("precision-")
+    }  # fmt: skip
+    checked = precision_check(checks)
+    held = set() if checked.empty else {
+        recipe for recipe, its in checked.groupby("recipe") if its["held"].all()
+    }  # fmt: skip
+    recipes = {EXPERIMENTS[EXPERIMENTS[name].weights_of or name].recipe
+               for name, runs in found.items() if any(run.precision for run in runs)}  # fmt: skip
+    if not recipes <= held:
         told = " and ".join(f"{run.folder} in {kind}" for kind, run in sorted(kinds.items()))
-        raise FileNotFoundError(f"{told}: a table takes runs of one precision. Train the others "
-                                "again: python -m lib.train --precision ...")  # fmt: skip
+        raise FileNotFoundError(
+            f"{told}: a table takes both only where a check shows that they train alike, here "
+            f"{', '.join(sorted(recipes - held))} has none. Run: python -m lib.train --precision "
+            f"..., or the check: ./run_all.sh --only 27_precision --seeds 0,1,2 --profile {profile}"
+        )
 
 
 def _has(results: Path, runs: Iterable[tuple[str, int]]) -> bool:

@@ -194,6 +194,8 @@ _TABLES = (
     Notebook("25_gn_architecture", "GN_CycleGAN: networks, Figs. 1 to 3"),
     Notebook("26_gn_search", "GN_CycleGAN: readings of its losses, searched on MSRS",
              experiments=("search-gn-*",), on_request=True),
+    Notebook("27_precision", "do trainings in bf16 end where those in fp32 do?",
+             experiments=("precision-*",), on_request=True),
 )  # fmt: skip
 NOTEBOOKS = (
     *_TABLES,

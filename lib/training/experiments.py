@@ -8,7 +8,7 @@ Methods that nothing is trained for (the input itself, histogram equalisation, .
 the others: they have no network, and their run is an evaluation.
 """
 
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 from lib.losses.cycle_gan import CycleGANLosses
 from lib.losses.funie import FUnIELosses
@@ -81,6 +81,7 @@ class Experiment:
     batch_norm_images: int = 200  # give its statistics for evaluation; 0: its running averages
     weights_of: str = ""
     steps_divisor: int = 1  # a search runs a part of the profile's steps
+    precision: str = field(default="", metadata={"neutral": ""})  # instead of the one asked for
 
     @property
     def trained(self) -> bool:
@@ -296,6 +297,20 @@ def _normalisation_search() -> list[Experiment]:
     return [replace(experiment, steps_divisor=2) for experiment in whole]
 
 
+def _precision_check() -> list[Experiment]:
+    """Our own question: does bf16 train as well as fp32? One experiment of each recipe, in an eighth
+    or a third of the profile's steps; what is judged on pairs, on MSRS, no test images of a table."""
+    on_pairs = [replace(one, name=one.name.replace("FLIR", "MSRS"), data="msrs")
+                for one in _translation() if one.name in ("CUT-FLIR", "GN_CycleGAN-FLIR")]
+    whole = [*_component_ablation()[-1:], *_baselines(), *on_pairs]
+    return [
+        replace(one, name=f"precision-{one.name}-{precision}", precision=precision,
+                title=f"{one.title}; trained in {precision}",
+                steps_divisor=8 if one.paper == "2dgan" else 3)
+        for one in whole for precision in ("fp32", "bf16")
+    ]  # fmt: skip
+
+
 def _stress() -> list[Experiment]:
     """Our own stress test of stability: ten times the learning rate and no image pool, on FLIR."""
     hard = replace(CYCLE_GAN_ADAM, learning_rate=10 * CYCLE_GAN_ADAM.learning_rate)
@@ -319,6 +334,7 @@ EXPERIMENTS = {
         *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines(),
         *_sober_drunk(), *_wide(), *_on_other_images(), *_untrained(), *_translation(),
         *_normalisation_readings(), *_stress(), *_loss_search(), *_normalisation_search(),
+        *_precision_check(),
     )
 }  # fmt: skip
 
@@ -359,6 +375,7 @@ def resolve(
         if not any(getattr(losses, loss, 0.0) for loss in ("adversarial", "mse", "l1")):
             raise ValueError(f"{name} has no loss left without its perceptual loss")
         experiment = replace(experiment, losses=losses)
+    precision = experiment.precision or precision
     return RunConfig(experiment, profile_name, seed, scale, without_perceptual, precision)
 
 
