@@ -25,6 +25,7 @@ results/PROFILE: tables, figures, numbers.csv and, in executed/, the notebooks a
   --data DIR                     the data root (data/, or $IR_DATA where that is set)
   --seeds 0,1,2                  train with each of these seeds (0)
   --device auto|cpu|cuda         where to compute (auto: a CUDA GPU where there is one)
+  --precision auto|fp32|bf16     what to train in (auto: bf16 where the device is made for it)
   --jobs N                       jobs to run at the same time (as many as there are cores, of which
                                  a job takes one, in the profile paper all); results do not
                                  depend on it
@@ -156,7 +157,7 @@ while (($#)); do
   case $1 in
     -h | --help) usage && exit ;;
     --setup) SETUP_ONLY=1 ;;
-    --profile | --data | --jobs | --seeds | --device)
+    --profile | --data | --jobs | --seeds | --device | --precision)
       [ $# -gt 1 ] || die 2 "$1 needs a value (./run_all.sh --help explains the options)"
       [ "$1" != --data ] || [ -d "$2" ] || die 2 "there is no folder $2 (--data)"
       shift

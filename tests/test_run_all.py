@@ -83,7 +83,7 @@ EXPERIMENTS = {e.name: e for e in (
     Experiment("E1"), Experiment("E1-elsewhere", network=None, weights_of="E1"),
     Experiment("raw", network=None), Experiment("flat", network=None))}
 
-def resolve(name, profile, seed):
+def resolve(name, profile, seed, precision="auto"):
     return SimpleNamespace(experiment=EXPERIMENTS[name], profile=profile, seed=seed)
 """,
     "lib/training/identity.py": """
@@ -127,7 +127,7 @@ from lib.training.experiments import resolve
 from lib.training.identity import evaluated_by, trained_by
 from lib.training.status import ToDo, to_do
 
-def run(experiment, profile, seed, data, device, force, report=print):
+def run(experiment, profile, seed, data, device, force, precision, report=print):
     config, dataset = resolve(experiment, profile, seed), describe("things", Path(data))
     folder = paths.run_folder(profile, experiment, seed)
     todo = ToDo("train") if force else to_do(folder, config, dataset)
@@ -272,7 +272,8 @@ def edit(path: Path, old: str, new: str) -> None:
 def test_help_explains_every_option(fresh):
     done = run_all(fresh, "--help")
     assert done.returncode == 0 and not done.stderr
-    for option in ("--setup", "--profile", "--data", "--jobs", "--seeds", "--device", "--only",
+    for option in ("--setup", "--profile", "--data", "--jobs", "--seeds", "--device",
+                   "--precision", "--only",
                    "--force", "--dry-run", "--list", "--publish",
                    "--take-published"):  # fmt: skip
         assert re.search(rf"^  {option}\b", done.stdout, re.MULTILINE), option
@@ -290,6 +291,7 @@ def test_help_explains_every_option(fresh):
     (["--seeds", "1" * 30], "is not a list of different seeds"),
     (["--jobs", "0"], "0 is not a whole number from 1"),
     (["--device", "abacus"], "abacus"),
+    (["--precision", "fp16"], "fp16"),
     (["--device", "cuda"], "no CUDA GPU"),
     (["stray"], "stray"),
     (["--only", "20_tabel"], "unknown target 20_tabel, did you mean 20_table?"),

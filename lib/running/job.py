@@ -24,12 +24,14 @@ from lib.provenance import digest
 
 @dataclass(frozen=True)
 class Options:
-    """What a run is made with; `data` is the data root, `device` "cpu" or "cuda"."""
+    """What a run is made with; `data` is the data root, `device` "cpu" or "cuda", `precision` "fp32",
+    "bf16" or "auto"."""
 
     profile: str
     seeds: tuple[int, ...]
     device: str
     data: str
+    precision: str = "auto"
 
 
 @dataclass(frozen=True)

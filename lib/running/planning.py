@@ -50,7 +50,7 @@ def _to_do(job: Job, options: Options, forced: bool) -> tuple[str, str]:
         return what, "asked for by --force" if forced else ""
     found = [
         to_do(paths.run_folder(options.profile, name, job.seed),
-              resolve(name, options.profile, job.seed),
+              resolve(name, options.profile, job.seed, precision=options.precision),
               described(EXPERIMENTS[name].data, options.data))
         for name in job.runs
     ]  # fmt: skip

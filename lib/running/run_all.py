@@ -39,6 +39,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--jobs", type=_jobs)
     parser.add_argument("--seeds", default=(0,), type=_seeds)
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="TARGET")
     for switch in ("--force", "--dry-run", "--list", "--publish", "--take-published"):
         parser.add_argument(switch, action="store_true")
@@ -148,7 +149,8 @@ def run(given: Namespace) -> int:
     from lib.running.workflow import jobs, titles
 
     try:
-        options = Options(given.profile, given.seeds, choose_device(given.device).type, str(data))
+        options = Options(given.profile, given.seeds, choose_device(given.device).type, str(data),
+                          given.precision)
     except ValueError as problem:
         raise ArgumentError(None, f"--device {given.device}: {problem}") from None
     # jobs run elsewhere: what was relative to this folder must not stay so

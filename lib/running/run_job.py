@@ -44,7 +44,7 @@ def make_runs(job: Job, options: Options) -> str:
     try:
         for experiment in job.runs:
             run(experiment, options.profile, job.seed, options.data, device=options.device,
-                force=job.force)  # fmt: skip
+                force=job.force, precision=options.precision)  # fmt: skip
     except (ValueError, OSError, PretrainedUnavailable, TrainingDiverged) as problem:
         return str(problem) or repr(problem)
     return ""

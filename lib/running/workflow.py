@@ -70,7 +70,7 @@ def _run_job(
 ) -> Job:
     parts: dict[str, list[str]] = {}
     for experiment in experiments:
-        config = resolve(experiment, options.profile, seed)
+        config = resolve(experiment, options.profile, seed, precision=options.precision)
         dataset = described(config.experiment.data, options.data)
         found = {"evaluation": evaluated_by(config, dataset)}
         if not needed:  # else its network is that one's
