@@ -18,7 +18,7 @@ from lib import paths
 from lib.files import only_one
 from lib.paths import REPO
 from lib.results.tables import NOTEBOOKS as REAL_NOTEBOOKS
-from lib.running import workflow
+from lib.running import planning, workflow
 from lib.running.job import Job, Options, Plan, clock
 from lib.training.experiments import EXPERIMENTS
 
@@ -86,6 +86,7 @@ EXPERIMENTS = {e.name: e for e in (
 def resolve(name, profile, seed, precision="auto"):
     return SimpleNamespace(experiment=EXPERIMENTS[name], profile=profile, seed=seed)
 """,
+    "lib/training/precision.py": "def choose_precision(name, device): return 'fp32'",
     "lib/training/identity.py": """
 MACHINERY = ("lib.files", "lib.paths", "lib.machine", "lib.provenance")
 
@@ -698,6 +699,33 @@ def test_time_left_is_from_earlier_runs_and_from_this_one(tmp_path):
     jobs[0].finish(tmp_path, 30)
     assert plan.time_left(tmp_path) == "about 0:15, 1 of unknown duration not counted"
     assert [clock(s) for s in (3725, 750, 69.6, 9.6)] == ["1:02:05", "12:30", "1:10", "0:10"]
+
+
+def test_a_training_that_never_ran_here_takes_as_long_as_published_ones(tmp_path, monkeypatch):
+    """In the precision that it would have here; else longer by as much as a step of its recipe."""
+    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+
+    def published(name, seed, precision, seconds, steps=100, weights_of=""):
+        folder = paths.published_dir("test") / f"runs/{name}/seed{seed}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({
+            "experiment": name, "wall_time_s": seconds, "steps": steps, "device": "a processor",
+            "config": {"precision": precision, "experiment": {"weights_of": weights_of}}}))
+
+    fp32, bf16 = (Options("test", (0,), "cpu", "", precision) for precision in ("fp32", "bf16"))
+    assert planning.Published("test").seconds("C5", fp32) is None
+    published("C5", 0, "bf16", 100)
+    published("C5", 1, "bf16", 300)
+    published("C5-on-wide", 0, "bf16", 100, weights_of="C5")
+    known = planning.Published("test")
+    assert known.seconds("C5", bf16) == known.seconds("C5", fp32) == 200
+    assert known.seconds("C4", bf16) is known.seconds("C5-on-wide", bf16) is None
+    assert known.told == ", as on a processor in bf16"
+    published("precision-C5-fp32", 0, "fp32", 60, steps=20)
+    published("precision-C5-bf16", 0, "bf16", 40, steps=20)
+    known = planning.Published("test")
+    assert (known.seconds("C5", bf16), known.seconds("C5", fp32)) == (200, 300)
+    assert planning.Published("test").told == ""
 
 
 def test_plan_is_read_as_it_was_written_and_makes_its_jobs_undone(tmp_path):

@@ -117,12 +117,14 @@ def label(name: str) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to run, in order: `parallel` jobs at a time, each with so many threads."""
+    """What is to run, in order: `parallel` jobs at a time, each with so many threads. `told`: what
+    the times rest on, where it is not what ran here."""
 
     options: Options
     jobs: list[Job]
     threads: int
     parallel: int
+    told: str = ""
 
     def write(self, path: Path) -> None:
         """Write the plan for its jobs, and see to it that none of them counts as done."""

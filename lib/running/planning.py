@@ -1,16 +1,19 @@
 """What has to run, and why: decided by the stamps and the state of the runs, without Snakemake."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 
 import psutil
 
 from lib import paths
-from lib.machine import cores
+from lib.machine import choose_device, cores
 from lib.running.job import Job, Options, Plan, label
 from lib.running.workflow import described, jobs, with_needs
 from lib.training.experiments import EXPERIMENTS, resolve
+from lib.training.precision import choose_precision
 from lib.training.profiles import PROFILES
 from lib.training.status import to_do
 
@@ -28,6 +31,7 @@ def make_plan(
     """
     results, made = paths.results_dir(options.profile), jobs(options)
     to_run: dict[str, Job] = {}
+    published = Published(options.profile)
     for job in with_needs(targets, made):
         forced = force and (not targets or not set(targets).isdisjoint(job.targets))
         what, why = _to_do(job, options, forced)
@@ -35,11 +39,52 @@ def make_plan(
         if why or above or not job.stamp(results).is_file():
             why = why or _changes(job, above, results)
             seconds = job.last(results).get("seconds", {}).get(what)
+            if what == "train" and seconds is None:
+                seconds = published.seconds(job.runs[0], options)
             to_run[job.name] = replace(job, what=what, why=why, seconds=seconds, force=forced)
     threads = PROFILES[options.profile].threads or cores()
     by_memory = int(psutil.virtual_memory().available // MEMORY)
     fitting = 1 if options.device == "cuda" else max(1, min(cores() // threads, by_memory))
-    return Plan(options, list(to_run.values()), threads, parallel or fitting)
+    return Plan(options, list(to_run.values()), threads, parallel or fitting, published.told)
+
+
+class Published:
+    """How long trainings took that others have published, as a measure for those that were never
+    run here. `told` names the processors that were asked about."""
+
+    def __init__(self, profile: str):
+        self.runs: dict[str, list[dict]] = {}
+        self.devices: set[str] = set()
+        for path in sorted(paths.published_dir(profile).glob("runs/*/seed*/run.json")):
+            known = json.loads(path.read_text(encoding="utf-8"))
+            if known.get("wall_time_s") and not known["config"]["experiment"]["weights_of"]:
+                self.runs.setdefault(known["experiment"], []).append(known)
+
+    @property
+    def told(self) -> str:
+        return f", as on {' and '.join(sorted(self.devices))}" if self.devices else ""
+
+    def seconds(self, experiment: str, options: Options) -> float | None:
+        """Seconds of a training in the precision that it would have here, None where nothing says;
+        by the share of steps that a run in the other precision takes longer, where there is one."""
+        known = self.runs.get(experiment)
+        if not known:
+            return None
+        wanted = choose_precision(options.precision, choose_device(options.device))
+        alike = [run for run in known if run["config"]["precision"] == wanted]
+        self.devices |= {f"{run['device']} in {run['config']['precision']}" for run in alike or known}
+        longer = 1.0 if alike else self._longer(EXPERIMENTS[experiment].recipe, wanted)
+        return longer * mean(run["wall_time_s"] for run in alike or known)
+
+    def _longer(self, recipe: str, precision: str) -> float:
+        """How many times as long a recipe takes in a precision as in the other, by precision-*."""
+        other = {"fp32": "bf16", "bf16": "fp32"}[precision]
+        for name in (name for name in self.runs if name.endswith(f"-{precision}")):
+            pair = self.runs[name], self.runs.get(name.removesuffix(precision) + other)
+            if EXPERIMENTS[name].recipe == recipe and all(pair):
+                here, there = (mean(run["wall_time_s"] / run["steps"] for run in its) for its in pair)
+                return here / there
+        return 1.0
 
 
 def _to_do(job: Job, options: Options, forced: bool) -> tuple[str, str]:

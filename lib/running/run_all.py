@@ -173,7 +173,7 @@ def run(given: Namespace) -> int:
         say("Nothing to do: everything is up to date.")
         return 0
     say(f"{len(plan.jobs)} {'job' if len(plan.jobs) == 1 else 'jobs'} to run, "
-        f"{plan.parallel} at a time, expected time: {plan.time_left(results)}")
+        f"{plan.parallel} at a time, expected time: {plan.time_left(results)}{plan.told}")
     if given.dry_run:
         for number, job in enumerate(plan.jobs, 1):
             say(f"  {number:3}  {job.label:32}  {job.what:8}  {clock(job.seconds):>8}  {job.why}")
