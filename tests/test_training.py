@@ -108,7 +108,7 @@ def test_record_says_what_made_it(whole, root):
     assert known["trained"] == "3.333 of 3.333 epochs"
     assert known["steps"] == known["steps_total"] == 10 and known["status"] == "complete"
     assert set(known["pretrained_weights"]) == {"vgg16", "efficientnet_b0"}
-    assert known["config"]["experiment"]["losses"]["mse"] == 50
+    assert known["config"]["experiment"]["losses"]["mse"] == 700
     images = pd.read_csv(whole / "test_images.csv", index_col="image")
     assert len(images) == known["n_images"] == 6
     assert set(images) == set(known["metrics"]) == {*METRICS, *(f"last {m}" for m in METRICS)}
