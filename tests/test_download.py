@@ -122,7 +122,8 @@ def left(root):
 
 
 def error_line(capsys):
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("roadscene:")]
+    told = capsys.readouterr().err.splitlines()
+    (line,) = [line for line in told if line.startswith("roadscene:")]
     return line
 
 
@@ -180,8 +181,9 @@ def natural(declare):
     """A made-up ImageNet-5504: an archive, and files one by one of which one is gone."""
     one = {"rows": "rows.csv", "to": "{file}"}
     declare("imagenet", [
-        {"archive": "SERVER/a.zip", "commit": "ab71420", "only": "a", "path": "in/{path}.png", **one},
-        {"each": "SERVER/b/", "only": "b", "path": "in/{path}.JPEG", **one},
+        one | {"archive": "SERVER/a.zip", "commit": "ab71420", "only": "a",
+               "path": "in/{path}.png"},
+        one | {"each": "SERVER/b/", "only": "b", "path": "in/{path}.JPEG"},
     ], holds={"train": 4, "val": 3}, square=16)  # fmt: skip
     rows = [f"train/{i}.jpg,{'ab'[i % 2]},potter's_{i}" for i in range(4)]
     rows += [f"val/{i}.jpg,b,v_{i}" for i in range(3)]
@@ -198,8 +200,8 @@ def test_imagenet_is_fetched_by_the_table_and_cut_to_squares(root, natural, caps
     told = capsys.readouterr().out
     assert "/b/in/v_2.JPEG is gone at its source" in told
     assert f"{root / 'imagenet/val'}: 2 files of at least 3" in told
-    names = [f"imagenet/train/{i}.jpg" for i in range(4)] + [f"imagenet/val/{i}.jpg" for i in (0, 1)]
-    assert left(root) == ["downloads.json", *names]
+    names = [*(f"train/{i}.jpg" for i in range(4)), "val/0.jpg", "val/1.jpg"]
+    assert left(root) == ["downloads.json", *(f"imagenet/{name}" for name in names)]
     with Image.open(root / "imagenet/train/2.jpg") as found:
         assert (found.format, found.size) == ("JPEG", (16, 16))
         with Image.open(io.BytesIO(natural["in/potter's_2.png"])) as original:
@@ -323,6 +325,13 @@ def test_an_archive_cannot_write_elsewhere(root, declare, tmp_path, capsys):
     assert left(root) == [] and not list(tmp_path.rglob("evil.jpg"))
 
 
+def test_two_files_cannot_go_to_one_place(root, declare, capsys):
+    declare("roadscene", [ROAD | {"take": {r".*/([^/]+\.jpg)": r"cropinfrared/\1"}}])
+    Server.files[ROAD_PATH] = zipped(road_pairs(2))
+    assert run(root, "roadscene") == 1
+    assert "would be cropinfrared/A_00000.jpg" in error_line(capsys) and left(root) == []
+
+
 def test_what_a_killed_download_left_is_removed(root, road):
     half = root / ".downloads/roadscene/0-ab71420/tmpabc"
     half.parent.mkdir(parents=True)
@@ -375,6 +384,14 @@ def test_the_origins_are_consistent(capsys):
     assert download.main([]) == 0
     told = capsys.readouterr().out
     assert all(origin.title in told and origin.licence in told for origin in origins.values())
+
+
+def test_the_readme_says_the_same():
+    text = (REPO / "data" / "README.md").read_text(encoding="utf-8")
+    for origin in sources.read().values():
+        assert f"| `{origin.name}` |" in text and origin.page in text
+        for part in origin.parts:
+            assert part.commit[:7] in text
 
 
 def test_imagenet_can_be_drawn_again():
@@ -563,8 +580,3 @@ def test_the_real_sets_are_known_by_name(data_root):
         pytest.skip("other copies than the ones our results are of")
     for folder, name in there.items():
         assert catalogue.describe(check.KEYS[folder], data_root).name == name
-
-
-def test_the_table_names_what_git_tracks():
-    ignored = (REPO / ".gitignore").read_text().splitlines()
-    assert {"!/data/sources.yaml", "!/data/imagenet_sources.csv"} <= set(ignored)

@@ -31,11 +31,12 @@ SHOWN = 20  # problems of one data set
 
 @dataclass
 class State:
-    """What a folder of the data root holds. `split`: "train", "validation", "test" or none."""
+    """What a folder of the data root holds."""
 
     files: list[Path] = field(default_factory=list)
-    split: dict[Path, str] = field(default_factory=dict)
+    split: dict[Path, str] = field(default_factory=dict)  # "train", "validation", "test" or none
     problems: list[str] = field(default_factory=list)
+    shared: list[str] = field(default_factory=list)  # images that training and test have in common
 
     def tell(self, work: Callable, *items) -> list:
         """`work` of each item, None where it raises ValueError, which is a problem."""
@@ -63,7 +64,8 @@ def examine(root: Path, folder: str) -> State:
         state.problems.append(told if str(root) in told else f"{root / folder}: {told}")
     with ThreadPoolExecutor(4) as threads:
         digests = dict(zip(state.files, threads.map(_digest, state.files), strict=True))
-    state.problems += _copies(state, digests) + _altered(digests, root, folder)
+    state.problems += _altered(digests, root, folder)
+    state.shared += _copies(state, digests)
     return state
 
 
@@ -81,8 +83,8 @@ def _imagenet(state: State, root: Path, folder: str) -> None:
     for turned in (asked, asked[:, :, ::-1]):  # left and right exchanged
         alike = turned.reshape(len(test), -1) @ known.reshape(len(train), -1).T
         for i, j in np.argwhere(alike > ALIKE):
-            state.problems.append(f"{files[test[i]]} shows what {files[train[j]]} shows, which is "
-                                  "in training")  # fmt: skip
+            state.shared.append(f"{files[test[i]]} shows what {files[train[j]]} shows, which is "
+                                "in training")  # fmt: skip
 
 
 def _thumbnail(path: Path) -> np.ndarray:
@@ -118,8 +120,8 @@ def _pairs(state: State, root: Path, folder: str) -> None:
 
 
 def _copies(state: State, digests: dict[Path, str]) -> list[str]:
-    """Files that stand in training and, byte for byte, in validation or test; not broken ones."""
-    named = "".join(state.problems)
+    """Files that stand in training and, byte for byte, in validation or test; none named before."""
+    named = "".join(state.problems + state.shared)
     split = {path: side for path, side in state.split.items() if str(path) not in named}
     train = {digests[path]: path for path, side in split.items() if side == "train"}
     return [f"{path} is a copy of {train[digests[path]]}, which is in training"
@@ -156,11 +158,12 @@ def report(root: Path, folders: Iterable[str]) -> bool:
             name = dataset.name if used else f"not used, {dataset.name} is"
         except ValueError:
             name = "not used"
-        wrong = f"{len(state.problems)} wrong" if state.problems else "usable"
+        problems = state.problems + state.shared
+        wrong = f"{len(problems)} wrong" if problems else "usable"
         verdict = wrong if there else "absent"
         print(f"{folder:12} {len(state.files):6}  {verdict:10} {name}")
-        told += state.problems[:SHOWN]
-        if more := state.problems[SHOWN:]:
+        told += problems[:SHOWN]
+        if more := problems[SHOWN:]:
             told.append(f"{root / folder}: {len(more)} more problems")
     print("".join(f"{one}\n" for one in told), end="")
     return not told

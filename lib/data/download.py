@@ -92,10 +92,10 @@ def _complete(origin: Origin, folder: Path) -> bool:
 
 def _install(origin: Origin, root: Path, work: Path, given: Path | None) -> None:
     """Fetch, unpack, check, and only then move into the data root."""
-    for half in work.rglob("tmp*"):  # of a download that was killed
-        half.unlink()
     staged = work / "staged" / origin.folder
     shutil.rmtree(work / "staged", ignore_errors=True)
+    for half in work.rglob("tmp*"):  # pooch's, of a download that was killed
+        half.unlink()
     try:
         record = _stage(origin, work, staged, given)
         try:
@@ -128,6 +128,8 @@ def _stage(origin: Origin, work: Path, staged: Path, given: Path | None) -> dict
             for name, content in found:
                 if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
                     raise Unusable(f"an archive has the path {name}, which leads elsewhere")
+                if name in fetched:
+                    raise Unusable(f"two files of {source['from']} would be {name}")
                 fetched[name] = hashlib.sha256(content).hexdigest()
                 (staged / name).parent.mkdir(parents=True, exist_ok=True)
                 (staged / name).write_bytes(_square(content, name, origin.square))
