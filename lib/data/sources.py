@@ -117,13 +117,13 @@ def fingerprint_of(digests: dict[str, str]) -> str:
     return hashlib.sha256("".join(f"{n}\0{digests[n]}\n" for n in ordered).encode()).hexdigest()
 
 
-def is_known(root: Path, folder: str) -> bool:
-    """Whether the files of a folder are, byte for byte, ones that are known (see the head)."""
-    known = {fingerprint_of(recorded(root).get(folder, {}).get("files", {}))}
+def known(root: Path, folder: str) -> set[str]:
+    """Fingerprints of the files of a folder that make it a published set (see the head)."""
+    found = {fingerprint_of(recorded(root).get(folder, {}).get("files", {}))}
     for origin in read().values():
         if origin.folder == folder:
-            known |= {*origin.fingerprints, fingerprint_of(origin.sha256)}
-    return of_files(files(root, folder), root / folder) in known
+            found |= {*origin.fingerprints, fingerprint_of(origin.sha256)}
+    return found
 
 
 def as_printed(dataset: DataSet) -> DataSet:
@@ -131,10 +131,11 @@ def as_printed(dataset: DataSet) -> DataSet:
     if dataset.root is None or dataset.root.name not in FOLDERS:
         return dataset
     root, folder = dataset.root.parent, dataset.root.name
-    if is_known(root, folder):
+    there = files(root, folder)
+    if of_files(there, dataset.root) in known(root, folder):
         return dataset
     kind = OWN.get(folder, "pairs")
-    count = len(files(root, folder)) // (1 if folder in OWN else 2)
+    count = len(there) // (1 if folder in OWN else 2)
     # what stands behind the name says how the images are taken, and stays: ", infrared"
     name = re.sub(r"^[^(,]*(\(.*?\))?", f"{count} {kind} of your own", dataset.name, count=1)
     return replace(dataset, name=name)
