@@ -190,7 +190,8 @@ def test_a_pack_that_was_not_finished_is_made(capsys):
 
 
 def test_names_tell_what_was_used(root, tmp_path_factory):
-    assert describe("enhancement", root).name == "ImageNet subset (7 train, 10 val)"
+    assert imagenet.describe(root).name == "ImageNet subset (7 train, 10 val)"
+    assert describe("enhancement", root).name == "17 images of your own"  # not known to be those
     nothing = tmp_path_factory.mktemp("nothing")
     default = describe("enhancement", nothing)
     assert (default.name, default.root) == ("embedded natural images", None)
@@ -202,7 +203,7 @@ def test_larger_folders_are_cut_in_hash_order(root, monkeypatch):
     monkeypatch.setattr(imagenet, "COUNTS", {"train": 3, "val": 4})
     fewer = list(imagenet.list_files(root))
     assert fewer == everything[:3] + everything[7:11]
-    assert describe("enhancement", root).name == "ImageNet-5504"  # all that was asked for
+    assert imagenet.describe(root).name == "ImageNet-5504"  # all that was asked for
 
 
 def test_read_grey_takes_the_centre_square_as_luma(tmp_path):

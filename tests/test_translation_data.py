@@ -67,7 +67,7 @@ def test_every_layout_loads(key, layout, root):
     names = [f"{i:03d}{'D' if layout is MSRS else ''}" for i in range(0, 480, 12)]  # 40
     save_noise(root, layout, names)
     data = load(key, root, 8)
-    assert data.name == layout.name == describe(key, root).name
+    assert data.name == describe(key, root).name == "40 pairs of your own"
     assert data.visible.shape == (40, 8, 8, 3) and data.visible.dtype == np.uint8
     assert data.infrared.shape == (40, 8, 8) and data.infrared.dtype == np.uint8
     assert data.names == tuple(names)
@@ -116,7 +116,7 @@ def test_few_osu_pairs_leave_the_place_to_llvip(root):
     save_noise(root, OSU, ["walking", "peopleshadow"])
     assert describe("osu", root).name == "synthetic park scenes"
     save_noise(root, LLVIP, [f"{i:03d}" for i in range(4)])
-    assert describe("osu", root).name == "LLVIP (OSU stand-in)"
+    assert describe("osu", root).root == root / "llvip"
 
 
 # synthetic defaults

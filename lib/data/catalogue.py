@@ -1,13 +1,14 @@
 """The data sets of both papers by key: the only door for training, evaluation and notebooks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib.data import enhancement, faces, infrared, pairs, sober_drunk
 from lib.data.enhancement import EnhancementData
 from lib.data.fingerprint import DataSet
 from lib.data.pairs import TranslationData
+from lib.data.sources import as_printed
 from lib.data.splits import SPLITS, Limits
 from lib.paths import data_root
 
@@ -47,10 +48,11 @@ DATA_SETS = {
 def describe(key: str, root: Path | None = None) -> DataSet:
     """Name and fingerprint of what `key` stands for under the data root (data/README.md).
 
-    Where its files are absent it is an embedded default. Raises ValueError for an unknown key and
-    a data set that is there but broken, FileNotFoundError where the root is no folder.
+    Where its files are absent it is an embedded default; where they are not the published ones the
+    name says so (`lib.data.sources`). Raises ValueError for an unknown key and a data set that is
+    there but broken, FileNotFoundError where the root is no folder.
     """
-    return _source(key).describe(data_root(root))
+    return as_printed(_source(key).describe(data_root(root)))
 
 
 def load(key: str, root: Path | None, size: int, limits: Limits | None = None) -> Data:
@@ -70,7 +72,8 @@ def load(key: str, root: Path | None, size: int, limits: Limits | None = None) -
     for split, n in limits.items():
         if split not in SPLITS or n < 1:
             raise ValueError(f"limit {split}={n}: at least 1, or None for all, of {SPLITS}")
-    return _source(key).load(data_root(root), size, limits)
+    data = _source(key).load(data_root(root), size, limits)
+    return replace(data, name=describe(key, root).name)
 
 
 def _source(key: str) -> Source:

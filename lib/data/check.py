@@ -1,0 +1,185 @@
+"""Look at a data root before hours of training do.
+
+    python -m lib.data.check --data DIR
+
+Says of each data set what is there, under which name it is printed, and what is wrong with it:
+files that cannot be read or were altered since their download, halves of pairs, images that stand
+in training and in test, too few to use. Exit code: 0 when all that is there is usable, 1 when not,
+2 when there is no such folder.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lib.data import catalogue, imagenet, pairs, sober_drunk, sources, splits
+from lib.data.images import open_image
+from lib.files import sha256
+from lib.paths import data_root
+
+KEYS = {"imagenet": "enhancement", "sober_drunk": "sober_drunk", "roadscene": "flir",
+        "llvip": "osu", "osu": "osu", "msrs": "msrs"}  # fmt: skip
+ALIKE = 0.975  # correlation of thumbnails: lib.data.imagenet excludes twins by it
+SHOWN = 20  # problems of one data set
+
+
+@dataclass
+class State:
+    """What a folder of the data root holds."""
+
+    files: list[Path] = field(default_factory=list)
+    split: dict[Path, str] = field(default_factory=dict)  # "train", "validation", "test" or none
+    problems: list[str] = field(default_factory=list)
+    shared: list[str] = field(default_factory=list)  # images that training and test have in common
+
+    def tell(self, work: Callable, *items) -> list:
+        """`work` of each item, None where it raises ValueError, which is a problem."""
+
+        def one(item):
+            try:
+                return work(item)
+            except ValueError as error:
+                return str(error)
+
+        with ThreadPoolExecutor(4) as threads:
+            done = list(threads.map(one, items))
+        self.problems += [result for result in done if isinstance(result, str)]
+        return [None if isinstance(result, str) else result for result in done]
+
+
+def examine(root: Path, folder: str) -> State:
+    """What is wrong with a data set that is there."""
+    state = State()
+    try:
+        state.files = sources.files(root, folder)
+        {"imagenet": _imagenet, "sober_drunk": _faces}.get(folder, _pairs)(state, root, folder)
+    except ValueError as error:  # the layout is broken, or it cannot be divided
+        told = str(error)
+        state.problems.append(told if str(root) in told else f"{root / folder}: {told}")
+    with ThreadPoolExecutor(4) as threads:
+        digests = dict(zip(state.files, threads.map(_digest, state.files), strict=True))
+    state.problems += _altered(digests, root, folder)
+    state.shared += _copies(state, digests)
+    return state
+
+
+def _imagenet(state: State, root: Path, folder: str) -> None:
+    files = imagenet.list_files(root)
+    small = dict(zip(files, state.tell(_thumbnail, *files.values()), strict=True))
+    split_of = splits.by_hash(files, imagenet.stored_twins(files))
+    state.split = {files[name]: split for name, split in split_of.items()}
+    train, test = ([name for name, split in split_of.items()
+                    if split in sides and small[name] is not None]
+                   for sides in (("train",), ("validation", "test")))  # fmt: skip
+    if not train or not test:
+        return
+    known, asked = (np.stack([small[name] for name in names]) for names in (train, test))
+    for turned in (asked, asked[:, :, ::-1]):  # left and right exchanged
+        alike = turned.reshape(len(test), -1) @ known.reshape(len(train), -1).T
+        for i, j in np.argwhere(alike > ALIKE):
+            state.shared.append(f"{files[test[i]]} shows what {files[train[j]]} shows, which is "
+                                "in training")  # fmt: skip
+
+
+def _thumbnail(path: Path) -> np.ndarray:
+    """(32, 32) of mean 0 and norm 1."""
+    small = open_image(path, "L").resize((32, 32), Image.Resampling.BOX)
+    centred = np.asarray(small, np.float32) - np.mean(small)
+    return centred / max(np.linalg.norm(centred), 1e-6)
+
+
+def _faces(state: State, root: Path, folder: str) -> None:
+    files, split_of = sober_drunk.list_files(root / folder), sober_drunk.read_split()
+    state.tell(sober_drunk.load_frames, *files.values())
+    state.split = {path: split_of.get(person, "") for (person, _), path in files.items()}
+    state.problems += [f"{path}: its person has no split in data/splits/sober_drunk.csv"
+                       for path, split in state.split.items() if not split]  # fmt: skip
+    for split in splits.SPLITS:
+        for number, name in sober_drunk.STATES.items():
+            if not any(s == number and split_of.get(p) == split for p, s in files):
+                state.problems.append(f"{root / folder / name}: too few persons: none is for the "
+                                      f"split {split}")  # fmt: skip
+
+
+def _pairs(state: State, root: Path, folder: str) -> None:
+    layout = sources.LAYOUTS[folder]
+    found = pairs.list_pairs(root, layout)
+    whole = state.tell(lambda files: pairs.read_pair(files, 32), *found.values())
+    if len(found) < layout.least:
+        state.problems.append(f"{root / folder}: too few: {len(found)} pairs of at least "
+                              f"{layout.least}, so that they are not used")  # fmt: skip
+    elif None not in whole:
+        for name, (_, side) in pairs.divide(found, layout).items():
+            state.split |= dict.fromkeys(found[name], side)
+
+
+def _copies(state: State, digests: dict[Path, str]) -> list[str]:
+    """Files that stand in training and, byte for byte, in validation or test; none named before."""
+    named = "".join(state.problems + state.shared)
+    split = {path: side for path, side in state.split.items() if str(path) not in named}
+    train = {digests[path]: path for path, side in split.items() if side == "train"}
+    return [f"{path} is a copy of {train[digests[path]]}, which is in training"
+            for path, side in split.items()
+            if side in ("validation", "test") and digests[path] in train]  # fmt: skip
+
+
+def _altered(digests: dict[Path, str], root: Path, folder: str) -> list[str]:
+    """Files that are not as `lib.data.download` left them."""
+    known = sources.recorded(root).get(folder, {"files": {}})
+    there = {path.relative_to(root / folder).as_posix(): of for path, of in digests.items()}
+    return [f"{root / folder / name} {'was altered' if name in there else 'is gone'} since the "
+            f"download of {known['date']}"
+            for name, digest in known["files"].items() if there.get(name) != digest]  # fmt: skip
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError:  # named already, as it could not be read
+        return str(path)
+
+
+def report(root: Path, folders: Iterable[str]) -> bool:
+    """Print a line on each folder, and one on each problem. Returns whether all is usable."""
+    told = []
+    print(f"data root {root}\n{'folder':12} {'files':>6}  {'state':10} printed as")
+    for folder in folders:
+        there = (root / folder).is_dir()
+        state = examine(root, folder) if there else State()
+        try:
+            dataset = catalogue.describe(KEYS[folder], root)
+            used = dataset.root == root / folder or not there and dataset.root is None
+            name = dataset.name if used else f"not used, {dataset.name} is"
+        except ValueError:
+            name = "not used"
+        problems = state.problems + state.shared
+        wrong = f"{len(problems)} wrong" if problems else "usable"
+        verdict = wrong if there else "absent"
+        print(f"{folder:12} {len(state.files):6}  {verdict:10} {name}")
+        told += problems[:SHOWN]
+        if more := problems[SHOWN:]:
+            told.append(f"{root / folder}: {len(more)} more problems")
+    print("".join(f"{one}\n" for one in told), end="")
+    return not told
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.data.check", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
+    try:
+        root = data_root(parser.parse_args(arguments).data)
+    except FileNotFoundError as error:
+        parser.error(str(error))
+    return 0 if report(root, sources.FOLDERS) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
