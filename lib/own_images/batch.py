@@ -23,7 +23,7 @@ def parser(program: str, description: str) -> argparse.ArgumentParser:
     """The options that both commands have."""
     made = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
     made.add_argument("inputs", nargs="+", type=Path, metavar="IN",
-                      help="files or folders (with all below): PNG, JPEG, TIFF of any pages")
+                      help="files, or folders with all below: PNG, JPEG, TIFF")
     made.add_argument("--out", required=True, type=Path, metavar="DIR",
                       help="where results go, by the names of the inputs below the folder that "
                            "these have in common")
