@@ -1,0 +1,170 @@
+"""One array in, one array out: every method for images of one's own.
+
+Of the methods for enhancement `he`, `clahe`, `gf`, `ssr` and `msr` need no weights
+(`lib.evaluation.classical`), `tonemap` needs the numbers that are shipped with `2dgan`. The rest,
+and all for translation, are what is shipped (`lib.own_images.shipped`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lib.evaluation import classical
+from lib.machine import choose_device
+from lib.own_images import shipped, tone
+from lib.own_images.files import check_values, depth_of
+from lib.own_images.passes import (
+    LEAST,
+    LIMIT,
+    TILE,
+    enhance_levels,
+    reduced_size,
+    translate_levels,
+)
+from lib.own_images.shipped import ENHANCEMENT, FOLDER, TRANSLATION
+
+CLASSICAL = {name.lower(): name for name in classical.METHODS}
+TONE_MAP = "tonemap"
+TWO_D_GAN, GN_CYCLE_GAN = "2dgan", "gn_cyclegan"
+DEPTHS = ("same", 8, 16)
+
+
+@dataclass(frozen=True)
+class Made:
+    """levels: (H, W) float32, 0..255. remarks: what happened to this image besides the method."""
+
+    levels: np.ndarray
+    remarks: tuple[str, ...] = ()
+
+
+Method = Callable[[np.ndarray], Made]  # of (H, W) or (H, W, 3), any real type
+
+
+def enhance(
+    image: np.ndarray, method: str = TWO_D_GAN, *, depth: str | int = "same", tile: int = TILE,
+    device: str = "auto", weights: str | Path = FOLDER,
+) -> np.ndarray:  # fmt: skip
+    """An enhanced copy of an image of any size: (H, W) or RGB (H, W, 3) -> grey (H, W).
+
+    image: of any real type; only the order and the distances of its values matter, not their range
+        (`lib.own_images.tone`). RGB becomes grey, ITU-R 601 luma.
+    method: 2dgan, tonemap, he, clahe, gf, ssr, msr, or what else is in `weights`.
+    depth: of the result, 8 or 16 bits; "same": 8 for bytes, 16 for all else. It uses the whole
+        range, 0..255 or 0..65535: a picture to look at, no longer counts or temperatures.
+    tile: pixels a side that the network sees at once, 0 for the whole image; changes memory alone.
+    device: auto, cpu or cuda.
+
+    Raises ValueError for NaN, another shape or type, a name that is unknown, and below 16 x 16
+    pixels; FileNotFoundError where weights are missing.
+    """
+    made = enhancer(method, tile, device, Path(weights))(checked(image))
+    return tone.to_depth(made.levels, _bits(depth, image))
+
+
+def translate(
+    image: np.ndarray, method: str = GN_CYCLE_GAN, *, depth: str | int = "same",
+    limit: int = LIMIT, device: str = "auto", weights: str | Path = FOLDER,
+) -> np.ndarray:  # fmt: skip
+    """A visible image as infrared: RGB (H, W, 3), or grey (H, W), repeated -> grey (H, W).
+
+    image: bytes are taken as they are, other types are stretched to 0..255 first.
+    limit: an image of more than limit^2 pixels is reduced to that and the result enlarged, as the
+        network has to see it whole (`lib.own_images.passes`).
+    depth, device, weights and errors as for `enhance`.
+    """
+    made = translator(method, limit, device, Path(weights))(checked(image))
+    return tone.to_depth(made.levels, _bits(depth, image))
+
+
+def enhancer(method: str, tile: int, device: str, weights: Path) -> Method:
+    """A method for enhancement. Raises as `enhance` does, before any image is seen."""
+    target = choose_device(device)
+    if tile < 0:
+        raise ValueError(f"a tile of {tile} pixels is none")
+    if method in CLASSICAL:
+        run = classical.METHODS[CLASSICAL[method]]
+        return lambda image: Made(run(tone.as_bytes(_grey(image))).astype(np.float32))
+    if method == TONE_MAP:
+        known = _known(TWO_D_GAN, ENHANCEMENT, weights, asked=TONE_MAP)
+        range_ = tone.Tone(**known["tone"])
+        return _on_tone(range_, lambda levels: tone.tone_map(levels, known["tone_map"]))
+    _known(method, ENHANCEMENT, weights)
+    found = shipped.load(method, weights, target)
+    return _on_tone(found.tone, lambda levels: enhance_levels(found.network, levels, tile))
+
+
+def translator(method: str, limit: int, device: str, weights: Path) -> Method:
+    """A method for translation. Raises as `translate` does, before any image is seen."""
+    target = choose_device(device)
+    if limit < LEAST:
+        raise ValueError(f"a limit of {limit} pixels leaves nothing to see")
+    _known(method, TRANSLATION, weights)
+    network = shipped.load(method, weights, target).network
+
+    def run(image: np.ndarray) -> Made:
+        image = tone.as_bytes(image)
+        image = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=-1)
+        size = image.shape[:2]
+        within = reduced_size(size, limit)
+        reduced = f"translated at {within[1]}x{within[0]} and enlarged, see --limit"
+        levels = translate_levels(network, image.astype(np.float32), limit)
+        return Made(levels, (reduced,) if within != size else ())
+
+    return run
+
+
+def checked(image: np.ndarray) -> np.ndarray:
+    """The image itself. Raises ValueError for what no method takes."""
+    check_values(image, "image")
+    return image
+
+
+def available(task: str, weights: Path) -> list[str]:
+    """The names of the methods that work with the weights that are there."""
+    found = shipped.names(task, weights)
+    if task == TRANSLATION:
+        return found
+    return [*found, *([TONE_MAP] if TWO_D_GAN in found else []), *sorted(CLASSICAL)]
+
+
+def _known(name: str, task: str, weights: Path, asked: str = "") -> dict:
+    """What is shipped under a name, needed by the method `asked`, by default that of the name.
+
+    Raises saying which methods there are.
+    """
+    if name in shipped.names(task, weights):
+        return shipped.about(name, weights)
+    choice = f"what works here: {', '.join(available(task, weights)) or 'nothing yet'}"
+    if name in (TWO_D_GAN, GN_CYCLE_GAN):
+        raise FileNotFoundError(f"{asked or name} needs {weights / name}.json and .safetensors, "
+                                f"which are not shipped yet; {choice}")  # fmt: skip
+    raise ValueError(f"no method {name!r} for {task}; {choice}")
+
+
+def _on_tone(range_: tone.Tone, run: Callable[[np.ndarray], np.ndarray]) -> Method:
+    """A method on levels as one on images; what it cuts off at the ends is told."""
+
+    def method(image: np.ndarray) -> Made:
+        levels = range_.levels(_grey(image))
+        share = range_.beyond(levels)
+        remarks = (f"{share:.1%} outliers cut off",) if share >= 0.0005 else ()
+        return Made(run(levels), remarks)
+
+    return method
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    """(H, W) as it is, RGB as its luma, of bytes rounded to bytes."""
+    if image.ndim == 2:
+        return image
+    luma = tone.grey(image)
+    return np.rint(luma).astype(np.uint8) if image.dtype == np.uint8 else luma
+
+
+def _bits(depth: str | int, image: np.ndarray) -> int:
+    """A depth as 8 or 16. Raises ValueError for another."""
+    if str(depth) not in map(str, DEPTHS):
+        raise ValueError(f"no depth {depth!r}; there are {', '.join(map(str, DEPTHS))}")
+    return depth_of(image) if depth == "same" else int(depth)

@@ -1,0 +1,188 @@
+"""Make the weights that come with the kit from a trained run.
+
+    python -m lib.own_images.ship results/laptop/runs/C5-wide/seed0 --data DIR
+
+Writes data/weights/NAME.safetensors, the generator in half precision, and NAME.json, where it comes
+from and what it is good for.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from lib import paths
+from lib.data import catalogue
+from lib.data.enhancement import EnhancementData
+from lib.data.tensors import rgb_tensor, to_device, to_unit
+from lib.files import sha256, write_atomically, write_text
+from lib.networks.two_d_gan import TwoDGANConfig
+from lib.own_images import shipped
+from lib.own_images.tone import Tone, fit_tone_map
+from lib.training import record
+from lib.training.experiments import RunConfig, resolve
+from lib.training.run import load, load_generator
+from lib.training.status import to_do
+
+NAMES = {"C5-wide": "2dgan", "GN_CycleGAN-FLIR": "gn_cyclegan"}
+HALF = torch.float16  # three bits finer than bf16, and no weight here is large
+MOST_DIFFERENCE = 0.5  # grey levels, on average, between half and full precision
+COMPARED = 20  # training images on which it is measured
+MOST_BYTES = 20e6  # of all shipped weights
+FROM_RECORD = ("experiment", "profile", "seed", "steps", "trained", "dataset", "data_fingerprint",
+               "n_images", "code_commit")  # fmt: skip
+# what data/README.md says of the sources, by the beginning of a data set's printed name
+SOURCES = {
+    "ImageNet": "ImageNet: non-commercial research and education",
+    "embedded": "photographs that scikit-image carries: public domain, CC0, see data/README.md",
+    "RoadScene": "RoadScene: no licence stated",
+    "OSU": "OSU Color-Thermal: research use; cite Davis and Sharma 2007",
+    "LLVIP": "LLVIP: non-commercial research",
+    "MSRS": "MSRS: no licence stated",
+    "Sober-Drunk": "Sober-Drunk: MIT",
+    "synthetic": "computed images of this kit: MIT",
+}
+
+
+def ship(
+    folder: Path, name: str = "", data: Path | None = None, out: Path = shipped.FOLDER
+) -> Path:
+    """Write the weights of a run and what is known of them; returns the path of the latter.
+
+    folder: of a complete run that today's code and the data under `data` would make again as it is.
+
+    Raises ValueError for any other run, for a network that cannot be used on images of any size,
+    and where half precision changes the result by half a grey level or more.
+    """
+    known, config = _whole_run(folder, data)
+    network, images = load_generator(folder), load(config, paths.data_root(data))
+    enhances = isinstance(images, EnhancementData)
+    if enhances and not _is_local(config):
+        raise ValueError(f"{folder}: only a 2D-GAN without attention over the whole image can be "
+                         "used in tiles")  # fmt: skip
+    name = name or NAMES.get(known["experiment"], known["experiment"].lower())
+    weights = {key: value.to(HALF) if value.is_floating_point() else value
+               for key, value in network.state_dict().items()}  # fmt: skip
+    difference = _difference(network, weights, images)
+    if not difference < MOST_DIFFERENCE:
+        raise ValueError(f"{folder}: half precision changes the result by {difference:.2f} grey "
+                         "levels on average")  # fmt: skip
+    about = {
+        "task": shipped.ENHANCEMENT if enhances else shipped.TRANSLATION,
+        **{key: known[key] for key in FROM_RECORD},
+        "metrics": {key: value for key, value in known["metrics"].items()
+                    if not key.startswith("last ")},  # of other weights
+        "title": config.experiment.title,
+        "licence": _licence(known["dataset"]),
+        "limits": _limits(config, known["dataset"], enhances),
+        "network": shipped.settings(network),
+        "half_precision": {"format": str(HALF).removeprefix("torch."),
+                           "mean_difference_in_grey_levels": difference},
+    }
+    if enhances:
+        about["tone"] = asdict(Tone.of(images.train.degraded))
+        about["tone_map"] = fit_tone_map(images.train)
+    others = [file for file in out.glob("*.safetensors") if file.stem != name]
+    size = sum(file.stat().st_size for file in others) + sum(w.nbytes for w in weights.values())
+    if size > MOST_BYTES:
+        raise ValueError(f"{folder}: with {name} all shipped weights would be {size / 1e6:.1f} MB; "
+                         f"a repository should carry {MOST_BYTES / 1e6:.0f} at most")  # fmt: skip
+    path = write_atomically(out / f"{name}.safetensors", lambda part: save_file(weights, part))
+    about["sha256"] = sha256(path)
+    return write_text(out / f"{name}.json", json.dumps(about, indent=1) + "\n")
+
+
+def _whole_run(folder: Path, data: Path | None) -> tuple[dict, RunConfig]:
+    """A run's record and configuration. Raises ValueError unless it is whole and of today."""
+    known = record.read(folder)
+    if known is None:
+        raise ValueError(f"{folder} holds no run")
+    config = resolve(known["experiment"], known["profile"], known["seed"])
+    if config.experiment.network is None:
+        raise ValueError(f"{folder}: {known['experiment']} has no network of its own")
+    dataset = catalogue.describe(config.experiment.data, paths.data_root(data))
+    todo = to_do(folder, config, dataset)
+    if todo.what != "nothing":
+        raise ValueError(f"{folder}: {todo.why}; python -m lib.train --experiment "
+                         f"{config.experiment.name} --profile {config.profile} --seed {config.seed}"
+                         " makes it again")  # fmt: skip
+    return known, config
+
+
+def _is_local(config: RunConfig) -> bool:
+    network = config.experiment.network
+    return isinstance(network, TwoDGANConfig) and network.attention != "multi_head"
+
+
+@torch.inference_mode()
+def _difference(network: nn.Module, weights: dict[str, Tensor], images) -> float:
+    """Mean absolute difference in grey levels between a network and its rounded copy."""
+    cpu = torch.device("cpu")
+    if isinstance(images, EnhancementData):
+        inputs = to_device(images.train.degraded[:COMPARED], cpu)
+    else:
+        inputs = rgb_tensor(images.visible[images.split["train"][:COMPARED]], cpu)
+    rounded = shipped.build(shipped.settings(network))
+    rounded.load_state_dict(weights)
+    rounded.eval()
+    differences = [(network(x) - rounded(x)).abs().mean().item() * 127.5
+                   for x in to_unit(inputs).split(1)]  # fmt: skip
+    return float(np.mean(differences))
+
+
+def _licence(dataset: str) -> str:
+    source = next((text for start, text in SOURCES.items() if dataset.startswith(start)), dataset)
+    return (f"The kit's MIT licence covers its code. These weights were trained on {dataset}; the "
+            f"source's terms: {source}. Mind these when you use the weights.")  # fmt: skip
+
+
+def _limits(config: RunConfig, dataset: str, enhances: bool) -> list[str]:
+    """What a user has to know before trusting a result."""
+    size, narrow = config.scale.image_size, config.scale.width_divisor
+    limits = [f"trained and tested on images of {size}x{size} pixels"]
+    if narrow > 1:
+        limits.append(f"1/{narrow} of the paper's channels")
+    if enhances:
+        limits += [
+            "trained on photographs that were made dim and noisy by computation, not on recorded "
+            "infrared images; what it adds looks natural and need not be there",
+            "results are pictures to look at: no longer counts or temperatures",
+        ]
+    else:
+        limits += [
+            f"what looks warm is guessed from the scenes of {dataset}: no measurement",
+            "depends on the whole image, so that a part of it, cut out, is translated otherwise",
+        ]
+    return limits
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.own_images.ship", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("run", type=Path, help="e.g. results/laptop/runs/C5-wide/seed0")
+    parser.add_argument("--name", default="", help="what --method will call it; default: 2dgan for "
+                        "C5-wide, gn_cyclegan for GN_CycleGAN-FLIR, else the experiment's name")
+    parser.add_argument("--data", type=Path, help="data root; default $IR_DATA, else data/")
+    parser.add_argument("--out", type=Path, default=shipped.FOLDER, help="default data/weights")
+    options = parser.parse_args(arguments)
+    try:
+        path = ship(options.run, options.name, options.data, options.out)
+    except (ValueError, OSError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    about = json.loads(path.read_text(encoding="utf-8"))
+    size = path.with_suffix(".safetensors").stat().st_size
+    print(f"{path}: {size / 1e6:.2f} MB, half precision changes "
+          f"{about['half_precision']['mean_difference_in_grey_levels']:.3f} grey levels")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

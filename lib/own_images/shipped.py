@@ -1,0 +1,94 @@
+"""The weights that come with the kit: `data/weights/NAME.safetensors` and NAME.json beside it.
+
+NAME is what `--method` calls them. The JSON says which run they are of, how good they are and what
+they are not for, and has the settings that build the network; `lib.own_images.ship` writes both.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from lib.files import sha256
+from lib.networks import NETWORKS
+from lib.own_images.tone import Tone
+from lib.paths import REPO
+
+FOLDER = REPO / "data" / "weights"
+ENHANCEMENT, TRANSLATION = "enhancement", "translation"
+KEYS = {"task", "network", "sha256", "limits"}  # besides what only readers want
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A network ready to use, and what is known of it."""
+
+    about: dict
+    network: nn.Module
+
+    @property
+    def tone(self) -> Tone:
+        """Where the training images of an enhancement network lie."""
+        return Tone(**self.about["tone"])
+
+
+def names(task: str, folder: Path) -> list[str]:
+    """What is shipped for a task, sorted."""
+    there = sorted(path.stem for path in folder.glob("*.json"))
+    return [name for name in there if about(name, folder)["task"] == task]
+
+
+def about(name: str, folder: Path) -> dict:
+    """What is known of shipped weights.
+
+    Raises FileNotFoundError where there are none of that name, ValueError for a damaged file.
+    """
+    path = folder / f"{name}.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no weights are shipped for {name!r}: {path} is missing") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error})") from None
+    if not isinstance(known, dict) or KEYS - known.keys():
+        raise ValueError(f"{path} is damaged: it lacks {', '.join(sorted(KEYS - set(known)))}")
+    return known
+
+
+@lru_cache(maxsize=4)
+def load(name: str, folder: Path, device: torch.device) -> Shipped:
+    """Shipped weights in their network, in full precision, ready to evaluate.
+
+    Raises FileNotFoundError and ValueError as `about` does, and where the weights are not those
+    that it is about.
+    """
+    known, path = about(name, folder), folder / f"{name}.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights are shipped for {name!r}: {path} is missing")
+    if sha256(path) != known["sha256"]:
+        raise ValueError(f"{path} is damaged, or of another network than {name}.json tells of")
+    network = build(known["network"])
+    network.load_state_dict(load_file(path))  # half precision into single
+    # channels last is faster, but not for the group norm of the generators that translate
+    layout = torch.channels_last if known["task"] == ENHANCEMENT else torch.contiguous_format
+    return Shipped(known, network.eval().to(device, memory_format=layout))
+
+
+def settings(network: nn.Module) -> dict:
+    """A network's configuration as plain values, for `build`."""
+    return {"kind": type(network.config).__name__, **asdict(network.config)}
+
+
+def build(settings: dict) -> nn.Module:
+    """A network from its settings. Raises ValueError where this kit has none like it."""
+    kinds = {config.__name__: (network, config) for network, config, _ in NETWORKS.values()}
+    network, config = kinds.get(settings["kind"], (None, None))
+    if network is None or {field.name for field in fields(config)} ^ settings.keys() != {"kind"}:
+        raise ValueError(f"this kit has no network with the settings of a {settings['kind']}")
+    values = {name: tuple(value) if isinstance(value, list) else value
+              for name, value in settings.items() if name != "kind"}  # fmt: skip
+    return network(config(**values))
