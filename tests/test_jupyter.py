@@ -16,7 +16,7 @@ from lib.paths import NOTEBOOKS, REPO
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
-    pytest.mark.skipif(not os.environ.get("IR_JUPYTER"), reason="IR_JUPYTER is not set: takes minutes"),
+    pytest.mark.skipif(not os.environ.get("IR_JUPYTER"), reason="takes minutes: set IR_JUPYTER=1"),
 ]
 WIDTH, HEIGHT = 1000, 1400
 CELLS = """[...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].map(cell => ({
@@ -36,7 +36,8 @@ def jupyterlab(folder):
         "HOME": str(home), "JUPYTER_CONFIG_DIR": str(home / "config"), "PYTHONPATH": str(REPO),
         "JUPYTER_DATA_DIR": str(home / "data"), "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "IR_PROFILE": "test",
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"), "IR_RESULTS": str(folder / "results"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "IR_RESULTS": str(folder / "results"),
     }
     with open(told, "w") as output:
         server = subprocess.Popen(
@@ -77,12 +78,16 @@ def run_all(page, address, name, seconds):
               deviceScaleFactor=1, mobile=False)
     page.call("Page.navigate", url=f"{address}lab/tree/{name}.ipynb?reset")
     wait(page, "!!document.querySelector('.jp-Notebook .jp-CodeCell')", 90, f"{name} did not open")
-    ready = "document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status == 'idle'"
+    title = "document.querySelector('.jp-Notebook .jp-Cell').getBoundingClientRect()"
+    click(page, *page.evaluate(f"[{title}.x + {title}.width / 2, {title}.y + 20]"))
+    # of a notebook that has the focus; before, "Run All Cells" would ask which kernel to take
+    ready = "document.querySelector('#jp-main-statusbar').textContent.includes('| Idle')"
     wait(page, ready, 90, "no kernel")
-    page.evaluate("""(() => { const cell = document.querySelector('.jp-Notebook .jp-CodeCell');
-        cell.scrollIntoView(); cell.querySelector('.cm-content').focus(); })()""")
     menu(page, "Run", "Run All Cells")
-    done = f"({CELLS}).every(cell => /\\[\\d+\\]/.test(cell.prompt)) && {ready}"
+    cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    count = sum(cell["cell_type"] == "code" for cell in cells)
+    done = f"""({CELLS}).length == {count} && {ready}
+        && ({CELLS}).every(cell => /\\[\\d+\\]/.test(cell.prompt))"""
     broken = f"({CELLS}).some(cell => cell.failed)"
     wait(page, f"({done}) || ({broken})", seconds, f"{name} did not end")
     assert not page.evaluate(broken), f"a cell of {name} fails"
