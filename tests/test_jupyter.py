@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.request import urlopen
 
 import pytest
@@ -48,9 +48,10 @@ def jupyterlab(folder):
     try:
         for _ in range(1200):
             found = list((home / "runtime").glob("jpserver-*.json"))
-            if found and (address := json.loads(found[0].read_text() or "{}").get("url")):
-                urlopen(f"{address}api", timeout=60)
-                break
+            with suppress(OSError, ValueError):  # its file is there before it listens
+                address = json.loads(found[0].read_text())["url"] if found else ""
+                if address and urlopen(f"{address}api", timeout=60).status == 200:
+                    break
             assert server.poll() is None, told.read_text()
             time.sleep(0.1)
         else:

@@ -1,8 +1,10 @@
 """The playground without a browser: a control that is set draws another picture, the right one."""
 
 import io
+import re
 
 import cv2
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from PIL import Image
 from lib.lessons import playground, stored, toy
 from lib.metrics import psnr
 from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig
+from lib.report import html
 from lib.results.runs import Run
 
 
@@ -147,6 +150,21 @@ def test_what_is_no_image_is_told_in_a_line():
 def test_an_executed_copy_keeps_the_picture(scene):
     shown = playground.before_after(scene)._repr_mimebundle_()
     assert shown["image/png"] and "application/vnd.jupyter.widget-view+json" in shown
+
+
+def test_a_reports_page_shows_the_picture_and_fetches_nothing(scene, results):
+    panel = playground.before_after(scene)
+    output = nbformat.v4.new_output("execute_result", panel._repr_mimebundle_(), execution_count=1)
+    cell = nbformat.v4.new_code_cell("panel", outputs=[output], execution_count=1)
+    state = {"application/vnd.jupyter.widget-state+json": {
+        "version_major": 2, "version_minor": 0, "state": {panel.model_id: {}}}}
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": state})
+    (results / "executed").mkdir(parents=True)
+    nbformat.write(notebook, results / "executed/04_playground.ipynb")
+    [page] = html.write_notebooks("test")
+    text = page.read_text(encoding="utf-8")
+    assert "data:image/png;base64" in text and "widget-view" not in text
+    assert not re.search(r"<(script|link)[^>]+(src|href)=.https?:", text)
 
 
 def test_without_any_run_the_untrained_methods_are_there(results, tmp_path):
