@@ -94,10 +94,19 @@ def write_notebooks(profile: str) -> list[Path]:
             notebook = nbformat.read(path, as_version=4)
             if notebook.metadata.get("papermill", {}).get("end_time", "") is None:
                 continue
+            _without_widgets(notebook)
             text, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
             write_text(page, text.replace('<script src=""></script>', ""))
         pages.append(page)
     return pages
+
+
+def _without_widgets(notebook) -> None:
+    """Leave of each widget the picture beside it: to show itself, it would fetch scripts."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def _read(path: Path) -> pd.DataFrame | None:

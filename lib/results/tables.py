@@ -160,6 +160,12 @@ def _trained(paper: str) -> tuple[str, ...]:
                  if one.network and one.paper == paper and one.steps_divisor == 1)  # fmt: skip
 
 
+_LESSONS = (  # these need no run, and nothing waits for them
+    Notebook("01_lesson_2dgan", "lesson: 2D-GAN, part by part", data=("enhancement",
+                                                                      "flir_infrared")),
+    Notebook("03_lesson_gn_cyclegan", "lesson: GN_CycleGAN, part by part", data=("flir",)),
+    Notebook("04_playground", "playground: try it out with sliders", data=("enhancement", "flir")),
+)
 _TABLES = (
     Notebook("00_environment_and_reported", "environment, and what both papers report"),
     Notebook("02_audit", "do the papers agree with themselves?", data=("enhancement",)),
@@ -198,6 +204,7 @@ _TABLES = (
              experiments=("precision-*",), on_request=True),
 )  # fmt: skip
 NOTEBOOKS = (
+    *_LESSONS,
     *_TABLES,
     Notebook("90_summary", "summary of both papers",
              after=tuple(nb.name for nb in _TABLES if not nb.on_request)),

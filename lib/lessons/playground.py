@@ -1,0 +1,279 @@
+"""The widgets of the playground: each is a `Panel`, controls above a picture that follows them.
+
+Nothing here needs a browser: where a control's `value` is set, the picture is drawn anew.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from ipywidgets import (
+    HTML,
+    Box,
+    Dropdown,
+    FileUpload,
+    FloatSlider,
+    Image,
+    IntSlider,
+    Layout,
+    ToggleButtons,
+    ValueWidget,
+    VBox,
+)
+from matplotlib.figure import Figure
+from torch import nn
+
+from lib.data.degradation import LITERAL, DegradationRanges, degrade
+from lib.evaluation import classical
+from lib.evaluation.attention import attention_weights, most_varied_channels
+from lib.figures.style import TEXT_WIDTH, show_grey
+from lib.lessons import toy
+from lib.metrics import average_gradient, information_entropy, psnr, ssim
+from lib.results.runs import Run
+
+Drawing = tuple[Figure | np.ndarray, str]  # a picture, bytes where it is an array, and HTML
+ENLARGED = 4  # pixels a side of one pixel of the before/after slider
+
+
+class Panel(VBox):
+    """Controls by name, a picture and a line of text.
+
+    `draw` gets the values of the controls by name; it yields one drawing, or several, one after the
+    other, where something is to move. An executed notebook keeps the last picture.
+    """
+
+    def __init__(self, controls: Mapping[str, ValueWidget], draw: Callable[..., Iterator[Drawing]]):
+        self.controls, self.draw = dict(controls), draw
+        self.picture, self.text = Image(format="png"), HTML()
+        for control in controls.values():
+            control.observe(self.redraw, "value")
+        row = Box(list(controls.values()), layout=Layout(flex_flow="row wrap"))
+        super().__init__([row, self.picture, self.text])
+        self.redraw()
+
+    def redraw(self, _=None) -> None:
+        values = {name: control.value for name, control in self.controls.items()}
+        for picture, text in self.draw(**values):
+            self.picture.value, self.text.value = _png(picture), text
+
+    def _repr_mimebundle_(self, **kwargs):
+        """Where there are no widgets, as in an executed copy, the picture stands for them."""
+        png = base64.b64encode(self.picture.value).decode()
+        return super()._repr_mimebundle_(**kwargs) | {"image/png": png}
+
+
+def degradation_lab(photographs: Mapping[str, np.ndarray]) -> Panel:
+    """Contrast, noise, blur and brightness of `lib.data.degradation`, and what they do to an image
+    of `photographs`, name -> bytes (H, W), and to its measures."""
+    middle = LITERAL.middle()
+
+    def draw(image, **factors) -> Iterator[Drawing]:
+        reference = photographs[image]
+        ranges = DegradationRanges(**{name: (value, value) for name, value in factors.items()})
+        degraded = degrade(reference, image, ranges=ranges)
+        figure, axes = plt.subplots(1, 3, figsize=(TEXT_WIDTH, 2.4), width_ratios=(1, 1, 1.3))
+        for axis, name, shown in zip(axes, ("reference", "degraded"), (reference, degraded)):
+            show_grey(axis, shown, name)
+            axes[2].hist(np.ravel(shown), bins=64, range=(0, 256), alpha=0.5, label=name)
+        axes[2].set(xlabel="grey level", yticks=[])
+        axes[2].legend(frameon=False)
+        yield figure, _table({
+            "PSNR (dB)": psnr(degraded, reference), "SSIM": ssim(degraded, reference),
+            "AG": average_gradient(degraded), "AG, reference": average_gradient(reference),
+            "IE": information_entropy(degraded), "IE, reference": information_entropy(reference),
+        })  # fmt: skip
+
+    return Panel({
+        "image": Dropdown(options=list(photographs), description="image"),
+        "contrast": _slider("contrast", 0.05, 1.0, middle.contrast),
+        "noise": _slider("noise", 0.0, 30.0, middle.noise),
+        "blur": _slider("blur (px)", 0.05, 3.0, middle.blur),
+        "brightness": _slider("brightness", 0.1, 1.2, middle.brightness),
+    }, draw)  # fmt: skip
+
+
+def before_after(scenes: Mapping[str, Mapping[str, np.ndarray]]) -> Panel:
+    """Two methods on one scene, divided by a line that a slider moves.
+
+    scenes: scene -> method -> bytes (H, W) of one size, the same methods in each; the first is the
+    input and the last the reference, with which both are compared.
+    """
+    methods = list(next(iter(scenes.values())))
+
+    def draw(scene, left, right, position) -> Iterator[Drawing]:
+        images = scenes[scene]
+        width = images[left].shape[1]
+        column = round(position / 100 * width)
+        page = np.concatenate([images[left][:, :column], images[right][:, column:]], axis=1)
+        page = page.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+        page[:, max(0, ENLARGED * column - 1) : ENLARGED * column + 1] = 255
+        reference = images[methods[-1]]
+        yield page, _table({f"{side}: {name}, {measure.__name__}": measure(images[name], reference)
+                            for side, name in (("left", left), ("right", right))
+                            for measure in (psnr, ssim)})  # fmt: skip
+
+    return Panel({
+        "scene": Dropdown(options=list(scenes), description="scene"),
+        "left": Dropdown(options=methods, value=methods[0], description="left"),
+        "right": Dropdown(options=methods, value=methods[-2], description="right"),
+        "position": IntSlider(50, 0, 100, description="line (%)"),
+    }, draw)  # fmt: skip
+
+
+def attention_explorer(
+    generator: nn.Module, images: Mapping[str, np.ndarray], about: str
+) -> Panel:
+    """What the cross-level attention of a 2D-GAN weighs, level by level, and how it treats the
+    channels at one place of one of `images`, name -> bytes (H, W)."""
+    weights = cache(lambda image: attention_weights(generator, images[image][None]))
+    first = next(iter(images))
+
+    def draw(image, level, shown, x, y) -> Iterator[Drawing]:
+        maps = weights(image)[level - 1][0]  # (C, h, w)
+        one = maps.mean(axis=0) if shown == "mean" else maps[most_varied_channels(maps, 1)[0]]
+        row, column = (int(place / 100 * (size - 1)) for place, size in zip((y, x), one.shape))
+        figure, axes = plt.subplots(1, 3, figsize=(TEXT_WIDTH, 2.5), width_ratios=(1, 1.2, 1.2))
+        show_grey(axes[0], images[image], "input")
+        shades = axes[1].imshow(one, cmap="cividis")
+        axes[1].set(title="weights, {}×{}".format(*one.shape), xticks=[], yticks=[])
+        figure.colorbar(shades, ax=axes[1], shrink=0.8)
+        for axis, (height, width) in zip(axes, (images[image].shape, one.shape)):
+            axis.plot(x / 100 * (width - 1), y / 100 * (height - 1), "+", color="red", ms=12)
+        axes[2].hist(maps[:, row, column], bins=20, range=(0, 1))
+        axes[2].set(title=f"all {len(maps)} channels there", xlabel="weight", yticks=[])
+        figure.suptitle(about)
+        yield figure, ""
+
+    return Panel({
+        "image": Dropdown(options=list(images), description="image"),
+        "level": IntSlider(1, 1, len(weights(first)), description="level"),
+        "shown": ToggleButtons(options=["mean", "channel that varies most"]),
+        "x": IntSlider(50, 0, 100, description="x (%)", continuous_update=False),
+        "y": IntSlider(50, 0, 100, description="y (%)", continuous_update=False),
+    }, draw)  # fmt: skip
+
+
+def toy_critic() -> Panel:
+    """A critic of two clouds of points, drawn while it is trained: its score and its slope."""
+
+    def draw(kind, distance, steps) -> Iterator[Drawing]:
+        real, fake = toy.clouds(distance)
+        for critic in toy.train(kind, real, fake, steps, every=max(1, steps // 5)):
+            yield _critic_figure(critic, real, fake, kind)
+
+    return Panel({
+        "kind": ToggleButtons(options=toy.KINDS),
+        "distance": _slider("distance", 0.5, 4.0, 2.0),
+        "steps": IntSlider(200, 0, 500, 50, description="steps", continuous_update=False),
+    }, draw)  # fmt: skip
+
+
+def _critic_figure(critic: nn.Module, real, fake, kind: str) -> Drawing:
+    score, slope = toy.field(critic)
+    figure, axes = plt.subplots(1, 2, figsize=(TEXT_WIDTH, 3.1), sharey=True)
+    extent = (-toy.EXTENT, toy.EXTENT) * 2
+    for axis, values, title in zip(axes, (score, slope), ("score", "norm of its gradient")):
+        shades = axis.imshow(values, cmap="cividis", extent=extent, origin="lower")
+        axis.contour(values, 8, colors="white", linewidths=0.5, extent=extent)
+        axis.set_title(f"{kind}: {title}")
+        figure.colorbar(shades, ax=axis, shrink=0.85)
+    for points, colour, name in ((fake, "tab:red", "generated"), (real, "tab:cyan", "real")):
+        axes[0].scatter(*points[:, :, 0, 0].T, s=5, color=colour, label=name)
+    axes[0].legend(loc="lower right")
+    return figure, _table({"steepest": slope.max(), "least steep": slope.min(),
+                           "highest score": score.max(), "lowest": score.min()})
+
+
+def loss_weights(runs: Mapping[str, Run]) -> Panel:
+    """Validation measures at the end of each run of the search for 2D-GAN's loss weights, by the
+    weight of one loss. `runs`: name -> run, one at least."""
+    ends = {name: run.history().filter(like="validation_").dropna().iloc[-1]
+            for name, run in runs.items()}  # fmt: skip
+    ends = pd.DataFrame(ends).T.rename(columns=lambda name: name.removeprefix("validation_"))
+    used = pd.DataFrame({name: run.record["config"]["experiment"]["losses"]
+                         for name, run in runs.items()}).T  # fmt: skip
+    profile = next(iter(runs.values())).record["profile"]
+
+    def draw(loss, measure) -> Iterator[Drawing]:
+        figure, axes = plt.subplots(figsize=(TEXT_WIDTH, 2.6))
+        axes.plot(used[loss].astype(float), ends[measure], "o")
+        for name in ends.index:
+            place = used[loss][name], ends[measure][name]
+            axes.annotate(name.removeprefix("search-2dgan-"), place, xytext=(5, 3),
+                          textcoords="offset points")
+        axes.set(xscale="log", xlabel=f"weight of {loss}", ylabel=f"{measure}, validation images",
+                 title=f"profile {profile}")
+        axes.margins(x=0.15, y=0.15)
+        yield figure, ""
+
+    return Panel({
+        "loss": Dropdown(options=["mse", "vgg", "efficientnet", "adversarial"], description="loss"),
+        "measure": Dropdown(options=[name for name in ("PSNR", "SSIM", "PSNR structure")
+                                     if name in ends], description="measure"),
+    }, draw)  # fmt: skip
+
+
+def own_image() -> Panel:
+    """An image of one's own by a method of choice; it stays on this machine."""
+    methods = ["2dgan", *map(str.lower, classical.METHODS)]
+
+    def draw(file: Sequence[dict], method) -> Iterator[Drawing]:
+        if not file:
+            yield np.full((64, 256), 235, np.uint8), "choose an image: PNG, JPEG or TIFF"
+            return
+        content = np.frombuffer(file[0]["content"], np.uint8)
+        image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
+        if image is None:
+            yield np.full((64, 256), 235, np.uint8), f"{file[0]['name']} is no image known here"
+            return
+        image = image if image.ndim == 2 else cv2.cvtColor(image[..., :3], cv2.COLOR_BGR2GRAY)
+        made, told = _enhanced(image, method)
+        yield np.concatenate([_stretched(image), made], axis=1), told
+
+    return Panel({"file": FileUpload(accept="image/*"),
+                  "method": Dropdown(options=methods, value="clahe", description="method")}, draw)
+
+
+def _enhanced(image: np.ndarray, method: str) -> tuple[np.ndarray, str]:
+    """Grey (H, W) by a method, as bytes, and what happened. Weights that are not there are told of,
+    and CLAHE takes the network's place."""
+    try:
+        from lib.own_images import enhance
+
+        return enhance(image, method, depth=8), method
+    except (ImportError, FileNotFoundError) as problem:
+        name = method.upper() if method.upper() in classical.METHODS else "CLAHE"
+        told = name if name == method.upper() else f"{name}, as there are no weights: {problem}"
+        return classical.METHODS[name](_stretched(image)), told
+
+
+def _stretched(image: np.ndarray) -> np.ndarray:
+    """Bytes as they are; other types from their least value to their greatest."""
+    if image.dtype == np.uint8:
+        return image
+    low, high = float(image.min()), float(image.max())
+    return np.rint((image - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
+
+
+def _slider(name: str, low: float, high: float, value: float) -> FloatSlider:
+    """One that draws when it is let go: a figure takes a fifth of a second."""
+    return FloatSlider(value, min=low, max=high, step=0.05, description=name,
+                       continuous_update=False)  # fmt: skip
+
+
+def _table(values: Mapping[str, float]) -> str:
+    return pd.Series(values).to_frame("").T.to_html(float_format="{:.3f}".format, index=False)
+
+
+def _png(picture: Figure | np.ndarray) -> bytes:
+    if isinstance(picture, np.ndarray):
+        return cv2.imencode(".png", picture)[1].tobytes()
+    file = io.BytesIO()
+    picture.savefig(file, format="png", dpi=110)
+    plt.close(picture)
+    return file.getvalue()

@@ -1,0 +1,117 @@
+"""What runs have left of images, by scene and method, beside what needs no training."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+import numpy as np
+import torch
+from torch import nn
+
+from lib import paths
+from lib.data import catalogue
+from lib.data.tensors import to_device, to_unit
+from lib.evaluation import classical
+from lib.losses.pixel import mse
+from lib.networks.two_d_gan import TwoDGAN
+from lib.results.runs import Run, find_runs
+from lib.results.tables import COMPONENTS, GENERATORS, METHODS
+from lib.training import record
+from lib.training.experiments import EXPERIMENTS, narrower
+from lib.training.profiles import PROFILES
+from lib.training.recipes.untrained import fit_tone_map
+from lib.training.run import load_generator
+
+SHOWN = 4  # scenes, where no run says which
+STEPS = 40  # of the short training of a network that is not stored
+Scenes = dict[str, dict[str, np.ndarray]]  # scene -> method -> bytes (H, W)
+
+
+def stored_runs(names: Iterable[str], profile: str, data: str | None = None) -> dict[str, Run]:
+    """Those of `names` that have a run as it should be, all of one profile: the one given or else
+    the largest that has any. Nothing is trained; what is not there is left out."""
+    for one in dict.fromkeys((profile, *PROFILES)):
+        found = {}
+        for name in names if _has_results(one) else ():
+            with suppress(FileNotFoundError, record.Damaged):
+                runs = find_runs(one, [name], [0], data, report=lambda *_: None)
+                found[name] = runs[name][0]
+        if found:
+            return found
+    return {}
+
+
+def _has_results(profile: str) -> bool:
+    published = paths.published_dir(profile)
+    return published.is_dir() or (published.parents[1] / profile).is_dir()
+
+
+def enhancement_scenes(profile: str, data: str | None = None) -> Scenes:
+    """The input, every classical method, the tone map and every trained network that is there, and
+    the reference last; of the images that the runs keep, else of the first test images."""
+    images = catalogue.load("enhancement", data, 128, PROFILES["smoke"].enhancement.limits)
+    names = [*METHODS.values(), *COMPONENTS]
+    runs = stored_runs([name for name in dict.fromkeys(names) if EXPERIMENTS[name].network],
+                       profile, data)  # fmt: skip
+    inputs, references, scenes = _examples(runs, images.test.degraded, images.test.reference,
+                                           images.test.names)  # fmt: skip
+    found = {"input": inputs}
+    found |= {name: classical.enhance(name, inputs) for name in classical.METHODS}
+    found |= {"tone map": fit_tone_map(images)(inputs)} | _outputs(runs)
+    return _by_scene(scenes, found | {"reference": references})
+
+
+def translation_scenes(profile: str, data: str | None = None) -> Scenes:
+    """The visible image in grey, the mean infrared image of training, every trained network that is
+    there, and the infrared image last."""
+    pairs = catalogue.load("flir", data, 128, PROFILES["smoke"].translation.limits)
+    runs = stored_runs([f"{name}-FLIR" for name in GENERATORS.values()], profile, data)
+    test = pairs.split["test"]
+    inputs, references, scenes = _examples(runs, pairs.visible[test], pairs.infrared[test],
+                                           [pairs.names[i] for i in test])  # fmt: skip
+    size = references.shape[1]
+    mean = pairs.infrared[pairs.split["train"]].mean(axis=0)
+    found = {"visible, grey": inputs.mean(axis=-1)}
+    if mean.shape == (size, size):
+        found["mean infrared"] = np.repeat(mean[None], len(inputs), axis=0)
+    found = {name: np.rint(those).astype(np.uint8) for name, those in found.items()}
+    return _by_scene(scenes, found | _outputs(runs) | {"infrared": references})
+
+
+def _examples(runs: dict[str, Run], inputs, references, names) -> tuple:
+    """Inputs, references and names of the scenes that all runs keep, else of the first few."""
+    if not runs:
+        return inputs[:SHOWN], references[:SHOWN], names[:SHOWN]
+    first = next(iter(runs.values()))
+    samples = first.samples()
+    return samples["input"], samples["reference"], first.record["examples"]
+
+
+def _outputs(runs: dict[str, Run]) -> dict[str, np.ndarray]:
+    return {name: run.samples()["output"] for name, run in runs.items()}
+
+
+def _by_scene(scenes: Iterable[str], found: dict[str, np.ndarray]) -> Scenes:
+    return {scene: {method: images[k] for method, images in found.items()}
+            for k, scene in enumerate(scenes)}  # fmt: skip
+
+
+def attentive_generator(profile: str, data: str | None = None) -> tuple[nn.Module, str]:
+    """C5 as it is stored with its weights, else a narrow one after a short training of its own on
+    eight images; and a line that says which."""
+    if run := stored_runs(["C5"], profile, data).get("C5"):
+        with suppress(FileNotFoundError, record.Damaged):
+            return load_generator(run.folder), f"C5, {run.record['trained']}, {run.dataset}"
+    pairs = catalogue.load("enhancement", data, 128, {"train": 8, "validation": 1, "test": 1}).train
+    cpu = torch.device("cpu")
+    x, y = (to_unit(to_device(part, cpu)) for part in (pairs.degraded, pairs.reference))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = TwoDGAN(narrower(EXPERIMENTS["C5"].network, 16))
+        optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
+        for _ in range(STEPS):
+            batch = torch.randperm(len(x))[:4]
+            loss = mse(network(x[batch]), y[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return network, f"C5 with 1/16 of the channels, trained here for {STEPS} steps on eight images"
