@@ -34,6 +34,8 @@ from lib.evaluation.attention import attention_weights, most_varied_channels
 from lib.figures.style import TEXT_WIDTH, show_grey
 from lib.lessons import toy
 from lib.metrics import average_gradient, information_entropy, psnr, ssim
+from lib.own_images import enhance
+from lib.own_images.tone import as_bytes
 from lib.results.runs import Run
 
 Drawing = tuple[Figure | np.ndarray, str]  # a picture, bytes where it is an array, and HTML
@@ -233,7 +235,7 @@ def own_image() -> Panel:
             return
         image = image if image.ndim == 2 else cv2.cvtColor(image[..., :3], cv2.COLOR_BGR2GRAY)
         made, told = _enhanced(image, method)
-        yield np.concatenate([_stretched(image), made], axis=1), told
+        yield np.concatenate([as_bytes(image), made], axis=1), told
 
     return Panel({"file": FileUpload(accept="image/*"),
                   "method": Dropdown(options=methods, value="clahe", description="method")}, draw)
@@ -243,21 +245,9 @@ def _enhanced(image: np.ndarray, method: str) -> tuple[np.ndarray, str]:
     """Grey (H, W) by a method, as bytes, and what happened. Weights that are not there are told of,
     and CLAHE takes the network's place."""
     try:
-        from lib.own_images import enhance
-
         return enhance(image, method, depth=8), method
-    except (ImportError, FileNotFoundError) as problem:
-        name = method.upper() if method.upper() in classical.METHODS else "CLAHE"
-        told = name if name == method.upper() else f"{name}, as there are no weights: {problem}"
-        return classical.METHODS[name](_stretched(image)), told
-
-
-def _stretched(image: np.ndarray) -> np.ndarray:
-    """Bytes as they are; other types from their least value to their greatest."""
-    if image.dtype == np.uint8:
-        return image
-    low, high = float(image.min()), float(image.max())
-    return np.rint((image - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
+    except FileNotFoundError as problem:
+        return enhance(image, "clahe", depth=8), f"CLAHE, as there are no weights: {problem}"
 
 
 def _slider(name: str, low: float, high: float, value: float) -> FloatSlider:
