@@ -1,7 +1,8 @@
 """Readers' copy of a profile's results, without weights: ./run_all.sh --profile P --publish.
 
-numbers.csv, claims.csv, tables, figures, the report, and of each run its record, history and
-metrics of the test images; of the first seed its sample images and attention maps as well.
+numbers.csv, claims.csv, tables, figures, the report, the notebooks as they ran, and of each run its
+record, history and metrics of the test images; of the first seed its sample images and attention
+maps as well.
 
 Runs that take days are made on several machines: what one has published another takes for its own
 (./run_all.sh --profile P --take-published) and goes on from there.
@@ -11,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from lib import paths
@@ -46,9 +48,12 @@ def publish(profile: str) -> str:
     new.mkdir(parents=True)
     for path in (source / name for name in COPIED if (source / name).exists()):
         if path.is_dir():
-            shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*", "notebooks"))
+            shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*"))
         else:
             shutil.copy(path, new)
+    for path in source.glob("executed/[!.]*.ipynb"):
+        if text := _for_readers(path):
+            write_text(new / "executed" / path.name, text)
     firsts: set[Path] = set()
     for path in done:
         runs = path.parent.parent
@@ -107,6 +112,25 @@ def _copy_run(folder: Path, to: Path, first: bool) -> None:
     for name in known["files"]:
         shutil.copy(folder / name, to)
     write_text(to / "run.json", json.dumps(known, indent=1) + "\n")
+
+
+def _for_readers(notebook: Path) -> str:
+    """A notebook as it ran, without what papermill notes and without places of this machine; empty
+    where it did not come to its end."""
+    read = json.loads(notebook.read_text(encoding="utf-8"))
+    noted = read["metadata"].pop("papermill", {"end_time": "published before"})
+    if not noted["end_time"] or noted.get("exception"):
+        return ""
+    for cell in read["cells"]:
+        for key in ("papermill", "execution"):
+            cell["metadata"].pop(key, None)
+    text = json.dumps(read, indent=1, ensure_ascii=False) + "\n"
+    text = re.sub(r"/[\w/.-]+/ipykernel_\d+/\d+\.py", "cell.py", text)  # where warnings arose
+    places = {noted.get("parameters", {}).get("data"): "data", str(notebook.parents[2]): "results",
+              sys.prefix: ".venv", str(paths.REPO): ".", str(Path.home()): "~"}  # fmt: skip
+    for place in sorted(filter(None, places), key=len, reverse=True):  # what lies in another first
+        text = re.sub(rf"(?<![\w.]){re.escape(place)}(?![\w-])", places[place], text)
+    return text
 
 
 def _mend_links(page: Path, source: Path, target: Path, results: Path) -> None:
