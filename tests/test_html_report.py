@@ -27,7 +27,8 @@ CLAIMS = pd.DataFrame([
     {"id": "best", "paper": "2dgan", "section": "Table 3", "claim": "Ours has the highest PSNR",
      "verdict_paper": "fails", "verdict_ours": "contradicted", "by_seed": "0: contradicted",
      "why": "1 of 2 fail: table3/Img1.PSNR/Ours 1 is not above table3/Img1.PSNR/HE 2 "
-            "[difference -1.5 to -0.5] (one seed: true of these networks, training again may differ)",
+            "[difference -1.5 to -0.5] (one seed: true of these networks, training again may "
+            "differ)",
      "seeds": "0", "steps": "20", "dataset": "faces"},
     {"id": "skips", "paper": "2dgan", "section": "Table 4", "claim": f"Skips help, {HOSTILE}",
      "verdict_paper": "holds", "verdict_ours": "not seen", "trained": "0.2 of 101 epochs",
@@ -329,8 +330,8 @@ def test_the_page_begins_with_what_was_found(soup):
     counted = [words(line) for line in enhancement.select(".counted li")]
     assert counted == ["1 ○ not seen", "1 ✗ contradicted"]
     assert "1 more agrees because we fitted" in words(enhancement)
-    assert re.search(r"\(Table 3\): 6 test images; trained .* of 101 epochs with 1/16 of the channels, "
-                     "seed 0 and 1", words(enhancement))  # fmt: skip
+    assert re.search(r"\(Table 3\): 6 test images; trained .* of 101 epochs with 1/16 of the "
+                     "channels, seed 0, 1", words(enhancement))  # fmt: skip
     assert "of 200 epochs" in words(translation) and "1 – not testable" in words(translation)
     assert "10 of 37 printed numbers" in words(translation)
     assert all(word in words(soup) for word in (
@@ -339,7 +340,8 @@ def test_the_page_begins_with_what_was_found(soup):
 
 
 @pytest.mark.parametrize("text, expected", [
-    ("16 is not above table3/PSNR/GF 17.5", "Table 3, all test images, PSNR: GF 17.5 dB: not below 16 dB"),
+    ("16 is not above table3/PSNR/GF 17.5",
+     "Table 3, all test images, PSNR: GF 17.5 dB: not below 16 dB"),
     ("table4/PSNR/C5 27.73 is not equal to table6/PSNR/L5 28.65",
      "Table 4, PSNR: C5 27.73 dB; Table 6, PSNR: L5 28.65 dB: not equal"),
     ("table2/Generator/Parameters (M) 12.3 is within 0.24 of 12.18",
@@ -391,8 +393,8 @@ def test_figures_stand_beside_the_page(soup):
     shown = [link["href"] for link in soup.select("figure > a")]
     assert shown == [f"../figures/{name}" for name in (
         "2dgan_fig10.png", "2dgan_fig9.png", "gn_fig6.svg", "gn_of_our_own.png")]  # fmt: skip
-    unfolded = [link["href"] for link in soup.select("figure > a") if not link.find_parent("details")]
-    assert unfolded == shown[:1]  # one of each paper, where it is there
+    folded = soup.select("details figure > a")
+    assert [link["href"] for link in folded] == shown[1:]  # one of each paper, where it is there
     images = soup.select("figure img")
     assert [image["src"] for image in images] == shown
     assert all(image["loading"] == "lazy" and image["alt"] for image in images)
@@ -540,20 +542,22 @@ def test_in_a_browser(full_page, tmp_path):
                                     tab.evaluate(f"{style}.color")) > 4.5
                 shot = tab.screenshot(tmp_path / f"{width}_{'dark' if dark else 'light'}.png")
                 assert shot.stat().st_size > 20_000
-                for folded in (True, False):
-                    if not folded:
-                        tab.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+                for opened in (False, True):
+                    tab.evaluate("document.querySelectorAll('details')"
+                                 f".forEach(part => part.open = part.open || {str(opened).lower()})")
                     assert tab.evaluate("document.documentElement.scrollWidth") <= width
-                    wide = """[...document.querySelectorAll('th[scope=row], .card, .claim, .numbers')]
-                              .filter(e => e.scrollWidth > e.clientWidth + 1).length"""
-                    assert tab.evaluate(wide) == 0
+                    boxes = "th[scope=row], .card, .claim, .numbers"
+                    assert tab.evaluate(f"""[...document.querySelectorAll('{boxes}')]
+                        .filter(e => e.scrollWidth > e.clientWidth + 1).length""") == 0
         tab.open(page, 400)
-        assert tab.evaluate("getComputedStyle(document.querySelector('td.number'), '::before').content")
-        # ours and the paper's beside each other
-        assert tab.evaluate("""[...document.querySelectorAll('details[open] td.number')].every(cell => {
-            const [ours, paper] = ['.ours', '.paper'].map(name => cell.querySelector(name)
-                .getBoundingClientRect());
-            return ours.right <= paper.left && paper.right <= innerWidth && ours.top < paper.bottom})""")
+        # the name of its column before each number, ours and the paper's beside each other
+        assert tab.evaluate("""getComputedStyle(document.querySelector('td.number'), '::before')
+            .content""") == '"FLOPs (G)"'
+        assert tab.evaluate("""[...document.querySelectorAll('[open] td.number')].every(cell => {
+            const [ours, paper] = ['.ours', '.paper'].map(name =>
+                cell.querySelector(name).getBoundingClientRect());
+            return ours.right <= paper.left && paper.right <= innerWidth
+                && ours.top < paper.bottom})""")
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
@@ -565,7 +569,7 @@ def test_a_link_into_what_is_folded_opens_it(page, tmp_path):
         tab.evaluate("document.querySelector('a[href=\"#run-TIECNN-seed1\"]').click()")
         tab.evaluate("new Promise(done => setTimeout(done, 100))")
         assert tab.evaluate(f"{run}.checkVisibility()") is True
-        assert -1 < tab.evaluate("document.querySelector(':target').getBoundingClientRect().top") < 900
+        assert -1 < tab.evaluate(f"{run}.getBoundingClientRect().top") < 900
         tab.evaluate("document.getElementById('runs').open = false")  # and the same link once more
         tab.evaluate("document.querySelector('a[href=\"#run-TIECNN-seed1\"]').click()")
         tab.evaluate("new Promise(done => setTimeout(done, 100))")

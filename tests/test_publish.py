@@ -113,7 +113,8 @@ def test_an_executed_notebook_tells_nothing_of_the_machine(results):
     for place in (results.parent.parent, paths.REPO, sys.prefix, Path.home(), "papermill", "/tmp/"):
         assert str(place) not in text.replace("https://example.org/root", ""), place
     [cell] = json.loads(text)["cells"]
-    assert cell["source"] == 'data = "data"' and cell["metadata"] == {"tags": ["injected-parameters"]}
+    assert cell["source"] == 'data = "data"'
+    assert cell["metadata"] == {"tags": ["injected-parameters"]}
     [output] = cell["outputs"]
     assert output["text"] == ["results/smoke/runs ./lib/x.py .venv/lib data/a.png ~/b",
                               "cell.py:1: UserWarning: https://example.org/root"]  # fmt: skip
@@ -234,7 +235,10 @@ def test_refusals_are_one_line(results, capsys):
     assert not (results.parent / "published/smoke").exists()
 
 
-def test_large_results_are_warned_of(results, monkeypatch, capsys):
-    monkeypatch.setattr(module, "LARGE", 1000)
+@pytest.mark.parametrize("limit, told", [("LARGE", "all published results are"),
+                                         ("LARGE_NOTEBOOKS", "its notebooks are")])  # fmt: skip
+def test_large_results_are_warned_of(results, monkeypatch, capsys, limit, told):
+    monkeypatch.setattr(module, limit, 100)
     assert run_all.main(["--profile", "smoke", "--publish"]) == 0
-    assert "WARNING: all published results are" in capsys.readouterr().out
+    assert f"WARNING: {told}" in (output := capsys.readouterr().out)
+    assert output.count("WARNING") == 1

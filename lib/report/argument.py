@@ -1,4 +1,4 @@
-"""Why a claim or a statement is judged as it is: what lib.papers.checks writes, in a reader's words.
+"""Why a claim or a statement is judged so: what lib.papers.checks writes, in a reader's words.
 
 `4 of 24 fail: table3/Img1.PSNR/Ours 18.88 is not above table3/Img1.PSNR/FUnIE 19.02; and 3 more`
 becomes "4 of 24 comparisons say otherwise" and "Table 3, image 1, PSNR: 2D-GAN 18.88 dB, FUnIE-GAN
@@ -85,8 +85,8 @@ def _side(text: str, paper: str) -> tuple[str, Markup]:
         return "", Markup.escape(text)
     place, name = place_and_name(cell, paper)
     said = f"{name} {_minus(value)}" + " dB" * ("PSNR" in place)
-    anchor = anchor_of(cell, paper)
-    return place, Markup('<a href="#{}">{}</a>').format(anchor, said) if anchor else Markup.escape(said)
+    link = Markup('<a href="#{}">{}</a>' if (anchor := anchor_of(cell, paper)) else "{1}")
+    return place, link.format(anchor, said)
 
 
 def _minus(numbers: str) -> str:

@@ -12,8 +12,7 @@ from markupsafe import Markup
 
 from lib.paths import results_dir
 from lib.provenance import digest
-from lib.report import wording
-from lib.report.wording import natural, run_anchor, slug, title
+from lib.report.wording import TITLES, natural, run_anchor, slug, title
 from lib.results.compare import compact
 from lib.results.runs import Run, results_of
 from lib.results.tables import TABLES
@@ -109,9 +108,9 @@ def protocols(recorded: Mapping[str, Sequence[Run]]) -> dict[str, list[dict]]:
                                    ("images", str(len(run.test_images))),
                                    ("seeds", str(run.record["seed"]))):  # fmt: skip
                     line[key][value] = None
-    return {paper: [{"name": name} | {key: " and ".join(its) for key, its in line.items()}
+    return {paper: [{"name": name} | {key: ", ".join(its) for key, its in line.items()}
                     for (of, name), line in found.items() if of == paper]
-            for paper in wording.TITLES}  # fmt: skip
+            for paper in TITLES}  # fmt: skip
 
 
 def list_figures(results: Path) -> list[Path]:

@@ -35,7 +35,7 @@ from lib.training.profiles import profile as profile_named
 from lib.verify import verify
 
 MAX_BYTES = 2_000_000  # of text; figures are files beside the page
-SHOWN_FIRST = ("2dgan_fig10", "gn_fig8")  # figures: one of each paper's method and what it lacks
+SHOWN_FIRST = ("2dgan_fig10", "gn_fig8")  # the figures that are not folded: each paper's ablation
 
 
 def write_report(profile: str, data: str | Path | None = None) -> Path:

@@ -23,6 +23,7 @@ COPIED = ("numbers.csv", "claims.csv", "tables", "figures", "report")
 OF_EACH_RUN = ("history.csv", "test_images.csv")
 OF_FIRST_SEED = ("samples.png", "attention.npz")
 LARGE = 25e6  # bytes of all published results, above which a repository gets unpleasant to clone
+LARGE_NOTEBOOKS = 8e6  # of a profile's executed notebooks, with the figures in them
 
 
 def publish(profile: str) -> str:
@@ -69,11 +70,14 @@ def publish(profile: str) -> str:
         target.rename(old)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
-    size, of_all = _size(target), _size(target.parent)
     what = "" if source == results else " (only runs, as there is no numbers.csv)"
-    told = f"published {profile} in {target}{what}: {size / 1e6:.1f} MB"
-    warning = f"; WARNING: all published results are {of_all / 1e6:.1f} MB"
-    return told + (warning if of_all > LARGE else "")
+    told = f"published {profile} in {target}{what}: {_size(target) / 1e6:.1f} MB"
+    large = (("all published results", target.parent, LARGE),
+             ("its notebooks", target / "executed", LARGE_NOTEBOOKS))  # fmt: skip
+    for name, folder, limit in large:
+        if (size := _size(folder)) > limit:
+            told += f"; WARNING: {name} are {size / 1e6:.1f} MB"
+    return told
 
 
 def take_published(profile: str) -> str:
