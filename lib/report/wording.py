@@ -23,8 +23,6 @@ VERDICTS = {  # of lib.results.claims and lib.papers.audit: (sign, CSS class)
     "not seen": ("○", "open"), "undecided": ("~", "open"), BELOW: ("~", "open"),
     "not testable": ("–", "none"), "not checkable": ("–", "none"), "fitted": ("≈", "none"),
 }  # fmt: skip
-
-
 GROUPS = {  # of verdicts on our numbers, in the order in which they are counted
     "seen": ("seen",), "not seen": ("not seen",), "contradicted": ("contradicted",),
     "undecided": ("undecided", BELOW), "not testable": ("not testable",),
