@@ -4,8 +4,11 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from skimage import data
 
 matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
 
 from lib.figures import images as figures  # noqa: E402
 from lib.figures.curves import cycle_losses, loss_curves  # noqa: E402
@@ -143,6 +146,32 @@ def test_saved_twice_gives_the_same_bytes(tmp_path, monkeypatch, vector, ending)
         save(loss_curves(history, "C5"), "test", "curves", vector)
         contents.append((tmp_path / "test" / "figures" / f"curves.{ending}").read_bytes())
     assert contents[0] == contents[1] and len(contents[0]) > 1000
+
+
+def test_a_notebook_shows_a_figure_once_and_small(tmp_path, monkeypatch):
+    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+    plt.close("all")
+    photo = data.camera()[:128, :128]
+    rows = {"reference": [photo] * 6, "degraded": [photo // 2] * 6, "output": [255 - photo] * 6}
+    shown = save(figures.rows_of_images(rows, list("abcdef"), "title"), "test", "rows")
+    assert shown.format == "jpeg" and 20_000 < len(shown.data) < 200_000
+    assert (tmp_path / "test/figures/rows.png").stat().st_size > 2 * len(shown.data)
+    curve = loss_curves(pd.DataFrame({"mse": [3.0, 2.0]}, index=pd.Index([1, 2])), "C5")
+    assert save(curve, "test", "curve", vector=True) is curve
+    assert not plt.get_fignums()  # else the notebook would show them again
+
+
+@pytest.mark.parametrize("text, width, lines", [
+    ("CycleGAN+unet_128", 0.9, ["CycleGAN+", "unet_128"]),
+    ("CycleGAN+ResNet+CBAM", 1.2, ["CycleGAN+ResNet+", "CBAM"]),
+    ("Ours (GN_CycleGAN)", 1.2, ["Ours", "(GN_CycleGAN)"]),
+    ("Ours(GN_CycleGAN)", 1.0, ["Ours", "(GN_CycleGAN)"]),
+    ("(a) HE", 0.9, ["(a) HE"]), ("osu\nFLIR_00497", 1.2, ["osu", "FLIR_00497"]),
+    ("resnet_9blocks", 0.7, ["resnet_", "9blocks"]), ("", 1, [""]),
+])  # fmt: skip
+def test_heads_do_not_touch(text, width, lines):
+    assert figures._wrap(text, width).splitlines() == [line for line in lines if line]
+    assert all(len(line) * 0.07 <= width for line in lines)
 
 
 def test_a_notebook_shows_the_code_that_runs():

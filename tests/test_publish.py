@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from lib.training.experiments import resolve
 from lib.training.run import load_generator, run
 
 PAGE = ('<a href="#top">a</a> <a href="../runs/C5/seed0/samples.png">b</a> '
-        '<a href="../runs/C5/seed1/samples.png#x">c</a> <a href="notebooks/x.html">d</a> '
+        '<a href="../runs/C5/seed1/samples.png#x">c</a> <a href="../executed/failed.ipynb">d</a> '
         '<a href="https://doi.org/1">e</a> '
         '<a href="../../../notebooks/x.ipynb#y">f</a>')  # fmt: skip
 
@@ -38,15 +40,32 @@ def make_run(results, experiment, seed):
     write_text(folder / "run.json", json.dumps(known))
 
 
+def executed(results, noted):
+    """A notebook as papermill leaves it, with a path of this machine wherever there can be one."""
+    data = str(results.parent.parent / "images")
+    told = f"{results}/runs {paths.REPO}/lib/x.py {sys.prefix}/lib {data}/a.png {Path.home()}/b"
+    warned = "/tmp/ipykernel_12/345.py:1: UserWarning: https://example.org/root"
+    cell = {"cell_type": "code", "source": f'data = "{data}"', "execution_count": 1,
+            "metadata": {"papermill": {"status": "done"}, "tags": ["injected-parameters"]},
+            "outputs": [{"output_type": "stream", "name": "stderr", "text": [told, warned]}]}
+    papermill = noted | {"parameters": {"data": data}, "output_path": str(results / "executed")}
+    return {"cells": [cell], "nbformat": 4, "nbformat_minor": 5, "metadata": {
+        "papermill": papermill, "kernelspec": {"name": "python3"}}}  # fmt: skip
+
+
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     monkeypatch.setenv("IR_RESULTS", str(tmp_path / "results"))
     monkeypatch.setattr(module, "LARGE", 25e6)
     results = paths.results_dir("smoke")
     write_text(tmp_path / "notebooks/x.ipynb", "{}")
-    for name in ("numbers.csv", "claims.csv", "tables/a.csv", "figures/b.svg", "executed/x.ipynb",
-                 "report/notebooks/x.html", "stamps/x.json", "tables/.hidden"):  # fmt: skip
+    for name in ("numbers.csv", "claims.csv", "tables/a.csv", "figures/b.svg", "stamps/x.json",
+                 "tables/.hidden", "executed/.x.ipynb"):  # fmt: skip
         write_text(results / name, name)
+    for name, noted in (("done", {"end_time": "12:00", "exception": None}),
+                        ("running", {"end_time": None, "exception": None}),
+                        ("failed", {"end_time": "12:00", "exception": True})):  # fmt: skip
+        write_text(results / f"executed/{name}.ipynb", json.dumps(executed(results, noted)))
     write_text(results / "report/index.html", PAGE)
     for experiment, seeds in (("C5", (0, 1, 10)), ("GN", (10, 2))):
         for seed in seeds:
@@ -68,9 +87,10 @@ def test_readers_get_all_but_weights_and_samples_of_one_seed(results):
     for run, files in of_runs.items():
         assert sum(name.startswith(f"runs/{run}/") for name in found) == files, run
     assert {name for name in found if not name.startswith("runs/")} == {
-        "numbers.csv", "claims.csv", "tables/a.csv", "figures/b.svg", "report/index.html"}
+        "numbers.csv", "claims.csv", "tables/a.csv", "figures/b.svg", "report/index.html",
+        "executed/done.ipynb"}  # fmt: skip
     assert not any("weights" in name for name in found)
-    for name in found.keys() - {"report/index.html"}:
+    for name in found.keys() - {"report/index.html", "executed/done.ipynb"}:
         assert found[name] == (results / name).read_bytes() or name.endswith("run.json")
 
 
@@ -85,6 +105,23 @@ def test_published_runs_can_be_read_and_damage_is_found(results):
     (run / "history.csv").write_text("other")
     with pytest.raises(record.Damaged, match="history.csv"):
         read_run(run)
+
+
+def test_an_executed_notebook_tells_nothing_of_the_machine(results):
+    publish("smoke")
+    text = (results.parent / "published/smoke/executed/done.ipynb").read_text()
+    for place in (results.parent.parent, paths.REPO, sys.prefix, Path.home(), "papermill", "/tmp/"):
+        assert str(place) not in text.replace("https://example.org/root", ""), place
+    [cell] = json.loads(text)["cells"]
+    assert cell["source"] == 'data = "data"'
+    assert cell["metadata"] == {"tags": ["injected-parameters"]}
+    [output] = cell["outputs"]
+    assert output["text"] == ["results/smoke/runs ./lib/x.py .venv/lib data/a.png ~/b",
+                              "cell.py:1: UserWarning: https://example.org/root"]  # fmt: skip
+    shutil.rmtree(results)  # only what was published is there, and it stays
+    make_run(results, "C5", 0)
+    publish("smoke")
+    assert (results.parent / "published/smoke/executed/done.ipynb").read_text() == text
 
 
 def test_links_lead_to_what_is_published_or_are_text(results):
@@ -198,7 +235,10 @@ def test_refusals_are_one_line(results, capsys):
     assert not (results.parent / "published/smoke").exists()
 
 
-def test_large_results_are_warned_of(results, monkeypatch, capsys):
-    monkeypatch.setattr(module, "LARGE", 1000)
+@pytest.mark.parametrize("limit, told", [("LARGE", "all published results are"),
+                                         ("LARGE_NOTEBOOKS", "its notebooks are")])  # fmt: skip
+def test_large_results_are_warned_of(results, monkeypatch, capsys, limit, told):
+    monkeypatch.setattr(module, limit, 100)
     assert run_all.main(["--profile", "smoke", "--publish"]) == 0
-    assert "WARNING: all published results are" in capsys.readouterr().out
+    assert f"WARNING: {told}" in (output := capsys.readouterr().out)
+    assert output.count("WARNING") == 1

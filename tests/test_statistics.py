@@ -9,6 +9,7 @@ from scipy.stats import t, ttest_1samp
 
 from lib.evaluation.statistics import SMALLEST_P, estimate, interval_coverage
 from lib.results.compare import LEVEL, as_text, differences, method_means, store_table
+from lib.results.numbers import four_digits
 from lib.results.runs import Run
 
 
@@ -163,10 +164,19 @@ def test_means_have_intervals_over_seeds_and_images(runs):
     assert table.loc["CUT", "why"] == "no weights here" and table.loc["CUT", "PSNR"] == 3
 
 
-def test_a_table_is_written_and_shown_rounded(results, runs):
+@pytest.mark.parametrize("value, text", [
+    (27.1, "27.10"), (0.81234, "0.8123"), (-1.5, "-1.500"), (1234.4, "1234"), (np.nan, "–")])
+def test_four_digits(value, text):
+    assert four_digits(value) == text
+
+
+def test_a_table_is_written_and_shown_compact(results, runs):
+    """A mean and its interval are one cell to read and three columns in the file."""
     means = method_means({"A": runs["A"]}, ["PSNR"])
     shown = store_table(means, "test", "some_table")
-    assert shown.loc["A", "PSNR"] == round(means.loc["A", "PSNR"], 4)
+    values = means.loc["A", ["PSNR", "PSNR low", "PSNR high"]].map(four_digits)
+    assert shown.loc["A", "PSNR [95 %]"] == "{} [{}, {}]".format(*values)
+    assert [*shown] == ["PSNR [95 %]", "n_images", "seeds", "dataset", "precision"]
     stored = pd.read_csv(results / "tables" / "some_table.csv", index_col="method")
     assert stored.loc["A", "PSNR"] == pytest.approx(means.loc["A", "PSNR"], rel=1e-5)
     assert stored.loc["A", "dataset"] == "some data" and stored.loc["A", "n_images"] == 50

@@ -5,7 +5,7 @@ the square in which the real image has most texture.
 """
 
 import math
-import textwrap
+import re
 from collections.abc import Mapping, Sequence
 
 import cv2
@@ -202,8 +202,16 @@ def _overlay(visible: np.ndarray, infrared: np.ndarray) -> np.ndarray:
 
 
 def _wrap(text: str, width: float) -> str:
-    """`text` on lines of at most `width` inches, broken after + or _ or at a space."""
-    letters = max(int(width / 0.06), 6)  # of 7 or 8 points
-    parts = text.replace("+", "+ ").replace("_", "_ ")  # textwrap breaks at spaces only
-    lines = [textwrap.fill(line, letters + 1) for line in parts.splitlines()]
-    return "\n".join(lines).replace("+ ", "+").replace("_ ", "_")
+    """`text` on lines of at most `width` inches, broken at a space, after + and before (; what is
+    longer than a line also after _ / and -."""
+    letters = max(int(width / 0.07), 6)  # of 8 points
+    lines = []
+    for given in text.splitlines():
+        lines.append("")
+        for piece in filter(None, re.split(r"(?<=[+ ])|(?=\()", given)):
+            parts = [piece] if len(piece.rstrip()) <= letters else re.split(r"(?<=[_/-])", piece)
+            for part in parts:
+                if lines[-1] and len(lines[-1] + part.rstrip()) > letters:
+                    lines.append("")
+                lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,11 +1,15 @@
 """One look for all figures, and one way to save them."""
 
+import io
+
 import matplotlib.pyplot as plt
+from IPython.display import Image
 from matplotlib.figure import Figure
 
 from lib.paths import results_dir
 
 DPI = 300
+SHOWN_DPI = 110  # in notebooks
 TEXT_WIDTH = 7.2  # inches, two journal columns
 
 plt.rcParams.update(
@@ -22,20 +26,25 @@ plt.rcParams.update(
 )
 
 
-def save(figure: Figure, profile: str, name: str, vector: bool = False) -> Figure:
-    """Write results/<profile>/figures/<name>.png, or .svg for lines; returns the figure.
+def save(figure: Figure, profile: str, name: str, vector: bool = False) -> Figure | Image:
+    """Write results/<profile>/figures/<name>.png, or .svg for lines; returns what a notebook shows.
 
-    The figure is closed for pyplot, so that a notebook shows it once: as the value of its cell.
+    That is the figure itself for lines and, as notebooks are published and must stay small, a JPEG
+    for images. The figure is closed for pyplot, so that a notebook shows it once: as the value of
+    its cell.
     """
     folder = results_dir(profile) / "figures"
     folder.mkdir(exist_ok=True)
+    plt.close(figure)
     if vector:
         figure.savefig(folder / f"{name}.svg", bbox_inches="tight",
                        metadata={"Date": None, "Creator": None})  # fmt: skip
-    else:
-        figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
-    plt.close(figure)
-    return figure
+        return figure
+    figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
+    shown = io.BytesIO()
+    figure.savefig(shown, format="jpeg", dpi=SHOWN_DPI,
+                   pil_kwargs={"quality": 88, "subsampling": 0})  # fmt: skip
+    return Image(shown.getvalue(), format="jpeg")
 
 
 def show_grey(axes, image, title: str = "") -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from markupsafe import Markup
 
 from lib.paths import results_dir
 from lib.provenance import digest
-from lib.report.wording import natural, run_anchor, slug, title
-from lib.results.runs import results_of
+from lib.report.wording import TITLES, natural, run_anchor, slug, title
+from lib.results.compare import compact
+from lib.results.runs import Run, results_of
 from lib.results.tables import TABLES
 from lib.training import record
 from lib.training.experiments import EXPERIMENTS
@@ -84,10 +85,32 @@ def further_tables(results: Path) -> list[tuple[str, str, str, Markup]]:
 
 
 def table_html(path: Path) -> Markup:
-    """A CSV file as an HTML table, its text unchanged."""
+    """A CSV file as an HTML table, its text unchanged but for means, which stand in one cell with
+    their intervals (`lib.results.compare.compact`)."""
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    frame = frame.set_index(frame.columns[0]).rename_axis(index=None, columns=frame.columns[0])
+    means = [name for name in frame if f"{name} low" in frame]
+    numeric = [f"{name}{end}" for name in means for end in ("", " low", " high")]
+    frame[numeric] = frame[numeric].apply(pd.to_numeric)
+    frame = compact(frame.set_index(frame.columns[0]))
+    frame = frame.rename_axis(index=None, columns=frame.index.name)
     return Markup(frame.to_html(border=0))
+
+
+def protocols(recorded: Mapping[str, Sequence[Run]]) -> dict[str, list[dict]]:
+    """What the networks of each paper's tables were trained for: one line a data set, with its
+    `name`, the `tables`, how many test `images`, what `shares` of the paper's protocol, `seeds`."""
+    found: dict[tuple[str, str], dict[str, dict]] = {}
+    for (paper, item), table in TABLES.items():
+        for run in (run for name in table.experiments for run in recorded.get(name, ())):
+            if run.trained:
+                line = found.setdefault((paper, run.dataset), defaultdict(dict))
+                for key, value in (("tables", item.removeprefix("table")), ("shares", run.share),
+                                   ("images", str(len(run.test_images))),
+                                   ("seeds", str(run.record["seed"]))):  # fmt: skip
+                    line[key][value] = None
+    return {paper: [{"name": name} | {key: ", ".join(its) for key, its in line.items()}
+                    for (of, name), line in found.items() if of == paper]
+            for paper in TITLES}  # fmt: skip
 
 
 def list_figures(results: Path) -> list[Path]:

@@ -1,11 +1,11 @@
 """All results of a profile as one page: results/<profile>/report/index.html.
 
-    python -m lib.report.html smoke                  the page
-    python -m lib.report.html smoke --notebooks      and the executed notebooks as HTML beside it
+    python -m lib.report.html smoke
 
-The page needs no network and no scripts, and may be copied with the rest of results/<profile>: it
-links to nothing outside but published runs, where none were made here. Each number on it is the
-text of numbers.csv and leads to the run, or to the notebook, that it comes from.
+The page needs no network, and may be copied with the rest of results/<profile>: it links to nothing
+outside but published runs, where none were made here. Each number on it is the text of numbers.csv
+and leads to the run, or to the notebook, that it comes from. What is folded opens by itself where a
+link leads into it, by the one script there is; without it everything can be opened by hand.
 """
 
 import argparse
@@ -23,7 +23,10 @@ from lib.papers.ledger import read_ledger
 from lib.paths import REPO, results_dir
 from lib.provenance import git_commit
 from lib.report import wording
-from lib.report.evidence import PAGE, caption, data_sets, further_tables, list_figures, read_runs
+from lib.report.argument import argument
+from lib.report.evidence import (
+    PAGE, caption, data_sets, further_tables, list_figures, protocols, read_runs,
+)  # fmt: skip
 from lib.report.page_tables import make_tables
 from lib.results.claims import recorded_runs
 from lib.results.numbers import COLUMNS
@@ -32,6 +35,7 @@ from lib.training.profiles import profile as profile_named
 from lib.verify import verify
 
 MAX_BYTES = 2_000_000  # of text; figures are files beside the page
+SHOWN_FIRST = ("2dgan_fig10", "gn_fig8")  # the figures that are not folded: each paper's ablation
 
 
 def write_report(profile: str, data: str | Path | None = None) -> Path:
@@ -49,64 +53,31 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
                                 f"{profile} first")  # fmt: skip
     verdict = verify(profile, data)
     runs = read_runs(profile, verdict)
+    recorded = recorded_runs(profile, numbers)
     tables = make_tables(numbers, verdict.rests_on, {run["where"]: run["problems"] for run in runs},
-                         recorded_runs(profile, numbers))  # fmt: skip
+                         recorded)  # fmt: skip
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGE), autoescape=True,
                                      undefined=jinja2.StrictUndefined, trim_blocks=True,
                                      lstrip_blocks=True)  # fmt: skip
     environment.filters |= {name: getattr(wording, name)
-                            for name in ("sign", "slug", "breakable", "worded")}  # fmt: skip
+                            for name in ("sign", "short", "slug", "breakable", "worded")}
+    environment.filters |= {"argument": argument, "caption": caption}
     text = environment.get_template("index.html.j2").render(
-        profile=profile, titles=wording.TITLES, commit=git_commit(),
+        profile=profile, titles=wording.TITLES, groups=wording.GROUPS, commit=git_commit(),
         style=Markup((PAGE / "style.css").read_text(encoding="utf-8")),
+        protocols=protocols(recorded),
         tables=tables, cells=[cell for table in tables for cell in table["cells"]],
         verified=verdict, problems=[p for p in verdict.problems if p.kind != "stale"],
         claims=None if claims is None else claims.to_dict("records"),
         audit=audit_table().to_dict("records"),
         ledger=read_ledger(REPO), runs=runs, data_sets=data_sets(runs, verdict.unchecked_data),
         further=further_tables(results), notebooks=NOTEBOOKS,
-        executed=[f"notebooks/{path.name}" for path in results.glob("report/notebooks/*.html")],
-        figures=[(f"../figures/{p.name}", caption(p.stem)) for p in list_figures(results)],
+        executed=[path.stem for path in results.glob("executed/*.ipynb")],
+        figures=list_figures(results), shown_first=SHOWN_FIRST,
     )  # fmt: skip
     if len(text.encode()) >= MAX_BYTES:
         raise ValueError(f"the page has {len(text.encode())} bytes, more than {MAX_BYTES}")
     return write_text(results / "report" / "index.html", text)
-
-
-def write_notebooks(profile: str) -> list[Path]:
-    """Executed notebooks as HTML that needs no network: report/notebooks/<name>.html.
-
-    Returns the pages that are there now. One that is newer than its notebook's executed copy is
-    left alone; a notebook that is still running has none.
-    """
-    import nbformat
-    from nbconvert import HTMLExporter  # takes a while to import
-
-    exporter = HTMLExporter(mathjax_url="", require_js_url="", mermaid_js_url="",
-                            mermaid_layout_elk_js_url="")  # scripts that would be fetched
-    results, pages = results_dir(profile), []
-    for known in NOTEBOOKS:
-        path = results / "executed" / f"{known.name}.ipynb"
-        page = results / "report" / f"notebooks/{known.name}.html"
-        if not path.is_file():
-            continue
-        if not page.is_file() or page.stat().st_mtime < path.stat().st_mtime:
-            notebook = nbformat.read(path, as_version=4)
-            if notebook.metadata.get("papermill", {}).get("end_time", "") is None:
-                continue
-            _without_widgets(notebook)
-            text, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
-            write_text(page, text.replace('<script src=""></script>', ""))
-        pages.append(page)
-    return pages
-
-
-def _without_widgets(notebook) -> None:
-    """Leave of each widget the picture beside it: to show itself, it would fetch scripts."""
-    notebook.metadata.pop("widgets", None)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def _read(path: Path) -> pd.DataFrame | None:
@@ -119,21 +90,12 @@ def main(arguments: list[str] | None = None) -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("profile", help="a profile's name, or its folder, e.g. results/smoke")
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
-    parser.add_argument("--notebooks", action="store_true",
-                        help="make pages of all executed notebooks as well")
     given = parser.parse_args(arguments)
     profile = Path(given.profile).name
     if "/" in given.profile:
         os.environ["IR_RESULTS"] = str(Path(given.profile).resolve().parent)
     try:
         profile_named(profile)
-        if given.notebooks:
-            pages = write_notebooks(profile)
-            if not pages:
-                raise FileNotFoundError(
-                    f"{results_dir(profile) / 'executed'} holds no notebook that was run to its "
-                    f"end: run ./run_all.sh --profile {profile} first. index.html stays as it was")
-            print(f"{len(pages)} notebooks are pages now, in {pages[0].parent}")
         page = write_report(profile, given.data)
     except (ValueError, FileNotFoundError) as problem:
         print(f"error: {problem}", file=sys.stderr)

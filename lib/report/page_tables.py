@@ -11,7 +11,7 @@ from lib.results.numbers import name_of
 from lib.results.runs import Run, measure
 from lib.results.tables import FITTED, TABLES, notebook_of
 
-ABOUT = {"n_images": "n = {}", "dataset": "{}", "seeds": "seed {}"}  # what a number was measured on
+ABOUT = {"n_images": "{}", "dataset": "{}", "seeds": "seed {}"}  # what a number was measured on
 
 Line = Mapping[str, str]  # a row of numbers.csv
 
@@ -51,6 +51,7 @@ def make_tables(
         rows, columns = part["row"].unique(), part["column"].unique()
         tables.append({
             "anchor": slug(f"{paper}-{item}"), "title": title(paper, item), "paper": paper,
+            "name": f"{paper}_{item}",
             "about": about(common), "columns": columns, "cells": cells.values(), "notes": notes,
             "rows": [(row, [cells.get((row, column)) for column in columns]) for row in rows],
             "notebook": notebook_of(paper, item),
@@ -67,7 +68,8 @@ def origins_of(
     if not line["reproduced"]:
         return []
     if item == "prose":
-        return [(in_words(cell), cell_anchor(paper, cell)) for cell in line["source"].split(", ")]
+        return [(in_words(cell, paper), cell_anchor(paper, cell))
+                for cell in line["source"].split(", ")]
     if TABLES[paper, item].counted:
         return [("", f"notebook-{notebook_of(paper, item)}")]
     cell, found = TABLES[paper, item].cells[line["row"], line["column"]], []
@@ -115,7 +117,9 @@ def spread(line: Line) -> str:
 
 def about(given: Line) -> str:
     """How many images, which data set and seeds: what stands behind a number."""
-    listed = {"seeds": re.sub(r"(?<=\d) ", ", ", given.get("seeds", "").replace(" / ", "/"))}
+    images, seeds = given.get("n_images", ""), given.get("seeds", "").replace(" / ", "/")
+    listed = {"n_images": images and f"{images} image{'s' * (images != '1')}",
+              "seeds": re.sub(r"(?<=\d) ", ", ", seeds)}  # fmt: skip
     return ", ".join(ABOUT[field].format(text) for field, text in (given | listed).items() if text)
 
 

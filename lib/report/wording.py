@@ -8,14 +8,30 @@ from markupsafe import Markup, escape
 
 from lib.papers import reported
 from lib.results.claims import BELOW
+from lib.training.experiments import EXPERIMENTS
 
 TITLES = {"2dgan": "2D-GAN", "gn_cyclegan": "GN_CycleGAN"}
+METHODS = {  # printed or an experiment's title -> in words
+    "Ours": "2D-GAN", "FUnIE": "FUnIE-GAN", "OG": "the degraded input",
+    "Ours(GN_CycleGAN)": "GN_CycleGAN", "Ours (GN_CycleGAN)": "GN_CycleGAN",
+    "Baseline(CycleGAN)": "CycleGAN", "the degraded image as it is": "the degraded input",
+    "mean and deviation set by linear regression": "the tone map",
+}  # fmt: skip
 VERDICTS = {  # of lib.results.claims and lib.papers.audit: (sign, CSS class)
     "seen": ("✓", "good"), "holds": ("✓", "good"), "consistent": ("✓", "good"),
     "contradicted": ("✗", "bad"), "inconsistent": ("✗", "bad"), "fails": ("✗", "bad"),
     "not seen": ("○", "open"), "undecided": ("~", "open"), BELOW: ("~", "open"),
-    "not testable": ("–", "none"), "not checkable": ("–", "none"),
+    "not testable": ("–", "none"), "not checkable": ("–", "none"), "fitted": ("≈", "none"),
 }  # fmt: skip
+GROUPS = {  # of verdicts on our numbers, in the order in which they are counted
+    "seen": ("seen",), "not seen": ("not seen",), "contradicted": ("contradicted",),
+    "undecided": ("undecided", BELOW), "not testable": ("not testable",),
+}  # fmt: skip
+
+
+def short(verdict: str) -> str:
+    """A verdict's group in GROUPS, else itself: what a badge says."""
+    return next((name for name, its in GROUPS.items() if verdict in its), verdict)
 
 
 def title(paper: str, item: str) -> str:
@@ -24,23 +40,49 @@ def title(paper: str, item: str) -> str:
     return f"{TITLES[paper]}, {what}"
 
 
-def in_words(cell: str) -> str:
-    """`table3/Img1.PSNR/Ours` as "Table 3, Img1, PSNR, Ours"."""
+def place_and_name(cell: str, paper: str) -> tuple[str, str]:
+    """`table3/Img1.PSNR/Ours` as "Table 3, image 1, PSNR" and "2D-GAN"; `C5/AG excess`, which no
+    table has, as "AG excess" and "C5"."""
     item, *names = cell.split("/")
-    parts = [part for name in names for part in name.split(".")]
-    return ", ".join([item.replace("table", "Table "), *parts])
+    if not names[1:]:
+        name, metric = item, names[0]
+        place = re.sub(r"^cycle_([ab])", lambda its: f"cycle loss {its[1].upper()},", metric)
+        known = EXPERIMENTS.get(name)
+        return place, name if not known or re.fullmatch(r"[CL]\d", name) else method(known.title)
+    by_row = paper == "gn_cyclegan" or item in ("prose", "table2")
+    name, metric = names if by_row else reversed(names)
+    parts = re.sub(r"^Img", "image ", metric).split(".")
+    if item == "table3" and paper == "2dgan" and len(parts) == 1:
+        parts = ["all test images", *parts]
+    return ", ".join([item.replace("table", "Table "), *parts]), method(name)
+
+
+def method(name: str) -> str:
+    """A method as the papers' readers call it: neither paper's own is "Ours" here."""
+    return METHODS.get(name, name)
+
+
+def in_words(cell: str, paper: str) -> str:
+    """`table3/Img1.PSNR/Ours` as "Table 3, image 1, PSNR, 2D-GAN"."""
+    return ", ".join(place_and_name(cell, paper))
 
 
 def worded(text: str, paper: str) -> Markup:
-    """Text in which each cell's key is a link to that cell, in words; that of all test images in
-    Table 3, which prints three, a link to the first."""
+    """Text in which each printed cell's key is a link to that cell, in words."""
     link = Markup('<a href="#{}">{}</a>')
     parts = _cells(paper).split(text)  # keys at the odd places
     for k in range(1, len(parts), 2):
-        printed = re.sub(r"^table3/(AG|IE|PSNR|SSIM)/", r"table3/Img1.\1/", parts[k])
-        cell = printed if paper == "2dgan" else parts[k]
-        parts[k] = link.format(cell_anchor(paper, cell), in_words(parts[k]))
+        parts[k] = link.format(anchor_of(parts[k], paper), in_words(parts[k], paper))
     return Markup().join(parts)
+
+
+def anchor_of(cell: str, paper: str) -> str:
+    """Where a cell stands in the page; that of all test images in Table 3, which prints three, at
+    the first; empty where the paper prints none."""
+    if not _cells(paper).fullmatch(cell):
+        return ""
+    printed = re.sub(r"^table3/(AG|IE|PSNR|SSIM)/", r"table3/Img1.\1/", cell)
+    return cell_anchor(paper, printed if paper == "2dgan" else cell)
 
 
 @cache

@@ -13,6 +13,7 @@ from scipy.stats import false_discovery_control
 from lib.evaluation.statistics import estimate
 from lib.files import write_text
 from lib.paths import results_dir
+from lib.results.numbers import four_digits, with_interval
 from lib.results.runs import Run
 
 LEVEL = 0.05  # share of wrong ones, at most, that is to be expected among what is established
@@ -20,14 +21,31 @@ pd.set_option("display.max_columns", None)  # else PSNR and SSIM are cut out of 
 
 
 def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
-    """Write a table to tables/<name>.csv; returns it rounded, to be shown.
+    """Write a table to tables/<name>.csv; returns it `compact`, to be shown.
 
     An index without names holds methods.
     """
     label = list(frame.index.names) if any(frame.index.names) else "method"
     text = frame.to_csv(index_label=label, float_format="%.6g", lineterminator="\n")
     write_text(results_dir(profile) / "tables" / f"{name}.csv", text)
-    return frame.round(4)
+    return compact(frame)
+
+
+def compact(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table for reading, as text: a mean with its 95 % interval, the columns `X`, `X low` and
+    `X high`, in one cell, "27.10 [26.90, 27.30]"; single numbers to four digits."""
+    shown = {}
+    for column, values in frame.items():
+        name, _, end = str(column).rpartition(" ")
+        if end in ("low", "high") and name in frame:
+            continue
+        if f"{column} low" in frame:
+            ends = frame[f"{column} low"], frame[f"{column} high"]
+            shown[f"{column} [95 %]"] = with_interval(values, *ends)
+        else:
+            is_float = pd.api.types.is_float_dtype(values)
+            shown[column] = values.map(four_digits) if is_float else values.fillna("").map(str)
+    return pd.DataFrame(shown, frame.index)
 
 
 def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from lib.results.numbers import Number
 
 TIMES = "Inference time (ms)"  # measured once for a machine: nothing to compute it from again
 BATCH = 8  # what the paper's operations fit, see notebooks/17_2dgan_table2.ipynb
-DATASET = f"no images: untrained networks at {SIDE} px"
+DATASET = f"the networks as built, at {SIDE} px"
 
 
 def printed_counts(network: str) -> Counts:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lib.papers import reported
@@ -106,30 +107,43 @@ def comparison(profile: str, paper: str, item: str) -> pd.DataFrame:
 
 
 def spreads(profile: str, paper: str, item: str) -> pd.DataFrame:
-    """What one table's notebook measured, as text to show: mean, spread and how many, a row each.
+    """What one table's notebook measured, to be shown: mean, spread and how many, a row each.
 
     The standard deviation is over images (each by its mean over the seeds), the interval over
     images and seeds (`lib.evaluation.statistics`); of a single image the deviation is over seeds.
     """
-    part = merge(profile).loc[reported.cells(paper, item).index]
-    part = part[part["reproduced"] != ""].set_index(["row", "column"])
-    interval = (part["ci_low"] + " to " + part["ci_high"]).where(part["ci_low"] != "", "")
+    part = _typed(merge(profile).loc[reported.cells(paper, item).index])
+    part = part.dropna(subset="reproduced").set_index(["row", "column"])
     return pd.DataFrame({
-        "mean": part["reproduced"], "sd": part["sd"], "95 % interval": interval,
-        "images": part["n_images"], "seeds": part["seeds"], "dataset": part["dataset"],
+        "mean [95 %]": with_interval(part["reproduced"], part["ci_low"], part["ci_high"]),
+        "sd": part["sd"].map(four_digits), "images": part["n_images"],
+        "seeds": part["seeds"].str.split().map(len), "dataset": part["dataset"],
     })  # fmt: skip
 
 
+def four_digits(value: float) -> str:
+    """A number for reading, 27.1 as "27.10"; "–" for NaN."""
+    return "–" if math.isnan(value) else f"{value:#.4g}".rstrip(".")
+
+
+def with_interval(mean: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series:
+    """Means for reading, "27.10 [26.90, 27.30]"; alone where there is no interval."""
+    mean, low, high = (values.map(four_digits) for values in (mean, low, high))
+    return mean.where(low == "–", mean + " [" + low + ", " + high + "]")
+
+
 def style(frame: pd.DataFrame):
-    """A `comparison` for display: 4 decimals, differences above 0 blue and below 0 red."""
-    differences = [column for column in frame.columns if column[1] == "difference"]
-
-    def colour(value: float) -> str:
-        return "" if math.isnan(value) or value == 0 else f"color: {'blue' if value > 0 else 'red'}"
-
-    styler = frame.style.format(precision=4, na_rep="–").map(colour, subset=differences)
-    # pandas draws a random id otherwise, and the notebook would differ from run to run
+    """A `comparison` for display: ours beside the paper's, blue and ▲ above it, red and ▼ below."""
+    shown = {}
+    for column in frame.columns.unique(0):
+        apart = frame[column]["difference"]
+        sign = np.select([apart > 0, apart < 0], [" ▲", " ▼"], "")
+        shown[column, "paper"] = frame[column]["paper"].map(four_digits)
+        shown[column, "ours"] = frame[column]["ours"].map(four_digits) + sign
+    colours = {"▲": "color: blue", "▼": "color: red"}
+    styler = pd.DataFrame(shown).style.map(lambda text: colours.get(text[-1:], ""))
     caption = f"Ours measured on: {frame.attrs['dataset']}"
+    # pandas draws a random id otherwise, and the notebook would differ from run to run
     return styler.set_uuid(frame.attrs["name"]).set_caption(caption)
 
 

@@ -1,7 +1,8 @@
 """Readers' copy of a profile's results, without weights: ./run_all.sh --profile P --publish.
 
-numbers.csv, claims.csv, tables, figures, the report, and of each run its record, history and
-metrics of the test images; of the first seed its sample images and attention maps as well.
+numbers.csv, claims.csv, tables, figures, the report, the notebooks as they ran, and of each run its
+record, history and metrics of the test images; of the first seed its sample images and attention
+maps as well.
 
 Runs that take days are made on several machines: what one has published another takes for its own
 (./run_all.sh --profile P --take-published) and goes on from there.
@@ -11,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from lib import paths
@@ -21,6 +23,7 @@ COPIED = ("numbers.csv", "claims.csv", "tables", "figures", "report")
 OF_EACH_RUN = ("history.csv", "test_images.csv")
 OF_FIRST_SEED = ("samples.png", "attention.npz")
 LARGE = 25e6  # bytes of all published results, above which a repository gets unpleasant to clone
+LARGE_NOTEBOOKS = 8e6  # of a profile's executed notebooks, with the figures in them
 
 
 def publish(profile: str) -> str:
@@ -46,9 +49,12 @@ def publish(profile: str) -> str:
     new.mkdir(parents=True)
     for path in (source / name for name in COPIED if (source / name).exists()):
         if path.is_dir():
-            shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*", "notebooks"))
+            shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*"))
         else:
             shutil.copy(path, new)
+    for path in source.glob("executed/[!.]*.ipynb"):
+        if text := _for_readers(path):
+            write_text(new / "executed" / path.name, text)
     firsts: set[Path] = set()
     for path in done:
         runs = path.parent.parent
@@ -64,11 +70,14 @@ def publish(profile: str) -> str:
         target.rename(old)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
-    size, of_all = _size(target), _size(target.parent)
     what = "" if source == results else " (only runs, as there is no numbers.csv)"
-    told = f"published {profile} in {target}{what}: {size / 1e6:.1f} MB"
-    warning = f"; WARNING: all published results are {of_all / 1e6:.1f} MB"
-    return told + (warning if of_all > LARGE else "")
+    told = f"published {profile} in {target}{what}: {_size(target) / 1e6:.1f} MB"
+    large = (("all published results", target.parent, LARGE),
+             ("its notebooks", target / "executed", LARGE_NOTEBOOKS))  # fmt: skip
+    for name, folder, limit in large:
+        if (size := _size(folder)) > limit:
+            told += f"; WARNING: {name} are {size / 1e6:.1f} MB"
+    return told
 
 
 def take_published(profile: str) -> str:
@@ -107,6 +116,28 @@ def _copy_run(folder: Path, to: Path, first: bool) -> None:
     for name in known["files"]:
         shutil.copy(folder / name, to)
     write_text(to / "run.json", json.dumps(known, indent=1) + "\n")
+
+
+def _for_readers(notebook: Path) -> str:
+    """A notebook as it ran, without what papermill notes and without places of this machine; of a
+    widget the picture beside it. Empty where it did not come to its end."""
+    read = json.loads(notebook.read_text(encoding="utf-8"))
+    noted = read["metadata"].pop("papermill", {"end_time": "published before"})
+    if not noted["end_time"] or noted.get("exception"):
+        return ""
+    read["metadata"].pop("widgets", None)
+    for cell in read["cells"]:
+        for key in ("papermill", "execution"):
+            cell["metadata"].pop(key, None)
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    text = json.dumps(read, indent=1, ensure_ascii=False) + "\n"
+    text = re.sub(r"/[\w/.-]+/ipykernel_\d+/\d+\.py", "cell.py", text)  # where warnings arose
+    places = {noted.get("parameters", {}).get("data"): "data", str(notebook.parents[2]): "results",
+              sys.prefix: ".venv", str(paths.REPO): ".", str(Path.home()): "~"}  # fmt: skip
+    for place in sorted(filter(None, places), key=len, reverse=True):  # what lies in another first
+        text = re.sub(rf"(?<![\w.]){re.escape(place)}(?![\w-])", places[place], text)
+    return text
 
 
 def _mend_links(page: Path, source: Path, target: Path, results: Path) -> None:
