@@ -381,7 +381,7 @@ def test_tests_and_further_tables_are_there_as_stored(soup, results):
         if "PSNR low" in stored:  # a mean and its interval share a cell
             ends = [stored.pop(f"PSNR {end}")[0] for end in ("low", "high")]
             mean, *ends = (numbers.four_digits(float(text)) for text in (stored["PSNR"][0], *ends))
-            stored["PSNR"] = f"{mean} [{', '.join(ends)}]"
+            stored["PSNR"] = "{} [{},\xa0{}]".format(mean, *ends)
             stored = stored.rename(columns={"PSNR": "PSNR [95 %]"})
         rows = [[cell.get_text() for cell in row.find_all(["th", "td"])]
                 for row in shown.find_all("tr")]  # fmt: skip

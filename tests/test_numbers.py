@@ -224,7 +224,7 @@ def test_spreads_shows_what_was_measured(results):
     table = numbers.spreads("test", "2dgan", "table4")
     assert len(table) == 9  # C4's three missing numbers are not shown
     assert table.loc[("AG", "C3")].to_dict() == {
-        "mean [95 %]": "8.000 [7.000, 9.000]", "sd": "0.1250", "images": 20, "seeds": 3,
+        "mean [95 %]": "8.000 [7.000,\xa09.000]", "sd": "0.1250", "images": 20, "seeds": 3,
         "dataset": FACES,
     }  # fmt: skip
     assert "[" not in table.loc[("AG", "C4"), "mean [95 %]"]

@@ -175,7 +175,7 @@ def test_a_table_is_written_and_shown_compact(results, runs):
     means = method_means({"A": runs["A"]}, ["PSNR"])
     shown = store_table(means, "test", "some_table")
     values = means.loc["A", ["PSNR", "PSNR low", "PSNR high"]].map(four_digits)
-    assert shown.loc["A", "PSNR [95 %]"] == "{} [{}, {}]".format(*values)
+    assert shown.loc["A", "PSNR [95 %]"] == "{} [{},\xa0{}]".format(*values)
     assert [*shown] == ["PSNR [95 %]", "n_images", "seeds", "dataset", "precision"]
     stored = pd.read_csv(results / "tables" / "some_table.csv", index_col="method")
     assert stored.loc["A", "PSNR"] == pytest.approx(means.loc["A", "PSNR"], rel=1e-5)

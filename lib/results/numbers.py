@@ -127,9 +127,12 @@ def four_digits(value: float) -> str:
 
 
 def with_interval(mean: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series:
-    """Means for reading, "27.10 [26.90, 27.30]"; alone where there is no interval."""
+    """Means for reading, "27.10 [26.90, 27.30]"; alone where there is no interval.
+
+    A narrow column breaks before an interval, not within it: its space is a non-breaking one.
+    """
     mean, low, high = (values.map(four_digits) for values in (mean, low, high))
-    return mean.where(low == "–", mean + " [" + low + ", " + high + "]")
+    return mean.where(low == "–", mean + " [" + low + ",\xa0" + high + "]")
 
 
 def style(frame: pd.DataFrame):
