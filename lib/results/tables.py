@@ -203,12 +203,9 @@ _TABLES = (
     Notebook("27_precision", "do trainings in bf16 end where those in fp32 do?",
              experiments=("precision-*",), on_request=True),
 )  # fmt: skip
-NOTEBOOKS = (
-    *_LESSONS,
-    *_TABLES,
-    Notebook("90_summary", "summary of both papers",
-             after=tuple(nb.name for nb in _TABLES if not nb.on_request)),
-)
+_SUMMARY = Notebook("90_summary", "summary of both papers",
+                    after=tuple(nb.name for nb in _TABLES if not nb.on_request))  # fmt: skip
+NOTEBOOKS = tuple(sorted((*_LESSONS, *_TABLES, _SUMMARY), key=lambda notebook: notebook.name))
 
 
 def notebook_of(paper: str, item: str) -> str:
