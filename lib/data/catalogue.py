@@ -13,6 +13,8 @@ from lib.data.splits import SPLITS, Limits
 from lib.paths import data_root
 
 Data = EnhancementData | TranslationData
+# (key, data root, fingerprint) -> name of what was described: to ask the files costs half a second
+_names: dict[tuple[str, Path, str], str] = {}
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ def describe(key: str, root: Path | None = None) -> DataSet:
     name says so (`lib.data.sources`). Raises ValueError for an unknown key and a data set that is
     there but broken, FileNotFoundError where the root is no folder.
     """
-    return as_printed(_source(key).describe(data_root(root)))
+    folder = data_root(root)
+    dataset = as_printed(_source(key).describe(folder))
+    _names[key, folder, dataset.fingerprint] = dataset.name
+    return dataset
 
 
 def load(key: str, root: Path | None, size: int, limits: Limits | None = None) -> Data:
@@ -72,8 +77,10 @@ def load(key: str, root: Path | None, size: int, limits: Limits | None = None) -
     for split, n in limits.items():
         if split not in SPLITS or n < 1:
             raise ValueError(f"limit {split}={n}: at least 1, or None for all, of {SPLITS}")
-    data = _source(key).load(data_root(root), size, limits)
-    return replace(data, name=describe(key, root).name)
+    folder = data_root(root)
+    data = _source(key).load(folder, size, limits)
+    known = _names.get((key, folder, data.fingerprint))
+    return replace(data, name=known or describe(key, folder).name)
 
 
 def _source(key: str) -> Source:
