@@ -20,7 +20,7 @@ from lib.networks.unet_generator import UnetGenerator, UnetGeneratorConfig
 from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
 from lib.own_images import enhance, files, passes, ship, shipped, tone, translate
 from lib.training import run as running
-from lib.training.recipes.untrained import fit_tone_map
+from lib.training.recipes import untrained
 
 WIDE_RANGE = tone.Tone(low=39.0, high=96.0, least=12.0, most=137.0)  # like those of C5-wide
 
@@ -259,10 +259,10 @@ def test_images_without_content_stay_finite(image):
 
 def test_the_tone_map_is_that_of_the_tables(root):
     data = catalogue.load("enhancement_wide", root, 128, {"train": 24, "validation": 1, "test": 6})
-    fitted = json.loads(json.dumps(tone.fit_tone_map(data.train)))
+    fitted = json.loads(json.dumps(untrained.tone_regression(data.train).tolist()))
     degraded = data.test.degraded.astype(np.float32)
-    made = [np.rint(tone.tone_map(image, fitted)) for image in degraded]
-    expected = fit_tone_map(data)(data.test.degraded).astype(int)
+    made = [np.rint(untrained.set_tone(image[None], np.array(fitted))[0]) for image in degraded]
+    expected = untrained.fit_tone_map(data)(data.test.degraded).astype(int)
     assert np.abs(np.stack(made) - expected).max() <= 1
     assert np.mean(np.stack(made) != expected) < 1e-3  # rounding of a half
 
@@ -404,7 +404,7 @@ def test_tone_is_that_of_the_training_images(weights, root):
     data = catalogue.load("enhancement_wide", root, 128, {"train": 24, "validation": 4, "test": 6})
     ends = [np.percentile(image, (1, 99)) for image in data.train.degraded]
     assert (about["tone"]["low"], about["tone"]["high"]) == pytest.approx(np.mean(ends, axis=0))
-    assert about["tone_map"] == pytest.approx(np.array(tone.fit_tone_map(data.train)))
+    assert about["tone_map"] == pytest.approx(untrained.tone_regression(data.train))
 
 
 def test_only_a_run_of_today_is_shipped(runs, root, tmp_path, capsys):

@@ -1,7 +1,6 @@
 """The playground without a browser: a control that is set draws another picture, the right one."""
 
 import io
-import re
 
 import cv2
 import nbformat

@@ -24,6 +24,7 @@ from lib.own_images.passes import (
     translate_levels,
 )
 from lib.own_images.shipped import ENHANCEMENT, FOLDER, TRANSLATION
+from lib.training.recipes.untrained import set_tone
 
 CLASSICAL = {name.lower(): name for name in classical.METHODS}
 TONE_MAP = "tonemap"
@@ -88,8 +89,8 @@ def enhancer(method: str, tile: int, device: str, weights: Path) -> Method:
         return lambda image: Made(run(tone.as_bytes(_grey(image))).astype(np.float32))
     if method == TONE_MAP:
         known = _known(TWO_D_GAN, ENHANCEMENT, weights, asked=TONE_MAP)
-        range_ = tone.Tone(**known["tone"])
-        return _on_tone(range_, lambda levels: tone.tone_map(levels, known["tone_map"]))
+        range_, fitted = tone.Tone(**known["tone"]), np.array(known["tone_map"])
+        return _on_tone(range_, lambda levels: set_tone(levels[None], fitted)[0].astype(np.float32))
     _known(method, ENHANCEMENT, weights)
     found = shipped.load(method, weights, target)
     return _on_tone(found.tone, lambda levels: enhance_levels(found.network, levels, tile))

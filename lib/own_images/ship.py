@@ -24,9 +24,10 @@ from lib.data.tensors import rgb_tensor, to_device, to_unit
 from lib.files import sha256, write_atomically, write_text
 from lib.networks.two_d_gan import TwoDGANConfig
 from lib.own_images import shipped
-from lib.own_images.tone import Tone, fit_tone_map
+from lib.own_images.tone import Tone
 from lib.training import record
 from lib.training.experiments import RunConfig, resolve
+from lib.training.recipes.untrained import tone_regression
 from lib.training.run import load, load_generator
 from lib.training.status import to_do
 
@@ -87,7 +88,7 @@ def ship(
     }
     if enhances:
         about["tone"] = asdict(Tone.of(images.train.degraded))
-        about["tone_map"] = fit_tone_map(images.train)
+        about["tone_map"] = tone_regression(images.train).tolist()
     others = [file for file in out.glob("*.safetensors") if file.stem != name]
     size = sum(file.stat().st_size for file in others) + sum(w.nbytes for w in weights.values())
     if size > MOST_BYTES:

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.data.enhancement import Pairs
-
 PERCENT = 1.0  # of the values at either end may be outliers: hot spots, dead pixels
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as everywhere in this kit
 
@@ -45,23 +43,6 @@ class Tone:
         """The share of `levels` that was cut off, 0 to 1; fill is not counted."""
         levels = _without_fill(levels)
         return float(np.mean((levels <= self.least) | (levels >= self.most)))
-
-
-def fit_tone_map(pairs: Pairs) -> list[list[float]]:
-    """The regression of `lib.training.recipes.untrained.fit_tone_map`, as numbers to keep.
-
-    Rows: mean, deviation, 1 of the degraded image; columns: mean, deviation of the reference.
-    """
-    degraded, reference = _moments(pairs.degraded), _moments(pairs.reference)[:, :2]
-    return np.linalg.lstsq(degraded, reference, rcond=None)[0].tolist()
-
-
-def tone_map(levels: np.ndarray, fitted: list[list[float]]) -> np.ndarray:
-    """Mean and deviation of levels (H, W) set to what the regression expects: levels (H, W)."""
-    (before,) = _moments(levels[None])
-    mean, deviation = before @ np.asarray(fitted)
-    mapped = mean + deviation / max(before[1], 1e-6) * (levels - before[0])
-    return np.clip(mapped, 0, 255).astype(np.float32)
 
 
 def grey(image: np.ndarray) -> np.ndarray:
@@ -111,9 +92,3 @@ def _without_fill(image: np.ndarray) -> np.ndarray:
     rows, columns = (np.ptp(plane, axis=(axis, 2)) > 0 for axis in (1, 0))
     inside = image[rows][:, columns]
     return inside if inside.size else image
-
-
-def _moments(images: np.ndarray) -> np.ndarray:
-    """(N, H, W) -> (N, 3): mean, deviation, 1."""
-    flat = images.reshape(len(images), -1).astype(np.float64)
-    return np.stack([flat.mean(axis=1), flat.std(axis=1), np.ones(len(flat))], axis=1)

@@ -81,9 +81,12 @@ def publish(profile: str) -> str:
 
 
 def take_published(profile: str) -> str:
-    """Copy the published runs of a profile to where runs are made, those that are not there; returns
-    what to tell about it. Whether they are of today's code, settings and data is asked of them as of
-    all runs. Raises record.Damaged where one is not whole."""
+    """Copy the published runs of a profile to where runs are made, where they are not there yet;
+    returns what to tell about it.
+
+    Whether they are of today's code, settings and data is asked of them as of all runs. Raises
+    record.Damaged where one is not whole.
+    """
     results, target = paths.results_dir(profile), paths.published_dir(profile)
     taken = []
     for path in sorted(target.glob("runs/*/seed*/run.json"), key=_by_seed):

@@ -205,7 +205,7 @@ def _check_precision(profile: str, found: dict[str, list[Run]]) -> None:
         return
     checks = {
         name: [read_run(folder) for folder in results_of(profile, name).glob(f"runs/{name}/seed*")
-               if record.is_complete(folder, weights=False)]
+               if record.is_complete(folder)]
         for name in EXPERIMENTS if name.startswith("precision-")
     }  # fmt: skip
     checked = precision_check(checks)

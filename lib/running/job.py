@@ -24,8 +24,8 @@ from lib.provenance import digest
 
 @dataclass(frozen=True)
 class Options:
-    """What a run is made with; `data` is the data root, `device` "cpu" or "cuda", `precision` "fp32",
-    "bf16" or "auto"."""
+    """What a run is made with; `data` is the data root, `device` "cpu" or "cuda", `precision`
+    "fp32", "bf16" or "auto"."""
 
     profile: str
     seeds: tuple[int, ...]

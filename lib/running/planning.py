@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from statistics import mean
 
@@ -53,12 +54,18 @@ class Published:
     run here. `told` names the processors that were asked about."""
 
     def __init__(self, profile: str):
-        self.runs: dict[str, list[dict]] = {}
+        self.profile = profile
         self.devices: set[str] = set()
-        for path in sorted(paths.published_dir(profile).glob("runs/*/seed*/run.json")):
+
+    @cached_property
+    def runs(self) -> dict[str, list[dict]]:
+        """Experiment -> the records of its trainings; read where a plan asks, and once."""
+        found: dict[str, list[dict]] = {}
+        for path in sorted(paths.published_dir(self.profile).glob("runs/*/seed*/run.json")):
             known = json.loads(path.read_text(encoding="utf-8"))
             if known.get("wall_time_s") and not known["config"]["experiment"]["weights_of"]:
-                self.runs.setdefault(known["experiment"], []).append(known)
+                found.setdefault(known["experiment"], []).append(known)
+        return found
 
     @property
     def told(self) -> str:
@@ -72,9 +79,10 @@ class Published:
             return None
         wanted = choose_precision(options.precision, choose_device(options.device))
         alike = [run for run in known if run["config"]["precision"] == wanted]
-        self.devices |= {f"{run['device']} in {run['config']['precision']}" for run in alike or known}
         longer = 1.0 if alike else self._longer(EXPERIMENTS[experiment].recipe, wanted)
-        return longer * mean(run["wall_time_s"] for run in alike or known)
+        asked = alike or known
+        self.devices |= {f"{run['device']} in {run['config']['precision']}" for run in asked}
+        return longer * mean(run["wall_time_s"] for run in asked)
 
     def _longer(self, recipe: str, precision: str) -> float:
         """How many times as long a recipe takes in a precision as in the other, by precision-*."""
@@ -82,7 +90,8 @@ class Published:
         for name in (name for name in self.runs if name.endswith(f"-{precision}")):
             pair = self.runs[name], self.runs.get(name.removesuffix(precision) + other)
             if EXPERIMENTS[name].recipe == recipe and all(pair):
-                here, there = (mean(run["wall_time_s"] / run["steps"] for run in its) for its in pair)
+                here, there = (mean(run["wall_time_s"] / run["steps"] for run in its)
+                               for its in pair)  # fmt: skip
                 return here / there
         return 1.0
 

@@ -27,8 +27,8 @@ from lib.training.profiles import EnhancementScale, TranslationScale, profile
 class LossWeights:
     """Loss = L_G + lambda1 L_MSE + lambda2 L_VGG + lambda3 L_Eff (2D-GAN Eq. 8), lambda of Eq. 4.
 
-    The paper gives no values; these won the search of 19_2dgan_search. A weight of 0 leaves the loss
-    out altogether.
+    The paper gives no values; these won the search of 19_2dgan_search. A weight of 0 leaves the
+    loss out altogether.
     """
 
     adversarial: float = 1.0
@@ -298,8 +298,8 @@ def _normalisation_search() -> list[Experiment]:
 
 
 def _precision_check() -> list[Experiment]:
-    """Our own question: does bf16 train as well as fp32? One experiment of each recipe, in an eighth
-    or a third of the profile's steps; what is judged on pairs, on MSRS, no test images of a table."""
+    """Our own question: does bf16 train as well as fp32? One experiment of each recipe, in an
+    eighth or a third of the profile's steps; of pairs on MSRS, no test images of a table."""
     on_pairs = [replace(one, name=one.name.replace("FLIR", "MSRS"), data="msrs")
                 for one in _translation() if one.name in ("CUT-FLIR", "GN_CycleGAN-FLIR")]
     whole = [*_component_ablation()[-1:], *_baselines(), *on_pairs]

@@ -97,15 +97,13 @@ def load_weights(folder: Path, record: dict, generator: nn.Module) -> nn.Module:
     return fill(generator, folder / WEIGHTS)
 
 
-def is_complete(folder: Path, weights: bool = True) -> bool:
-    """Whether a whole run that came to its end is there, whatever made it; published ones are whole
-    without weights."""
+def is_complete(folder: Path) -> bool:
+    """Whether a whole run that came to its end is there, whatever made it."""
     try:
         known = read(folder)
     except Damaged:
         return False
-    without = () if weights else STORED_WEIGHTS
-    return bool(known) and known["status"] == "complete" and not damage(folder, known, (), without)
+    return bool(known) and known["status"] == "complete" and not damage(folder, known)
 
 
 def write(

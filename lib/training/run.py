@@ -218,13 +218,15 @@ def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
     name, owner = config.experiment.weights_of, lender(folder, config)
     of_owner = resolve(name, config.profile, config.seed)
     todo = to_do(owner, of_owner, catalogue.describe(of_owner.experiment.data, root))
-    known = record.read(owner)
-    if todo.what != "nothing" or record.WEIGHTS not in known["files"]:
+    why = todo.why
+    if todo.what == "nothing" and record.WEIGHTS not in record.read(owner)["files"]:
+        why = "its weights were not published; give --force"
+    if why:
         borrower, seed = config.experiment.name, config.seed
-        why = todo.why or "its weights were not published; give --force"
         raise ValueError(f"{borrower} needs the network of {name} seed {seed} ({why}): python "
                          f"-m lib.train --experiment {name} {borrower} --profile {config.profile} "
                          f"--seed {seed}")  # fmt: skip
+    known = record.read(owner)
     return known | {"weights": known["files"][record.WEIGHTS]}  # its numbers are replaced
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from lib.data.degradation import factors, undo
-from lib.data.enhancement import EnhancementData
+from lib.data.enhancement import EnhancementData, Pairs
 from lib.data.pairs import TranslationData
 from lib.evaluation import classical
 
@@ -24,24 +24,32 @@ def fit_input(data: EnhancementData) -> Callable[[np.ndarray], np.ndarray]:
 def fit_tone_map(data: EnhancementData) -> Callable[[np.ndarray], np.ndarray]:
     """Each image's mean and deviation set to what a linear regression expects of its reference.
 
-    The regression, of the reference's mean and deviation on those of the degraded image, is fitted
-    on the training images: what can be had by setting brightness and contrast alone.
+    The regression is fitted on the training images: what can be had by setting brightness and
+    contrast alone.
     """
+    found = tone_regression(data.train)
+    return lambda images: np.rint(set_tone(images, found)).astype(np.uint8)
 
-    def tone(images: np.ndarray) -> np.ndarray:  # (N, 3): mean, deviation, 1
-        flat = images.reshape(len(images), -1).astype(np.float64)
-        return np.stack([flat.mean(axis=1), flat.std(axis=1), np.ones(len(flat))], axis=1)
 
-    found = np.linalg.lstsq(tone(data.train.degraded), tone(data.train.reference), rcond=None)[0]
+def tone_regression(pairs: Pairs) -> np.ndarray:
+    """(3, 3) by least squares: mean, deviation, 1 of a degraded image -> those of its reference."""
+    return np.linalg.lstsq(_tone(pairs.degraded), _tone(pairs.reference), rcond=None)[0]
 
-    def method(images: np.ndarray) -> np.ndarray:
-        before, after = tone(images), tone(images) @ found
-        scale = after[:, 1] / np.maximum(before[:, 1], 1e-6)
-        apart = images - before[:, 0, None, None]
-        mapped = after[:, 0, None, None] + scale[:, None, None] * apart
-        return np.clip(np.rint(mapped), 0, 255).astype(np.uint8)
 
-    return method
+def set_tone(images: np.ndarray, regression: np.ndarray) -> np.ndarray:
+    """Grey levels (N, H, W) 0..255 with mean and deviation as a `tone_regression` expects them,
+    float64 within 0..255."""
+    before = _tone(images)
+    after = before @ regression
+    scale = after[:, 1] / np.maximum(before[:, 1], 1e-6)
+    apart = images - before[:, 0, None, None]
+    return np.clip(after[:, 0, None, None] + scale[:, None, None] * apart, 0, 255)
+
+
+def _tone(images: np.ndarray) -> np.ndarray:
+    """(N, H, W) -> (N, 3): mean, deviation, 1."""
+    flat = images.reshape(len(images), -1).astype(np.float64)
+    return np.stack([flat.mean(axis=1), flat.std(axis=1), np.ones(len(flat))], axis=1)
 
 
 def fit_undo_middle(data: EnhancementData) -> Callable[[np.ndarray], np.ndarray]:
