@@ -177,4 +177,5 @@ def test_heads_do_not_touch(text, width, lines):
 def test_a_notebook_shows_the_code_that_runs():
     shown = source(figures.most_detailed_square, heads).data
     assert "average_gradient(_square(image, corner, ZOOM))" in shown
+    assert '<pre style="font-family: monospace' in source(heads)._repr_html_()
     assert shown.endswith('return [one.get_title().replace("\\n", "") for one in axes]\n')
