@@ -25,14 +25,26 @@ def data_root(path: str | os.PathLike | None = None) -> Path:
 
 def results_dir(profile: str) -> Path:
     """The folder of one profile's results, made if need be: `$IR_RESULTS` or `results/`."""
-    folder = Path(os.environ.get("IR_RESULTS") or REPO / "results").resolve() / profile
+    folder = _results() / profile
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def published_dir(profile: str) -> Path:
     """Where readers' copies of a profile's results are: tracked, and without weights."""
-    return Path(os.environ.get("IR_RESULTS") or REPO / "results").resolve() / "published" / profile
+    return _results() / "published" / profile
+
+
+def profile_to_show() -> str:
+    """The profile that a notebook shows if not told: `$IR_PROFILE`, else one that was run here, else
+    a published one, the more meaningful first."""
+    there = [profile for folder in (_results(), published_dir(""))
+             for profile in ("laptop", "paper", "smoke") if (folder / profile / "runs").is_dir()]
+    return os.environ.get("IR_PROFILE") or [*there, "smoke"][0]
+
+
+def _results() -> Path:
+    return Path(os.environ.get("IR_RESULTS") or REPO / "results").resolve()
 
 
 def run_folder(profile: str, experiment: str, seed: int) -> Path:

@@ -1,11 +1,13 @@
 """The notebooks as files: parameters, opening, closing, no stored outputs but the checked ones."""
 
+import importlib.util
 import json
 import re
+import runpy
 
 import pytest
 
-from lib.paths import NOTEBOOKS
+from lib.paths import NOTEBOOKS, profile_to_show
 
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 
@@ -45,3 +47,32 @@ def test_is_thin(cells):
         if cell["cell_type"] == "code":
             assert not re.search(r"^\s*class \w+", source(cell), re.MULTILINE)
             assert len(source(cell).splitlines()) <= 25
+
+
+def test_first_code_cell_is_colabs_and_does_nothing_here(cells, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "google.colab" in source(cells[1]) and source(cells[1]) == source(
+        json.loads(ALL[0].read_text(encoding="utf-8"))["cells"][1])  # fmt: skip
+    exec(source(cells[1]), {"get_ipython": None})
+    assert not list(tmp_path.iterdir())
+
+
+def test_colab_gets_what_lib_imports_and_it_lacks(monkeypatch):
+    script = runpy.run_path(str(NOTEBOOKS / "colab.py"))
+    assert script["missing"]() == []
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec",
+                        lambda name: find(name) if name not in ("flyr", "pooch") else None)
+    assert [line.split("==")[0] for line in script["missing"]()] == ["flyr", "pooch"]
+
+
+def test_a_notebook_shows_what_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+    monkeypatch.delenv("IR_PROFILE", raising=False)
+    assert profile_to_show() == "smoke"
+    (tmp_path / "published/laptop/runs").mkdir(parents=True)
+    assert profile_to_show() == "laptop"
+    (tmp_path / "smoke/runs").mkdir(parents=True)
+    assert profile_to_show() == "smoke"
+    monkeypatch.setenv("IR_PROFILE", "test")
+    assert profile_to_show() == "test"
