@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from lib.paths import results_dir
 
-DPI = 300
+DPI = 200
 SHOWN_DPI = 110  # in notebooks
 TEXT_WIDTH = 7.2  # inches, two journal columns
 
