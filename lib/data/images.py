@@ -119,6 +119,8 @@ def _check_sums(content: bytes) -> None:
 
 def _of_tiff(path: Path) -> list[np.ndarray]:
     with complaints_raised(), tifffile.TiffFile(path) as tiff:
+        if not tiff.pages:
+            raise ValueError("it has no page")
         if len(tiff.pages) == 1 and tiff.series and tiff.series[0].size > tiff.pages[0].size:
             raise ValueError("its frames are not stored as pages")
         return [_tiff_pixels(page) for page in tiff.pages]
