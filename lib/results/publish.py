@@ -29,8 +29,8 @@ LARGE_NOTEBOOKS = 8e6  # of a profile's executed notebooks, with the figures in 
 def publish(profile: str) -> str:
     """Replace the published results of a profile as a whole; returns what to tell about it.
 
-    Published runs that are not here stay; as long as there is no numbers.csv, which is written last,
-    so does all else that is not here yet.
+    Published runs that are not here stay; as long as there is no report, which is written last, so
+    does all else that is not here yet.
     A kill leaves what was there or the new. A record's checksums are those of the files that are
     published; links of the report to what is not published are taken off.
     Raises FileNotFoundError where there is nothing to publish, record.Damaged where a run is not
@@ -38,8 +38,8 @@ def publish(profile: str) -> str:
     """
     results, target = paths.results_dir(profile), paths.published_dir(profile)
     done = sorted(results.glob("runs/*/seed*/run.json"), key=_by_seed)
-    whole = (results / "numbers.csv").is_file()
-    if not whole and not done:
+    whole = (results / "report/index.html").is_file()
+    if not done and not (results / "numbers.csv").is_file():
         raise FileNotFoundError(f"there is neither {results / 'numbers.csv'} nor a run: run "
                                 f"./run_all.sh --profile {profile} first")  # fmt: skip
     new, old = (target.with_name(f".{profile}.{age}") for age in ("new", "old"))
@@ -48,7 +48,7 @@ def publish(profile: str) -> str:
     for left_by_a_kill in (new, old):
         shutil.rmtree(left_by_a_kill, ignore_errors=True)
     new.mkdir(parents=True)
-    early = {target: COPIED, results: ("tables", "figures")}  # what is here over what was there
+    early = {target: COPIED, results: COPIED[:-1]}  # what is here over what was there
     for source, names in ({results: COPIED} if whole else early).items():
         for path in (source / name for name in names if (source / name).exists()):
             if path.is_dir():
@@ -74,7 +74,7 @@ def publish(profile: str) -> str:
         target.rename(old)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
-    what = "" if whole else " (as far as it goes: there is no numbers.csv yet)"
+    what = "" if whole else " (as far as it goes: there is no report yet)"
     told = f"published {profile} in {target}{what}: {_size(target) / 1e6:.1f} MB"
     large = (("all published results", target.parent, LARGE),
              ("its notebooks", target / "executed", LARGE_NOTEBOOKS))  # fmt: skip
