@@ -75,7 +75,6 @@ def execute_notebook(job: Job, options: Options, executed: Path) -> str:
     os.environ.update(JUPYTER_PATH=str(folder), JUPYTER_RUNTIME_DIR=str(folder / "runtime"),
                       IPYTHONDIR=str(folder / "ipython"), PYDEVD_DISABLE_FILE_VALIDATION="1")
     import papermill  # reads Jupyter's settings from the environment when it is imported
-    from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -96,8 +95,8 @@ def execute_notebook(job: Job, options: Options, executed: Path) -> str:
     except papermill.PapermillExecutionError as error:
         told = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
         return f"{told} (the executed copy: {executed})"
-    except DeadKernelError:
-        return "its kernel died, of a kill or for want of memory"
+    except RuntimeError as problem:  # nbclient's, of a kernel
+        return f"its kernel was killed, wants memory or is not answered ({problem})"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return ""
