@@ -96,11 +96,12 @@ class Job:
         for stamp in results.glob(stamp_of(self.name, "*")):
             stamp.unlink()
 
-    def finish(self, results: Path, seconds: float) -> None:
-        """It is done, and what there was to do took so long."""
-        times = self.last(results).get("seconds", {}) | {self.what: round(seconds, 1)}
+    def finish(self, results: Path, **took: float) -> None:
+        """It is done, and what there was to do took so much: `seconds`, and what `usage` gives."""
+        last = self.last(results)
+        took = {name: last.get(name, {}) | {self.what: much} for name, much in took.items()}
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        stamp = asdict(self) | {"seconds": times, "finished": now}
+        stamp = asdict(self) | took | {"finished": now}
         write_text(self.stamp(results), json.dumps(stamp) + "\n")
         self.begun(results).unlink()
 

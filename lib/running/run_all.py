@@ -21,11 +21,12 @@ from pathlib import Path
 import psutil
 
 from lib import paths
-from lib.files import only_one
+from lib.files import only_one, telling
 from lib.running.job import Job, Options, Plan, clock
 from lib.training.profiles import PROFILES
 
 MIN_FREE = 0.5e9  # bytes of free disk below which no run is started
+LOOK = 2  # seconds between two looks at how much memory is in use
 GRACE = 60  # seconds that stopped trainings have for writing where they stand
 
 say = partial(print, flush=True)
@@ -83,7 +84,7 @@ def execute(plan: Plan, results: Path) -> list[Job]:
     Raises KeyboardInterrupt after Ctrl-C and SIGTERM, once all that ran has ended; OSError where
     Snakemake itself failed.
     """
-    plan.write(file := results / "stamps" / "plan.json")
+    plan.write(results / "stamps" / "plan.json")
     command = [
         sys.executable, "-P", "-m", "snakemake", "--snakefile", str(paths.REPO / "Snakefile"),
         "--cores", str(plan.parallel * plan.threads), "--executor", "local", "--nolock",
@@ -92,6 +93,7 @@ def execute(plan: Plan, results: Path) -> list[Job]:
         "--profile", "none", "--workflow-profile", "none",
         "--config", f"profile={plan.options.profile}",
     ]  # fmt: skip
+    before = {job.name: _begun_at(job, results) for job in plan.jobs}  # by runs before this one
     stops: list[float] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stops.append(time.monotonic()))
@@ -99,7 +101,10 @@ def execute(plan: Plan, results: Path) -> list[Job]:
     process = subprocess.Popen([*command, f"parent={os.getpid()}", "--quiet", "all"],
                                start_new_session=True, stdin=subprocess.DEVNULL)  # fmt: skip
     told: set[int] = set()
+    peak, looked = 0, 0.0
     while process.poll() is None:
+        if time.monotonic() - looked > LOOK:
+            peak, looked = max(peak, _memory(psutil.Process())), time.monotonic()
         if len(stops) > 1 or (stops and time.monotonic() - stops[0] > GRACE):
             process.kill()
         elif stops:
@@ -109,12 +114,28 @@ def execute(plan: Plan, results: Path) -> list[Job]:
         os.killpg(process.pid, signal.SIGKILL)  # its jobs, where it was killed itself
     if stops:
         raise KeyboardInterrupt
-    left = [(job, job.begun(results)) for job in plan.left(results)]
-    failed = [job for job, begun in left
-              if begun.is_file() and begun.stat().st_mtime > file.stat().st_mtime]  # fmt: skip
+    say(f"At most {peak / 1e9:.1f} GB of memory were in use at a time")
+    left = plan.left(results)
+    failed = [job for job in left if _begun_at(job, results) != before[job.name]]
     if left and not failed:
         raise OSError(f"Snakemake failed; to see why: {shlex.join(command)}")
     return failed
+
+
+def _begun_at(job: Job, results: Path) -> int | None:
+    """When a job that is not done was begun, None where it was not: to be compared with itself, as
+    the clock may be set back at any time."""
+    begun = job.begun(results)
+    return begun.stat().st_mtime_ns if begun.is_file() else None
+
+
+def _memory(process: psutil.Process) -> int:
+    """Bytes that a process and all that it started have in memory; what they share counts once."""
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            total += getattr(one.memory_full_info(), "pss", 0)  # which Linux alone tells
+    return total
 
 
 def _tell_to_end(snakemake: psutil.Process, told: set[int]) -> None:
@@ -178,7 +199,7 @@ def run(given: Namespace) -> int:
         for number, job in enumerate(plan.jobs, 1):
             say(f"  {number:3}  {job.label:32}  {job.what:8}  {clock(job.seconds):>8}  {job.why}")
         return 0
-    with only_run(results):
+    with telling(results), only_run(results):
         failed = execute(plan, results)
     if failed:
         names, left = ", ".join(job.label for job in failed), len(plan.left(results))
