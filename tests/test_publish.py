@@ -18,6 +18,7 @@ from lib.running import run_all
 from lib.training import record, status
 from lib.training.experiments import resolve
 from lib.training.run import load_generator, run
+from made_runs import BLANK
 
 PAGE = ('<a href="#top">a</a> <a href="../runs/C5/seed0/samples.png">b</a> '
         '<a href="../runs/C5/seed1/samples.png#x">c</a> <a href="../executed/failed.ipynb">d</a> '
@@ -33,7 +34,7 @@ def make_run(results, experiment, seed):
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    known = dict.fromkeys(record.KEYS, "") | {
+    known = BLANK | {
         "experiment": experiment, "seed": seed, "status": "complete",
         "files": {name: sha256(folder / name) for name in files}}  # fmt: skip
     write_text(folder / "run.json", json.dumps(known))

@@ -295,7 +295,7 @@ def test_help_explains_every_option(fresh):
     (["--precision", "fp16"], "fp16"),
     (["--device", "cuda"], "no CUDA GPU"),
     (["stray"], "stray"),
-    (["--only", "20_tabel"], "unknown target 20_tabel, did you mean 20_table?"),
+    (["--only", "20_tabel"], "unknown target '20_tabel', did you mean 20_table?"),
 ])  # fmt: skip
 def test_wrong_option_gives_one_line_and_exit_code_2(fresh, arguments, words):
     done = run_all(fresh, *arguments)

@@ -16,6 +16,7 @@ from lib.paths import results_dir
 from lib.provenance import digest
 from lib.report.wording import TITLES, natural, run_anchor, slug, title
 from lib.results.compare import compact
+from lib.results.numbers import read_table
 from lib.results.runs import Run, results_of
 from lib.results.tables import TABLES
 from lib.training import record
@@ -103,7 +104,7 @@ def further_tables(results: Path) -> list[tuple[str, str, str, Markup]]:
 def table_html(path: Path) -> Markup:
     """A CSV file as an HTML table, its text unchanged but for means, which stand in one cell with
     their intervals (`lib.results.compare.compact`)."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = read_table(path)
     means = [name for name in frame if f"{name} low" in frame]
     numeric = [f"{name}{end}" for name in means for end in ("", " low", " high")]
     frame[numeric] = frame[numeric].apply(pd.to_numeric)

@@ -29,8 +29,8 @@ from lib.report.evidence import (
     PAGE, caption, data_sets, further_tables, list_figures, protocols, read_runs, stages,
 )  # fmt: skip
 from lib.report.page_tables import make_tables
-from lib.results.claims import recorded_runs
-from lib.results.numbers import COLUMNS
+from lib.results.claims import COLUMNS as OF_CLAIMS, recorded_runs
+from lib.results.numbers import COLUMNS, read_table
 from lib.results.tables import NOTEBOOKS
 from lib.training.profiles import profile as profile_named
 from lib.verify import verify
@@ -52,6 +52,9 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
         state = "is not there" if numbers is None else "does not have the columns it should have"
         raise FileNotFoundError(f"{results / 'numbers.csv'} {state}: run ./run_all.sh --profile "
                                 f"{profile} first")  # fmt: skip
+    if claims is not None and list(claims.columns) != OF_CLAIMS:
+        raise ValueError(f"{results / 'claims.csv'} does not have the columns it should have; run "
+                         "notebooks/90_summary.ipynb again")  # fmt: skip
     verdict = verify(profile, data)
     runs = read_runs(profile, verdict)
     recorded = recorded_runs(profile, numbers)
@@ -84,7 +87,7 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
 
 def _read(path: Path) -> pd.DataFrame | None:
     """A CSV file as text, None where there is none."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False) if path.is_file() else None
+    return read_table(path) if path.is_file() else None
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -86,7 +86,7 @@ class Job:
         for path in [*newest, self.begun(results)]:
             with contextlib.suppress(OSError, ValueError):
                 found = json.loads(path.read_text(encoding="utf-8"))
-                if isinstance(found, dict) and found.keys() > {"parts", "needs", "seconds"}:
+                if isinstance(found, dict) and _is_stamp(found):
                     return found
         return {}
 
@@ -104,6 +104,17 @@ class Job:
         stamp = asdict(self) | took | {"finished": now}
         write_text(self.stamp(results), json.dumps(stamp) + "\n")
         self.begun(results).unlink()
+
+
+def _is_stamp(found: dict) -> bool:
+    """Whether what a file holds has the form of a stamp; one that has not counts as none."""
+    texts = [found.get(name) for name in ("parts", "needs", "definitions")]
+    seconds = found.get("seconds")
+    return (all(isinstance(one, dict) and all(isinstance(value, str) for value in one.values())
+                for one in texts)
+            and isinstance(seconds, dict)
+            and all(isinstance(value, int | float) and 0 <= value < 1e9
+                    for value in seconds.values()))  # fmt: skip
 
 
 def stamp_of(name: str, identity: str) -> str:

@@ -186,7 +186,7 @@ def run(given: Namespace) -> int:
     for target in set(given.only) - known.keys():
         near = difflib.get_close_matches(target, known, n=1)
         hint = f", did you mean {near[0]}?" if near else "; ./run_all.sh --list shows all"
-        raise ArgumentError(None, f"unknown target {target}{hint}")
+        raise ArgumentError(None, f"unknown target {target!r}{hint}")
     say(f"profile {options.profile}, seeds {','.join(map(str, options.seeds))}, device "
         f"{options.device}, data {options.data}")
     plan = make_plan(options, given.only, given.force, given.jobs)
