@@ -105,7 +105,7 @@ class Trial:
         assert whole.run(*RUN).returncode == 0, whole.folder
         self.seconds = time.monotonic() - start
         whole.run(*NUMBERS)
-        self.whole, self.cache = whole.bytes(), whole.cache
+        self.whole, self.cache, self.done = whole.bytes(), whole.cache, whole.results
         assert len(self.whole) > 20 and not whole.left(), whole.left()
 
     def place(self, cache: Path | None = None) -> Place:
@@ -113,6 +113,17 @@ class Trial:
         place = Place(self.folder / f"place{self.places}")
         if cache:
             shutil.copytree(cache, place.cache, dirs_exist_ok=True)
+        return place
+
+    def half_done(self) -> Place:
+        """Where a training and what reads it are missing."""
+        place = self.place(self.cache)
+        shutil.copytree(self.done, place.results, dirs_exist_ok=True)
+        results = place.results / "test"
+        for folder in ("runs/C5", "tables", "figures", "executed"):
+            shutil.rmtree(results / folder)
+        for file in (results / "numbers.csv", *results.glob("stamps/*[C1][54]_*.json")):
+            file.unlink()
         return place
 
     def note(self, fault: str, outcome: str) -> None:
@@ -148,15 +159,15 @@ class Trial:
 
     def kill_runs(self) -> None:
         """One run after the other is killed at a random moment, until one comes to its end; then
-        the next begins from nothing."""
+        the next begins again, with one training and the notebook to do."""
         whom = ("run_all", "group", "snakemake", "training", "kernel")
         how = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-        place, names = self.place(self.cache), []
+        place, names = self.half_done(), []
         for k in range(self.kills):
             process = place.start(*RUN)
             wanted = whom[k % len(whom)]
             number = how[k // len(whom) % len(how)]
-            end = time.monotonic() + self.random.uniform(0, self.seconds / 2)
+            end = time.monotonic() + self.random.uniform(0, self.seconds / 3)
             while process.poll() is None and time.monotonic() < end:
                 time.sleep(0.05)
             if wanted == "kernel":  # which there is at the end alone
@@ -177,7 +188,7 @@ class Trial:
                 self.look(name, place, process)
             if process.returncode == 0 or k + 1 == self.kills:
                 self.finish_all(names, place)
-                place, names = self.place(self.cache), []
+                place, names = self.half_done(), []
 
     def look(self, name: str, place: Place, process: subprocess.Popen) -> None:
         """What a killed run said, and whether a process of it lives on."""
