@@ -8,7 +8,7 @@ from lib.data import enhancement, faces, infrared, pairs, sober_drunk
 from lib.data.enhancement import EnhancementData
 from lib.data.fingerprint import DataSet
 from lib.data.pairs import TranslationData
-from lib.data.sources import as_printed
+from lib.data.sources import FOLDERS, as_printed
 from lib.data.splits import SPLITS, Limits
 from lib.paths import data_root
 
@@ -55,6 +55,9 @@ def describe(key: str, root: Path | None = None) -> DataSet:
     there but broken, FileNotFoundError where the root is no folder.
     """
     folder = data_root(root)
+    for path in (folder / name for name in FOLDERS):
+        if path.is_symlink() and not path.exists():
+            raise ValueError(f"{path} is a link to nothing; mend or remove it")
     dataset = as_printed(_source(key).describe(folder))
     _names[key, folder, dataset.fingerprint] = dataset.name
     return dataset
