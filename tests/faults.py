@@ -34,6 +34,7 @@ NUMBERS = (sys.executable, "-P", "-c", "from lib.results.numbers import collect;
 PUBLISH = (*RUN[:3], "--publish")
 COMPARED = ("runs/*/*/*.safetensors", "runs/*/*/*.csv", "runs/*/*/*.png", "runs/*/*/*.npz",
             "tables/*.csv", "figures/*", "numbers.csv")  # fmt: skip
+GRACE = 20  # seconds in which all processes of a killed run have to end by themselves
 SAME, REFUSED = "same bytes", "refused in one line"
 NO_NETWORK = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 
@@ -81,15 +82,15 @@ class Place:
 
     def left(self) -> list[str]:
         """Temporary files, and processes, that should not be there once a run has ended."""
-        end = time.monotonic() + 2
+        end = time.monotonic() + GRACE
         while (alive := self.processes()) and time.monotonic() < end:
             time.sleep(0.1)
-        names = [path for root in (self.results, self.cache, self.folder / "tmp")
-                 for path in root.rglob("*")]  # fmt: skip
-        files = [path for path in names if path.name.startswith(".") and path.is_file()
-                 and path.name != ".lock" or path.suffix in (".begun", ".part")
-                 or path.name == "training" or path.is_file() and self.folder / "tmp" in path.parents]  # fmt: skip
-        return [f"process {one.pid} {one.name()}" for one in alive] + [
+        files = [path for path in (self.folder / "tmp").rglob("*") if path.is_file()]
+        for path in (*self.results.rglob("*"), *self.cache.rglob("*")):
+            hidden = path.name.startswith(".") and path.name != ".lock" and path.is_file()
+            if hidden or path.suffix in (".begun", ".part") or path.name == "training":
+                files.append(path)
+        return [f"process {one.pid}: {' '.join(quiet(one.cmdline))[-80:]}" for one in alive] + [
             str(path.relative_to(self.folder)) for path in files]  # fmt: skip
 
 
@@ -99,13 +100,13 @@ class Trial:
     def __init__(self, folder: Path, seed: int, kills: int):
         self.folder, self.kills, self.random = folder, kills, random.Random(seed)
         self.found: dict[str, Counter] = defaultdict(Counter)
-        self.places = 0
+        self.places, self.longest = 0, 0.0
         whole = self.place()
         start = time.monotonic()
         assert whole.run(*RUN).returncode == 0, whole.folder
         self.seconds = time.monotonic() - start
         whole.run(*NUMBERS)
-        self.whole, self.cache = whole.bytes(), whole.cache
+        self.whole, self.cache, self.done = whole.bytes(), whole.cache, whole.results
         assert len(self.whole) > 20 and not whole.left(), whole.left()
 
     def place(self, cache: Path | None = None) -> Place:
@@ -113,6 +114,18 @@ class Trial:
         place = Place(self.folder / f"place{self.places}")
         if cache:
             shutil.copytree(cache, place.cache, dirs_exist_ok=True)
+        return place
+
+    def half_done(self) -> Place:
+        """Where a training and what reads it are missing."""
+        place = self.place(self.cache)
+        shutil.copytree(self.done, place.results, dirs_exist_ok=True)
+        results = place.results / "test"
+        for folder in ("runs/C5", "tables", "figures", "executed"):
+            shutil.rmtree(results / folder)
+        for pattern in ("numbers.csv", "stamps/C5_*", "stamps/14_*"):
+            for file in results.glob(pattern):
+                file.unlink()
         return place
 
     def note(self, fault: str, outcome: str) -> None:
@@ -148,15 +161,15 @@ class Trial:
 
     def kill_runs(self) -> None:
         """One run after the other is killed at a random moment, until one comes to its end; then
-        the next begins from nothing."""
+        the next begins again, with one training and the notebook to do."""
         whom = ("run_all", "group", "snakemake", "training", "kernel")
         how = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-        place, names = self.place(self.cache), []
+        place, names = self.half_done(), []
         for k in range(self.kills):
             process = place.start(*RUN)
             wanted = whom[k % len(whom)]
             number = how[k // len(whom) % len(how)]
-            end = time.monotonic() + self.random.uniform(0, self.seconds / 2)
+            end = time.monotonic() + self.random.uniform(0, self.seconds / 3)
             while process.poll() is None and time.monotonic() < end:
                 time.sleep(0.05)
             if wanted == "kernel":  # which there is at the end alone
@@ -177,12 +190,14 @@ class Trial:
                 self.look(name, place, process)
             if process.returncode == 0 or k + 1 == self.kills:
                 self.finish_all(names, place)
-                place, names = self.place(self.cache), []
+                place, names = self.half_done(), []
 
     def look(self, name: str, place: Place, process: subprocess.Popen) -> None:
         """What a killed run said, and whether a process of it lives on."""
+        start = time.monotonic()
         if alive := [one for one in place.left() if one.startswith("process")]:
             self.note(name, f"left: {alive}")
+        self.longest = max(self.longest, time.monotonic() - start)
         if "Traceback" in process.log.read_text(errors="replace"):
             self.note(name, f"traceback in {process.log}")
 
@@ -306,6 +321,7 @@ class Trial:
             rest = "; ".join(f"{n} x {what}" for what, n in counts.items()
                              if what not in (SAME, REFUSED))  # fmt: skip
             print(f"| {fault} | {counts.total()} | {counts[SAME]} | {counts[REFUSED]} | {rest} |")
+        print(f"The last process of a killed run ended after at most {self.longest:.1f} s.")
         return all(set(+counts) <= {SAME, REFUSED} for counts in self.found.values())
 
 
@@ -318,6 +334,8 @@ def victim(place: Place, process: subprocess.Popen, wanted: str) -> psutil.Proce
     marks = {"snakemake": "snakemake", "kernel": "ipykernel_launcher", "training": "forkserver"}
     found = [one for one in place.processes() if one.pid != process.pid
              and marks.get(wanted, "\0") in " ".join(quiet(one.cmdline))]  # fmt: skip
+    if wanted == "training":  # not the process that they are forked from
+        found = [one for one in found if one.ppid() in {other.pid for other in found}]
     return found[-1] if found else None
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.data import catalogue
 from lib.files import telling
 from lib.papers import reported
 from lib.results import claims, numbers
@@ -126,6 +127,17 @@ def test_the_clock_is_set_back_in_the_middle(place, whole, monkeypatch):
     assert contents(place / "run") == whole
 
 
+def test_a_stamp_of_tomorrow_is_one_of_today(tmp_path):
+    """Else Snakemake takes back what is made from it, each time until tomorrow."""
+    reads, done = Job("14_table", {}, {"C5_seed0": "a"}), Job("C5_seed0", {})
+    done.begin(tmp_path)
+    done.finish(tmp_path, seconds=1)
+    stamp = done.stamp(tmp_path)
+    os.utime(stamp, (time.time() + 86_400,) * 2)
+    Plan(Options("test", (0,), "cpu", ""), [reads], 1, 1).write(tmp_path / "stamps/plan.json")
+    assert stamp.stat().st_mtime <= time.time()
+
+
 def test_a_full_disk_is_told_of_with_its_place_and_other_errors_as_they_are(tmp_path):
     with pytest.raises(OSError, match=f"^{tmp_path}: a checkpoint cannot be written"):
         with telling(tmp_path):  # what torch.save says of a full disk
@@ -151,6 +163,12 @@ def test_a_job_whose_stamp_cannot_be_written_is_not_done(tmp_path, failing):
     until_done(work)
     assert len(failing) == 3 and not plan.left(tmp_path)
     assert not [path for path in (tmp_path / "stamps").iterdir() if path.name[0] == "."]
+
+
+def test_a_link_to_nothing_is_no_absent_data_set(place):
+    (place / "data/imagenet").symlink_to("nowhere")
+    with pytest.raises(ValueError, match="imagenet no folder, or a link that leads nowhere"):
+        catalogue.describe("enhancement", place / "data")
 
 
 def test_each_write_of_numbers_and_claims_fails_once(results, papers_own_numbers, failing):

@@ -128,7 +128,10 @@ def _copy_run(folder: Path, to: Path, first: bool) -> None:
 def _for_readers(notebook: Path) -> str:
     """A notebook as it ran, without what papermill notes and without places of this machine; of a
     widget the picture beside it. Empty where it did not come to its end."""
-    read = json.loads(notebook.read_text(encoding="utf-8"))
+    try:
+        read = json.loads(notebook.read_text(encoding="utf-8"))
+    except ValueError:  # killed while it was written
+        return ""
     noted = read["metadata"].pop("papermill", {"end_time": "published before"})
     if not noted["end_time"] or noted.get("exception"):
         return ""
