@@ -167,7 +167,7 @@ def test_a_job_whose_stamp_cannot_be_written_is_not_done(tmp_path, failing):
 
 def test_a_link_to_nothing_is_no_absent_data_set(place):
     (place / "data/imagenet").symlink_to("nowhere")
-    with pytest.raises(ValueError, match="imagenet no folder, or a link that leads nowhere"):
+    with pytest.raises(ValueError, match="imagenet is no folder, or a link that leads nowhere"):
         catalogue.describe("enhancement", place / "data")
 
 

@@ -35,6 +35,9 @@ def choose_device(name):
 
 def cores():
     return 2
+
+def gpus():
+    return []
 """,
     "lib/data/catalogue.py": """
 from lib.data.fingerprint import DataSet
@@ -86,6 +89,7 @@ EXPERIMENTS = {e.name: e for e in (
 def resolve(name, profile, seed, precision="auto"):
     return SimpleNamespace(experiment=EXPERIMENTS[name], profile=profile, seed=seed)
 """,
+    "lib/training/cost.py": "def of_step(*_): return None",
     "lib/training/precision.py": "def choose_precision(name, device): return 'fp32'",
     "lib/training/identity.py": """
 MACHINERY = ("lib.files", "lib.paths", "lib.machine", "lib.provenance")
@@ -274,7 +278,7 @@ def test_help_explains_every_option(fresh):
     done = run_all(fresh, "--help")
     assert done.returncode == 0 and not done.stderr
     for option in ("--setup", "--profile", "--data", "--jobs", "--seeds", "--device",
-                   "--precision", "--only",
+                   "--precision", "--cluster", "--only",
                    "--force", "--dry-run", "--list", "--publish",
                    "--take-published"):  # fmt: skip
         assert re.search(rf"^  {option}\b", done.stdout, re.MULTILINE), option

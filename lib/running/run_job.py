@@ -11,15 +11,20 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
 import traceback
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from lib.files import telling
 from lib.paths import NOTEBOOKS
-from lib.running.job import Job, Options, Plan, clock, end, live_while
+from lib.running.job import Job, Options, Plan, clock, end, is_under_way, live_while
+
+ASK = 10  # seconds between the questions of a job on a cluster whether its run goes on
 
 
 class Prefixed:
@@ -114,6 +119,18 @@ def usage(notebook: bool) -> dict[str, int]:
             "written_mb": sum(one.ru_oublock for one in used) * 512 // 2**20}  # fmt: skip
 
 
+def take_gpu(plan: Plan, results: Path) -> FileLock | None:
+    """Let this process see one of the plan's GPUs alone: that of the first place that is free, of
+    as many as jobs run at a time. It is taken as long as the lock is kept."""
+    for place in range(plan.parallel if plan.gpus else 0):
+        lock = FileLock(results / f"stamps/.place{place}.lock", blocking=False)
+        with contextlib.suppress(Timeout):
+            lock.acquire()
+            os.environ["CUDA_VISIBLE_DEVICES"] = plan.gpus[place % len(plan.gpus)]
+            return lock
+    return None
+
+
 def carry_out(plan_file: Path, name: str, stamp: str) -> None:
     """Do a job, in Snakemake's stead, in a process of its own.
 
@@ -140,6 +157,14 @@ def main(plan_file: Path, name: str) -> None:
     number, job = next((k, job) for k, job in enumerate(plan.jobs, 1) if job.name == name)
     begin = f"[{number}/{len(plan.jobs)}] {job.label}:"
     print(f"{begin} {job.why}", flush=True)
+    if plan.cluster:
+        if not is_under_way(plan_file, plan.made_by):
+            print(f"[{job.label}] FAILED: the lock {results / '.lock'} of run_all.sh is not seen from "
+                  f"{socket.gethostname()}: that has ended, or this file system keeps locks within a "
+                  "machine (Lustre: mount it with -o flock)", file=sys.stderr)  # fmt: skip
+            return
+        live_while(lambda: is_under_way(plan_file, plan.made_by), every=ASK)
+    taken = take_gpu(plan, results)  # to the end of this process
     start = time.monotonic()
     out, err = Prefixed(job.label, sys.stdout), Prefixed(job.label, sys.stderr)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
