@@ -89,7 +89,7 @@ EXPERIMENTS = {e.name: e for e in (
 def resolve(name, profile, seed, precision="auto"):
     return SimpleNamespace(experiment=EXPERIMENTS[name], profile=profile, seed=seed)
 """,
-    "lib/training/cost.py": "def of_step(*_): return None",
+    "lib/training/cost.py": "Cost = object\ndef of_step(*_): return None",
     "lib/training/precision.py": "def choose_precision(name, device): return 'fp32'",
     "lib/training/identity.py": """
 MACHINERY = ("lib.files", "lib.paths", "lib.machine", "lib.provenance")
