@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from test_run_all import PARAMETERS, SLEEPS, build, command, environment, wait_for, write_notebook
 
@@ -42,7 +43,7 @@ SelectTypeParameters=CR_CPU
 ReturnToService=2
 JobCompType=jobcomp/filetxt
 JobCompLoc={root}/completed.txt
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus}
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory}
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 SUBMITTED = re.compile(r"submitted with SLURM jobid (\d+)")
@@ -64,7 +65,8 @@ def cluster(tmp_path_factory):
         ports = one.getsockname()[1], two.getsockname()[1]
     conf = root / "slurm.conf"
     conf.write_text(CONF.format(root=root, host=socket.gethostname(), ports=ports,
-                                cpus=os.cpu_count()))  # fmt: skip
+                                cpus=os.cpu_count(),
+                                memory=psutil.virtual_memory().total // 2**21))  # fmt: skip
     # the plugin's job step drops SLURM_CONF, which only a SLURM outside /etc needs
     srun = root / "bin/srun"
     srun.write_text(f"#!/bin/sh\nSLURM_CONF={conf} exec {shutil.which('srun')} \"$@\"\n")
