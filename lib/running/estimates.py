@@ -2,9 +2,9 @@
 and from steps that were measured (lib/training/cost.py)."""
 
 import json
-from collections.abc import Iterable, Iterator
-from functools import cached_property
-from statistics import mean
+from collections.abc import Iterable
+from functools import cache, cached_property
+from statistics import median
 
 import pandas as pd
 import torch
@@ -51,36 +51,47 @@ class Estimates:
                      and run["config"]["precision"] == self.precision]  # fmt: skip
             if alike:
                 self.machines |= {f"{run['device']} in {self.precision}" for run in alike}
-                return mean(run["wall_time_s"] for run in alike)
+                return median(run["wall_time_s"] for run in alike)
         step = self.step(experiment, self.options.device, self.precision)
         if not step:
             return None
         self.machines.add(f"{step.machine} in {self.precision}, by its steps")
         threads = self.threads if step.device == "cpu" else 1
-        return self.on_top * self.steps(experiment) * step.seconds / threads
+        return self.on_top(experiment) * self.steps(experiment) * step.seconds / threads
 
     def memory_mb(self, experiment: str) -> int | None:
         """Of the process: a step's, and what images, features and validation took on top of it in
         published runs."""
         step = self.step(experiment, "cpu", self.precision)
-        return step and round(step.memory_mb + max(self._beyond_steps("memory"), default=0))
+        return step and round(step.memory_mb + max(0, *self._beyond(experiment, 1), 0))
 
-    @property
-    def on_top(self) -> float:
+    def on_top(self, experiment: str) -> float:
         """How many times as long as their steps published trainings took, 1 where there are none."""
-        return mean([*self._beyond_steps("time")] or [1.0])
+        return median(self._beyond(experiment, 0) or [1.0])
 
-    def _beyond_steps(self, what: str) -> Iterator[float]:
+    def _beyond(self, experiment: str, column: int) -> list[float]:
+        """What published trainings took besides their steps, those of the same recipe if any."""
+        recipe = EXPERIMENTS[experiment].recipe
+        alike = [row[column] for row in self.beyond_steps if row[2] == recipe]
+        return alike or [row[column] for row in self.beyond_steps]
+
+    @cached_property
+    def beyond_steps(self) -> list[tuple[float, int, str]]:
+        """Of each published training: how many times as long as its steps it took, how many MB more
+        than a step, and its recipe."""
+        found = []
         for run in self.published:
             if step := self.step(run["experiment"], "cpu", run["config"]["precision"]):
-                if what == "time":
-                    yield run["wall_time_s"] / run["steps"] / step.seconds
-                else:
-                    yield max(0, run["peak_memory_mb"] - step.memory_mb)
+                found.append((run["wall_time_s"] / run["steps"] / step.seconds,
+                              run["peak_memory_mb"] - step.memory_mb,
+                              EXPERIMENTS[run["experiment"]].recipe))  # fmt: skip
+        return found
 
+    @cache
     def step(self, experiment: str, device: str, precision: str) -> cost.Cost | None:
         return cost.of_step(resolve(experiment, self.options.profile), device, precision)
 
+    @cache
     def steps(self, experiment: str) -> int:
         return cost.steps(resolve(experiment, self.options.profile), self.options.data)
 
@@ -98,7 +109,7 @@ class Estimates:
             steps, one = self.steps(name), next(filter(None, known.values()))
             guessed |= {f"{name} from {step.like}" for step in known.values() if step and step.like}
             machines |= {f"{step.machine} ({device})" for (device, _), step in known.items() if step}
-            hours = {f"{device} {precision}, h": step.seconds * steps * self.on_top / 3600
+            hours = {f"{device} {precision}, h": step.seconds * steps * self.on_top(name) / 3600
                      for (device, precision), step in known.items() if step}  # fmt: skip
             rows.append({"trainings of": EXPERIMENTS[name].recipe, "runs": 1, "steps": steps, **hours,
                          "PFLOP": one.gflop * steps / 1e6, "memory, GB": job.memory_mb / 1000,
@@ -110,19 +121,19 @@ class Estimates:
         by_recipe = frame.groupby("trainings of", sort=False).agg(how)
         by_recipe.loc["all"] = frame.agg(how)
         by_recipe[["runs", "steps"]] = by_recipe[["runs", "steps"]].astype(int)
-        ratios = sorted(self._beyond_steps("time"))
+        ratios = sorted(row[0] for row in self.beyond_steps)
         lines = [
             by_recipe.to_string(float_format="{:,.1f}".format),
             f"cpu: hours of one core, cuda: of one GPU; measured on {', '.join(sorted(machines))}; bf16 "
             "is for processors with AMX or AVX512-BF16",
             "hours are those of the steps (data/timings.csv)" + (
-                f" times {self.on_top:.2f}: {len(ratios)} published trainings took {ratios[0]:.2f} to "
-                f"{ratios[-1]:.2f} times as long as their steps" if ratios else ""),
+                f", times what {len(ratios)} published trainings took of them: {ratios[0]:.2f} to "
+                f"{ratios[-1]:.2f}, the median of each recipe" if ratios else ""),
         ]  # fmt: skip
         if not any("(cuda)" in machine for machine in machines):
             lines.append("no step was measured on a GPU; python -m lib.benchmarks.cost --device cuda "
                          f"--profile {self.options.profile} does, and one that sustains 10 TFLOP/s takes "
-                         f"{by_recipe.loc['all', 'PFLOP'] / 36:,.0f} hours")  # fmt: skip
+                         f"{by_recipe.loc['all', 'PFLOP'] / 36:,.1f} hours")  # fmt: skip
         if guessed:
             lines.append("never measured, reckoned by the operations of their generators: "
                          + ", ".join(sorted(guessed)))  # fmt: skip

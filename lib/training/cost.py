@@ -56,21 +56,29 @@ def of_step(
     config: RunConfig, device: str, precision: str, rows: Iterable[Cost] | None = None
 ) -> Cost | None:
     """The cost of a step; None where nothing of its recipe was measured. rows: what was measured."""
-    wanted, found = step_settings(config), []
+    found = []
     for row in measured() if rows is None else rows:
         if (row.profile, row.device, row.precision) == (config.profile, device, precision):
-            known = resolve(row.experiment, row.profile)
+            known = _resolved(row.experiment, row.profile)
             if known.experiment.recipe == config.experiment.recipe:
-                found.append((len(differences(step_settings(known), wanted)), row, known))
+                differing = differences(step_settings(known), step_settings(config))
+                found.append((len(differing), row, known))
     if not found:
         return None
     differing, row, known = min(found, key=lambda one: one[0])
     if not differing:
         return row
-    ratio = generator_flop(config) / generator_flop(known)
+    same = known.experiment.network == config.experiment.network
+    ratio = 1.0 if same else generator_flop(config) / generator_flop(known)
     return replace(row, seconds=ratio * row.seconds, gflop=ratio * row.gflop, like=row.experiment)
 
 
+@cache
+def _resolved(experiment: str, profile: str) -> RunConfig:
+    return resolve(experiment, profile)
+
+
+@cache
 def step_settings(config: RunConfig) -> dict:
     """What of a configuration the work of a step depends on."""
     of_experiment = settings(config.experiment)
