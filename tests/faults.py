@@ -144,7 +144,7 @@ class Trial:
         other = sorted(name for name, of in wanted.items() if there.get(name) != of)
         self.note(fault, f"other bytes: {other}" if other else f"left: {left}" if left else SAME)
         if not (other or left):
-            shutil.rmtree(place.folder)
+            shutil.rmtree(place.folder, ignore_errors=True)  # some of it may be read-only
 
     def told(self, fault: str, process: subprocess.Popen, lines: int = 1, note: bool = True) -> bool:
         """Whether a run that could not go on says why, in one line (run_all.sh: one for each job,
