@@ -11,7 +11,7 @@ from lib.data import enhancement, faces, infrared, pairs, sober_drunk
 from lib.data.enhancement import EnhancementData
 from lib.data.fingerprint import DataSet
 from lib.data.pairs import TranslationData
-from lib.data.sources import as_printed, look_at
+from lib.data.sources import OF_YOUR_OWN, as_printed, look_at
 from lib.data.splits import SPLITS, Limits
 from lib.paths import data_root
 
@@ -80,18 +80,21 @@ def load(key: str, root: Path | None, size: int, limits: Limits | None = None) -
             order; None or absent: all there are. Pairs have no validation.
 
     Raises ValueError for an unknown key or split, a limit below 1, a data set or file that is
-    there but broken, and an image that is in training and in the test; FileNotFoundError where the
-    root is no folder.
+    there but broken, and where an image of one's own is in training and in the test;
+    FileNotFoundError where the root is no folder.
     """
     limits = {split: n for split, n in (limits or {}).items() if n is not None}
     for split, n in limits.items():
         if split not in SPLITS or n < 1:
             raise ValueError(f"limit {split}={n}: at least 1, or None for all, of {SPLITS}")
     folder = data_root(root)
+    if not any(known[:2] == (key, folder) for known in _names):
+        describe(key, folder)  # what is wrong is told before images are made
     data = _looked_at(key, folder).load(folder, size, limits)
-    _hold_apart(data)
-    known = _names.get((key, folder, data.fingerprint))
-    return replace(data, name=known or describe(key, folder).name)
+    name = _names.get((key, folder, data.fingerprint)) or describe(key, folder).name
+    if OF_YOUR_OWN in name:
+        _hold_apart(data)
+    return replace(data, name=name)
 
 
 def _hold_apart(data: Data) -> None:

@@ -25,6 +25,7 @@ FILE = REPO / "data" / "sources.yaml"
 LAYOUTS = {one.key: one for one in (pairs.ROADSCENE, pairs.MSRS, pairs.LLVIP, pairs.OSU)}
 FOLDERS = ("imagenet", "sober_drunk", *LAYOUTS)
 SUFFIXES = (*pairs.EXTENSIONS, ".tif", ".tiff")
+OF_YOUR_OWN = "of your own"
 OWN = {"imagenet": "images", "sober_drunk": "face sequences"}  # else pairs
 
 
@@ -169,5 +170,5 @@ def as_printed(dataset: DataSet) -> DataSet:
     kind = OWN.get(folder, "pairs")
     count = len(there) // (1 if folder in OWN else 2)
     # what stands behind the name says how the images are taken, and stays: ", infrared"
-    name = re.sub(r"^[^(,]*(\(.*?\))?", f"{count} {kind} of your own", dataset.name, count=1)
+    name = re.sub(r"^[^(,]*(\(.*?\))?", f"{count} {kind} {OF_YOUR_OWN}", dataset.name, count=1)
     return replace(dataset, name=name)

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from lib.files import write_text
 from lib.machine import clock
 from lib.papers.audit import audit_table
+from lib.papers import reported
 from lib.papers.ledger import read_ledger
 from lib.paths import REPO, results_dir
 from lib.provenance import git_commit
@@ -30,7 +31,7 @@ from lib.report.evidence import (
 )  # fmt: skip
 from lib.report.page_tables import make_tables
 from lib.results.claims import COLUMNS as OF_CLAIMS, recorded_runs
-from lib.results.numbers import COLUMNS, read_table
+from lib.results.numbers import COLUMNS, name_of, read_table
 from lib.results.tables import NOTEBOOKS
 from lib.training.profiles import profile as profile_named
 from lib.verify import verify
@@ -52,6 +53,10 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
         state = "is not there" if numbers is None else "does not have the columns it should have"
         raise FileNotFoundError(f"{results / 'numbers.csv'} {state}: run ./run_all.sh --profile "
                                 f"{profile} first")  # fmt: skip
+    names = [name_of(line) for line in numbers.to_dict("records")]
+    if sorted(names) != sorted(name_of(cell) for cell in reported.load().to_dict("records")):
+        raise ValueError(f"{results / 'numbers.csv'} does not hold each number of the papers once; "
+                         "run notebooks/90_summary.ipynb again")  # fmt: skip
     if claims is not None and list(claims.columns) != OF_CLAIMS:
         raise ValueError(f"{results / 'claims.csv'} does not have the columns it should have; run "
                          "notebooks/90_summary.ipynb again")  # fmt: skip

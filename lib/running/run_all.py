@@ -55,14 +55,14 @@ def parse_arguments(arguments: Sequence[str] | None) -> Namespace:
 
 def _jobs(text: str) -> int:
     if not (text.isdecimal() and len(text) < 4 and int(text)):
-        raise ArgumentTypeError(f"{text} is not a whole number from 1 to 999")
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to 999")
     return int(text)
 
 
 def _seeds(text: str) -> tuple[int, ...]:
     seeds = [int(seed) if seed.isdecimal() and len(seed) < 19 else -1 for seed in text.split(",")]
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise ArgumentTypeError(f"{text} is not a list of different seeds such as 0,1,2")
+        raise ArgumentTypeError(f"{text!r} is not a list of different seeds such as 0,1,2")
     return tuple(seeds)
 
 

@@ -64,6 +64,11 @@ def up_to_planning(arguments: list[str]) -> int:
         return run_all.main(arguments)
 
 
+def too_small(arguments: list[str]) -> int:
+    with mock.patch.object(step, "compare", side_effect=RuntimeError("too small\nfor pooling")):
+        return step.main(arguments)
+
+
 def up_to_timing(arguments: list[str]) -> int:
     with mock.patch.object(step, "compare", return_value=({"fp32": 1.0}, {})):
         return step.main(arguments)
@@ -111,7 +116,9 @@ class Option:
             settle(place)
             arguments = self.before.replace("{0}", str(place)).split() + [self.name, text]
             right = (lambda told: "") if self.takes(text) else None
-            named = (self.name, text.strip() or "''")  # what one sees of it
+            named = (self.name, text.strip() or "''", repr(text)[1:-1])  # what one sees of it
+            if self.program == translate.main:
+                named = (*named, "gn_cyclegan")
             return Case(partial(command, self.program, *arguments), named, right)
 
         program = self.program.__module__ if self.program.__name__ == "main" else self.program.__name__
@@ -314,9 +321,8 @@ listed = [
     *(listing(PROGRAMS, f"step {line!r}", program(step.main, line), *named)
       for line, *named in (
           ("--experiment none", "none"), ("--experiment HE", "HE"), ("--experiment Input", "Input"),
-          ("--experiment TIECNN --size 1 --rounds 1 --batch 1 --divide 16", "size"),
-          ("--experiment unet_128-FLIR --size 1 --rounds 1 --batch 1 --divide 16", "size"),
           ("--experiment CUT-FLIR --batch 3", "batch"))),
+    listing(PROGRAMS, "step of a size that torch refuses", program(too_small, STEP), "--size 16"),
     *(listing(PROGRAMS, f"enhance, an image called {name!r}", hostile_image(name), works=equalised,
               good=True)
       for name in HOSTILE if not name.startswith(".")),

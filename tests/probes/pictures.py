@@ -24,7 +24,7 @@ from .drawing import damages
 from .judging import Case, Probe
 
 AREA = "images of every kind"
-WEIGHT = 10  # of what is drawn
+WEIGHT = 25  # of what is drawn
 SIZE = 32
 SHAPES = ((SIZE, SIZE), (SIZE, SIZE + 18), (SIZE + 7, SIZE), (1, 1), (1, 40))
 LUMA = (0.299, 0.587, 0.114)

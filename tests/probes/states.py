@@ -209,7 +209,7 @@ def odd_bytes(damage, file: str, use: str) -> Probe:
         def right(told) -> str:
             if use == "to do" and file != "run.json":
                 return "" if after == before or told.what != "nothing" else "it counts as whole"
-            unread = use == "read" and file in record.STORED_WEIGHTS
+            unread = use in ("read", "find") and file in record.STORED_WEIGHTS
             return "" if after == before or file == "run.json" or unread else "it is taken"
 
         call = {"to do": lambda: todo(folder, root), "read": lambda: read_run(folder),
