@@ -91,7 +91,7 @@ EXPERIMENTS = {e.name: e for e in (
     Experiment("E1"), Experiment("E1-elsewhere", network=None, weights_of="E1"),
     Experiment("raw", network=None), Experiment("flat", network=None))}
 
-def resolve(name, profile, seed, precision="auto"):
+def resolve(name, profile, seed=0, precision="auto"):
     return SimpleNamespace(experiment=EXPERIMENTS[name], profile=profile, seed=seed)
 """,
     "lib/training/cost.py": "Cost = object\ndef of_step(*_): return None",
@@ -294,8 +294,8 @@ def test_help_explains_every_option(fresh):
     (["--profile"], "--profile needs a value"),
     (["--data", "/no/such/folder"], "there is no folder /no/such/folder"),
     (["--profile", "huge"], "invalid choice: 'huge' (choose from 'smoke', 'laptop'"),
-    (["--seeds", "0,x"], "0,x is not a list"),
-    (["--seeds", "1,1"], "1,1 is not a list of different seeds"),
+    (["--seeds", "0,x"], "'0,x' is not a list"),
+    (["--seeds", "1,1"], "'1,1' is not a list of different seeds"),
     (["--seeds", "0,00"], "'0,00' is not a list of different seeds"),
     (["--seeds", "-1"], "-1"),
     (["--seeds", "1" * 30], "is not a list of different seeds"),
