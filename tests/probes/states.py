@@ -246,7 +246,7 @@ def odd_stamp(place_of: float, by, text: str | None) -> Probe:
             plan = Plan(OPTIONS, [later], 1, 1)
             plan.time_left(place)
             later.begin(place)
-            later.finish(place, 1.0)
+            later.finish(place, seconds=1.0)
             return why
 
         return Case(call, (), lambda why: "" if why else "no reason to run", good=True)
