@@ -27,8 +27,9 @@ results/PROFILE: tables, figures, numbers.csv and, in executed/, the notebooks a
   --device auto|cpu|cuda         where to compute (auto: a CUDA GPU where there is one)
   --precision auto|fp32|bf16     what to train in (auto: bf16 where the device is made for it)
   --jobs N                       jobs to run at the same time (as many as there are cores, of which
-                                 a job takes one, in the profile paper all); results do not
-                                 depend on it
+                                 a job takes one, in the profile paper all; as many as there are
+                                 GPUs, of which a job has one); results do not depend on it
+  --cluster NAME                 run the jobs on a cluster, as profiles/NAME says (slurm)
   --only TARGET...               only these notebooks or experiments, and what they need
   --force                        run again what was chosen, or all, changed or not
   --list                         show the targets and how long they took
@@ -42,6 +43,7 @@ results/PROFILE: tables, figures, numbers.csv and, in executed/, the notebooks a
 
     ./run_all.sh --dry-run --profile laptop
     ./run_all.sh --only C5 --seeds 0,1 --data ~/images
+    ./run_all.sh --cluster slurm --profile paper --device cuda --seeds 0,1,2
     ./run_all.sh --only 13_2dgan_table4 --force
 
 Ctrl-C stops; the same command goes on from there. Exit code: 0 all done, 1 something failed,
@@ -157,7 +159,7 @@ while (($#)); do
   case $1 in
     -h | --help) usage && exit ;;
     --setup) SETUP_ONLY=1 ;;
-    --profile | --data | --jobs | --seeds | --device | --precision)
+    --profile | --data | --jobs | --seeds | --device | --precision | --cluster)
       [ $# -gt 1 ] || die 2 "$1 needs a value (./run_all.sh --help explains the options)"
       [ "$1" != --data ] || [ -d "$2" ] || die 2 "there is no folder $2 (--data)"
       shift

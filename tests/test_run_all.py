@@ -1,6 +1,7 @@
 """run_all.sh and what lies under it: on a miniature of the kit, then with a real training."""
 
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,9 +20,12 @@ from lib import paths
 from lib.files import only_one
 from lib.paths import REPO
 from lib.results.tables import NOTEBOOKS as REAL_NOTEBOOKS
-from lib.running import planning, workflow
-from lib.running.job import Job, Options, Plan, clock
-from lib.training.experiments import EXPERIMENTS
+from lib.running import run_job, workflow
+from lib.running.estimates import Estimates
+from lib.running.job import Job, Options, Plan, clock, is_under_way, resources
+from lib.training import cost
+from lib.training.cost import Cost
+from lib.training.experiments import EXPERIMENTS, resolve
 
 OURS = ("Snakefile", "profiles/default/config.yaml", "run_all.sh",
         "lib/files.py", "lib/paths.py", "lib/provenance.py")  # fmt: skip
@@ -35,6 +40,9 @@ def choose_device(name):
 
 def cores():
     return 2
+
+def gpus():
+    return []
 """,
     "lib/data/catalogue.py": """
 from lib.data.fingerprint import DataSet
@@ -83,9 +91,10 @@ EXPERIMENTS = {e.name: e for e in (
     Experiment("E1"), Experiment("E1-elsewhere", network=None, weights_of="E1"),
     Experiment("raw", network=None), Experiment("flat", network=None))}
 
-def resolve(name, profile, seed, precision="auto"):
+def resolve(name, profile, seed=0, precision="auto"):
     return SimpleNamespace(experiment=EXPERIMENTS[name], profile=profile, seed=seed)
 """,
+    "lib/training/cost.py": "Cost = object\ndef of_step(*_): return None",
     "lib/training/precision.py": "def choose_precision(name, device): return 'fp32'",
     "lib/training/identity.py": """
 MACHINERY = ("lib.files", "lib.paths", "lib.machine", "lib.provenance")
@@ -274,7 +283,7 @@ def test_help_explains_every_option(fresh):
     done = run_all(fresh, "--help")
     assert done.returncode == 0 and not done.stderr
     for option in ("--setup", "--profile", "--data", "--jobs", "--seeds", "--device",
-                   "--precision", "--only",
+                   "--precision", "--cluster", "--only",
                    "--force", "--dry-run", "--list", "--publish",
                    "--take-published"):  # fmt: skip
         assert re.search(rf"^  {option}\b", done.stdout, re.MULTILINE), option
@@ -294,6 +303,8 @@ def test_help_explains_every_option(fresh):
     (["--device", "abacus"], "abacus"),
     (["--precision", "fp16"], "fp16"),
     (["--device", "cuda"], "no CUDA GPU"),
+    (["--cluster", "sulrm"], "there is no profiles/sulrm/config.yaml that names an executor"),
+    (["--cluster", "default"], "there is no profiles/default/config.yaml that names an executor"),
     (["stray"], "stray"),
     (["--only", "20_tabel"], "unknown target '20_tabel', did you mean 20_table?"),
 ])  # fmt: skip
@@ -568,7 +579,9 @@ def test_failed_rerun_deletes_no_results(tree):
 
 def test_failed_notebook_is_kept_and_the_rest_still_runs(tmp_path):
     root = build(tmp_path)
-    write_notebook(root / "notebooks/10_plain.ipynb", PARAMETERS, "1 / 0")
+    begun = root / "results/smoke/stamps/10_plain.begun"
+    clock_back = f"import os\nos.utime({str(begun)!r}, (0, 0))"  # so that it seems an older run's
+    write_notebook(root / "notebooks/10_plain.ipynb", PARAMETERS, clock_back, "1 / 0")
     done = run_all(root, "--only", "90_summary", "E1")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     executed = root / "results/smoke/executed/10_plain.ipynb"
@@ -696,43 +709,107 @@ def test_time_left_is_from_earlier_runs_and_from_this_one(tmp_path):
     plan = Plan(Options("test", (0,), "cpu", ""), jobs, threads=1, parallel=2)
     assert plan.time_left(tmp_path) == "about 1:00, 1 of unknown duration not counted"
     jobs[0].begin(tmp_path)
-    jobs[0].finish(tmp_path, 30)
+    jobs[0].finish(tmp_path, seconds=30)
     assert plan.time_left(tmp_path) == "about 0:15, 1 of unknown duration not counted"
     assert [clock(s) for s in (3725, 750, 69.6, 9.6)] == ["1:02:05", "12:30", "1:10", "0:10"]
 
 
-def test_a_training_that_never_ran_here_takes_as_long_as_published_ones(tmp_path, monkeypatch):
-    """In the precision that it would have here; else longer by as much as a step of its recipe."""
-    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+def test_a_job_asks_a_cluster_for_what_its_like_took():
+    options = Options("paper", (0,), "cuda", "")
+    plan = Plan(options, [], threads=4, parallel=2, cluster="slurm")
+    known = Job("a", {}, what="train", seconds=3600, memory_mb=2000)
+    assert resources(known, plan) == {"gpu": 1, "mem_mb": 4000, "runtime": 130}
+    assert resources(Job("b", {}), replace(plan, options=replace(options, device="cpu"))) == {}
 
-    def published(name, seed, precision, seconds, steps=100, weights_of=""):
-        folder = paths.published_dir("test") / f"runs/{name}/seed{seed}"
+
+def test_a_job_elsewhere_knows_its_run_by_its_lock_and_plan(tmp_path):
+    file = tmp_path / "stamps/plan.json"
+    Plan(Options("test", (0,), "cpu", ""), [], 1, 1, cluster="slurm", made_by=7).write(file)
+    assert not is_under_way(file, 7)  # nobody holds the lock, or it is not seen from here
+    with only_one(tmp_path / ".lock", ""):
+        assert is_under_way(file, 7)
+        assert not is_under_way(file, 8)  # another run has begun since
+    assert not is_under_way(file, 7)
+
+
+def test_a_job_on_a_cluster_does_nothing_where_the_lock_is_not_seen(tmp_path, capsys, monkeypatch):
+    file, job = tmp_path / "stamps/plan.json", Job("10_plain", {}, what="run", why="never run")
+    Plan(Options("test", (0,), "cpu", ""), [job], 1, 1, cluster="slurm").write(file)
+    process = multiprocessing.get_context("fork").Process(target=run_job.main, args=(file, job.name))
+    process.start()
+    process.join()
+    assert not job.begun(tmp_path).exists() and job.last(tmp_path) == {}
+
+
+def test_jobs_at_the_same_time_have_a_gpu_each(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    plan = Plan(Options("test", (0,), "cuda", ""), [], 1, parallel=3, gpus=["2", "5"])
+    (tmp_path / "stamps").mkdir()
+    kept, seen = [], []
+    for _ in range(3):
+        kept.append(run_job.take_gpu(plan, tmp_path))
+        seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
+    assert seen == ["2", "5", "2"]
+    kept[1].release()
+    assert run_job.take_gpu(plan, tmp_path) and os.environ["CUDA_VISIBLE_DEVICES"] == "5"
+    assert run_job.take_gpu(replace(plan, gpus=[]), tmp_path) is None
+
+
+def test_a_training_takes_as_long_as_published_ones_or_as_its_steps(tmp_path, monkeypatch):
+    """As published ones in the precision that it would have here; else its measured steps, and as
+    much longer as published ones of the recipe took."""
+    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+    rows = [Cost(name, "laptop", "a chip", "cpu", precision, seconds, 50.0, 900, 30.0)
+            for name, precision, seconds in (("C5", "bf16", 0.5), ("C5", "fp32", 1.0),
+                                             ("TIECNN", "bf16", 0.1))]  # fmt: skip
+    monkeypatch.setattr(cost, "measured", lambda: tuple(rows))
+
+    def published(name, seed, seconds, weights_of=""):
+        folder = paths.published_dir("laptop") / f"runs/{name}/seed{seed}"
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({
-            "experiment": name, "wall_time_s": seconds, "steps": steps, "device": "a processor",
-            "config": {"precision": precision, "experiment": {"weights_of": weights_of}}}))
+            "experiment": name, "wall_time_s": seconds, "steps": 4000, "peak_memory_mb": 2000,
+            "device": "a processor, 1 threads",
+            "config": {"precision": "bf16", "experiment": {"weights_of": weights_of}}}))
 
-    fp32, bf16 = (Options("test", (0,), "cpu", "", precision) for precision in ("fp32", "bf16"))
-    assert planning.Published("test").seconds("C5", fp32) is None
-    published("C5", 0, "bf16", 100)
-    published("C5", 1, "bf16", 300)
-    published("C5-on-wide", 0, "bf16", 100, weights_of="C5")
-    known = planning.Published("test")
-    assert known.seconds("C5", bf16) == known.seconds("C5", fp32) == 200
-    assert known.seconds("C4", bf16) is known.seconds("C5-on-wide", bf16) is None
-    assert known.told == ", as on a processor in bf16"
-    published("precision-C5-fp32", 0, "fp32", 60, steps=20)
-    published("precision-C5-bf16", 0, "bf16", 40, steps=20)
-    known = planning.Published("test")
-    assert (known.seconds("C5", bf16), known.seconds("C5", fp32)) == (200, 300)
-    assert planning.Published("test").told == ""
+    def estimates(precision):
+        return Estimates(Options("laptop", (0,), "cpu", "", precision), 1)
+
+    bf16 = estimates("bf16")
+    assert bf16.seconds("C5") == 4000 * 0.5 and bf16.memory_mb("C5") == 900
+    assert bf16.told == ", as on a chip in bf16, by its steps"
+    assert bf16.seconds("CUT-OSU") is bf16.memory_mb("CUT-OSU") is None
+    published("C5", 0, 2200)
+    published("C5", 1, 2600)
+    published("C5-on-wide", 0, 100, weights_of="C5")
+    bf16 = estimates("bf16")
+    assert bf16.seconds("C5") == 2400 and bf16.told == ", as on a processor, 1 threads in bf16"
+    assert estimates("fp32").seconds("C5") == pytest.approx(4000 * 1.0 * 1.2)
+    assert bf16.seconds("TIECNN") == pytest.approx(4000 * 0.1 * 1.2)
+    assert bf16.memory_mb("C5") == 2000
+    jobs = [Job(f"C5_seed{seed}", {}, runs=["C5"], what="train", memory_mb=2000) for seed in (0, 1)]
+    table = bf16.table(jobs)
+    assert re.search(r"two_d_gan +2 +8000 +2\.7 +1\.3 +0\.4 +2\.0 +0\.1\n", table), table
+    assert "a chip (cpu)" in table and "no step was measured on a GPU" in table
+
+
+def test_a_step_that_was_never_measured_is_reckoned_by_the_operations_of_its_generator():
+    row = Cost("resnet_9blocks-OSU", "paper", "a chip", "cpu", "fp32", 9.0, 100.0, 900, 30.0)
+    same = cost.of_step(resolve("resnet_9blocks-FLIR", "paper"), "cpu", "fp32", [row])
+    assert same == row
+    fewer = cost.of_step(resolve("resnet_6blocks-FLIR", "paper"), "cpu", "fp32", [row])
+    # 35.06 and 49.55 thousand million multiply-accumulates
+    assert fewer.seconds == pytest.approx(9.0 * 35.06 / 49.55, rel=1e-3)
+    assert fewer.like == "resnet_9blocks-OSU"
+    assert cost.of_step(resolve("C5", "paper"), "cpu", "fp32", [row]) is None
+    assert cost.of_step(resolve("resnet_9blocks-OSU", "paper"), "cuda", "fp32", [row]) is None
 
 
 def test_plan_is_read_as_it_was_written_and_makes_its_jobs_undone(tmp_path):
     job = Job("C5_seed0", {"code": "1"}, {"C4_seed0": "a"}, ["C5"], 0, {"lib.x": "b"}, "train", "x")
     plan = Plan(Options("test", [0], "cpu", ""), [job], threads=1, parallel=2)
     job.begin(tmp_path)
-    job.finish(tmp_path, 30)
+    job.finish(tmp_path, seconds=30)
     assert plan.left(tmp_path) == []
     plan.write(tmp_path / "stamps/plan.json")
     assert plan.left(tmp_path) == plan.jobs

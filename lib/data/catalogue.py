@@ -80,7 +80,8 @@ def load(key: str, root: Path | None, size: int, limits: Limits | None = None) -
             order; None or absent: all there are. Pairs have no validation.
 
     Raises ValueError for an unknown key or split, a limit below 1, a data set or file that is
-    there but broken, and where an image of one's own is in training and in the test; FileNotFoundError where the root is no folder.
+    there but broken, and where an image of one's own is in training and in the test;
+    FileNotFoundError where the root is no folder.
     """
     limits = {split: n for split, n in (limits or {}).items() if n is not None}
     for split, n in limits.items():

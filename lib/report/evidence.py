@@ -1,8 +1,10 @@
 """What stands behind the numbers of a profile and beside them, as the report's page lists it."""
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -72,6 +74,20 @@ def data_sets(runs: Iterable[dict], absent: Collection[str]) -> list[tuple[str, 
             state = "not under the data root, so not compared"
         found[fingerprint] = names | {name: None}, state
     return sorted(("; ".join(names), key, state) for key, (names, state) in found.items())
+
+
+def stages(results: Path) -> list[dict]:
+    """What each job of run_all.sh took where it had most to do, by its stamp: `name`, `what` there
+    was to do, `seconds`, peak `memory_mb` and `written_mb` to the disk, both in MiB (None: a stamp
+    of an older kit)."""
+    found = []
+    for path in sorted(results.glob("stamps/*.*.json"), key=natural):
+        with suppress(ValueError, KeyError):  # a damaged stamp: its job runs again next time
+            stamp = json.loads(path.read_text(encoding="utf-8"))
+            what = max(stamp["seconds"], key=stamp["seconds"].get)
+            found.append({"name": stamp["name"], "what": what, "seconds": stamp["seconds"][what]} | {
+                name: stamp.get(name, {}).get(what) for name in ("memory_mb", "written_mb")})
+    return found
 
 
 def further_tables(results: Path) -> list[tuple[str, str, str, Markup]]:

@@ -18,6 +18,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from lib.files import write_text
+from lib.machine import clock
 from lib.papers.audit import audit_table
 from lib.papers import reported
 from lib.papers.ledger import read_ledger
@@ -26,7 +27,7 @@ from lib.provenance import git_commit
 from lib.report import wording
 from lib.report.argument import argument
 from lib.report.evidence import (
-    PAGE, caption, data_sets, further_tables, list_figures, protocols, read_runs,
+    PAGE, caption, data_sets, further_tables, list_figures, protocols, read_runs, stages,
 )  # fmt: skip
 from lib.report.page_tables import make_tables
 from lib.results.claims import COLUMNS as OF_CLAIMS, recorded_runs
@@ -69,7 +70,7 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
                                      lstrip_blocks=True)  # fmt: skip
     environment.filters |= {name: getattr(wording, name)
                             for name in ("sign", "short", "slug", "breakable", "worded")}
-    environment.filters |= {"argument": argument, "caption": caption}
+    environment.filters |= {"argument": argument, "caption": caption, "clock": clock}
     text = environment.get_template("index.html.j2").render(
         profile=profile, titles=wording.TITLES, groups=wording.GROUPS, commit=git_commit(),
         style=Markup((PAGE / "style.css").read_text(encoding="utf-8")),
@@ -80,6 +81,7 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
         audit=audit_table().to_dict("records"),
         ledger=read_ledger(REPO), runs=runs, data_sets=data_sets(runs, verdict.unchecked_data),
         further=further_tables(results), notebooks=NOTEBOOKS,
+        stages=stages(results),
         executed=[path.stem for path in results.glob("executed/*.ipynb")],
         figures=list_figures(results), shown_first=SHOWN_FIRST,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from statistics import mean
 
 import psutil
 
-from lib.files import write_text
+from lib.files import only_one, write_text
 from lib.provenance import digest
 
 
@@ -44,7 +44,7 @@ class Job:
 
     In a plan also: what there is to do ("train", "continue", "evaluate", "check" of runs that
     something else made, "run" a notebook), why, how many seconds that took before (None: not
-    known), and whether it is done by force, from the first step.
+    known), how many MB of memory it needs, and whether it is done by force, from the first step.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Job:
     what: str = ""
     why: str = ""
     seconds: float | None = None
+    memory_mb: int | None = None
     force: bool = False
 
     @property
@@ -96,11 +97,12 @@ class Job:
         for stamp in results.glob(stamp_of(self.name, "*")):
             stamp.unlink()
 
-    def finish(self, results: Path, seconds: float) -> None:
-        """It is done, and what there was to do took so long."""
-        times = self.last(results).get("seconds", {}) | {self.what: round(seconds, 1)}
+    def finish(self, results: Path, **took: float) -> None:
+        """It is done, and what there was to do took so much: `seconds`, and what `usage` gives."""
+        last = self.last(results)
+        took = {name: last.get(name, {}) | {self.what: much} for name, much in took.items()}
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        stamp = asdict(self) | {"seconds": times, "finished": now}
+        stamp = asdict(self) | took | {"finished": now}
         write_text(self.stamp(results), json.dumps(stamp) + "\n")
         self.begun(results).unlink()
 
@@ -129,18 +131,26 @@ def label(name: str) -> str:
 @dataclass(frozen=True)
 class Plan:
     """What is to run, in order: `parallel` jobs at a time, each with so many threads. `told`: what
-    the times rest on, where it is not what ran here."""
+    the times rest on, where it is not what ran here. `gpus`: those of this machine that jobs use, a
+    GPU each. `cluster`: the folder of profiles/ that says where jobs go instead. `made_by`: the
+    process that made the plan."""
 
     options: Options
     jobs: list[Job]
     threads: int
     parallel: int
     told: str = ""
+    gpus: list[str] = field(default_factory=list)
+    cluster: str = ""
+    made_by: int = field(default_factory=os.getpid)
 
     def write(self, path: Path) -> None:
         """Write the plan for its jobs, and see to it that none of them counts as done."""
         for job in self.jobs:
             job.stamp(path.parent.parent).unlink(missing_ok=True)
+        for stamp in path.parent.glob("*.json"):
+            if stamp.stat().st_mtime > time.time():  # the clock was set back; Snakemake takes no
+                os.utime(stamp)  # output that is older than what the job reads
         write_text(path, json.dumps(asdict(self)))
 
     @classmethod
@@ -176,12 +186,34 @@ def clock(seconds: float | None) -> str:
     return str(timedelta(seconds=round(seconds))).removeprefix("0:").removeprefix("0")
 
 
-def live_while(condition: Callable[[], bool]) -> None:
-    """See to it that this process, and all that it started, ends once a condition does not hold."""
+def resources(job: Job, plan: Plan) -> dict[str, int]:
+    """What a cluster is asked for, with something to spare: MB, minutes, GPUs; what is not known
+    is left to the profile of the cluster."""
+    asked = {"gpu": 1} if plan.options.device == "cuda" else {}
+    if job.memory_mb:
+        asked["mem_mb"] = 1000 + job.memory_mb * 3 // 2
+    if job.seconds:
+        asked["runtime"] = 10 + round(job.seconds / 30)  # twice as long
+    return asked
+
+
+def is_under_way(plan_file: Path, made_by: int) -> bool:
+    """Whether the run_all.sh that made a plan still holds the lock on its results.
+
+    Asked from another machine that is the proof, too, that locks reach from one to the other.
+    """
+    with contextlib.suppress(BlockingIOError), only_one(plan_file.parent.parent / ".lock", ""):
+        return False
+    return Plan.read(plan_file).made_by == made_by
+
+
+def live_while(condition: Callable[[], bool], every: float = 0.3) -> None:
+    """See to it that this process, and all that it started, ends once a condition does not hold;
+    it is asked after so many seconds each time."""
 
     def watch() -> None:
         while condition():
-            time.sleep(0.3)
+            time.sleep(every)
         end()
 
     threading.Thread(target=watch, daemon=True).start()

@@ -1,99 +1,57 @@
 """What has to run, and why: decided by the stamps and the state of the runs, without Snakemake."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from statistics import mean
 
 import psutil
 
 from lib import paths
-from lib.machine import choose_device, cores
+from lib.machine import cores, gpus
+from lib.running.estimates import Estimates
 from lib.running.job import Job, Options, Plan, label
 from lib.running.workflow import described, jobs, with_needs
 from lib.training.experiments import EXPERIMENTS, resolve
-from lib.training.precision import choose_precision
 from lib.training.profiles import PROFILES
 from lib.training.status import to_do
 
-MEMORY = 2e9  # bytes that a job may take, for the number of jobs at a time
+MEMORY_MB = 2000  # that a job may take where nothing says, for the number of jobs at a time
+ON_CLUSTER = 4, 100  # threads of a job of a profile that takes all, and jobs given to it at a time
 URGENCY = ("nothing", "evaluate", "continue", "train")  # of lib.training.status.ToDo
 
 
 def make_plan(
-    options: Options, targets: Sequence[str] = (), force: bool = False, parallel: int | None = None
-) -> Plan:
+    options: Options, targets: Sequence[str] = (), force: bool = False, parallel: int | None = None,
+    cluster: str = "",
+) -> Plan:  # fmt: skip
     """What has to run for `targets` (notebooks, experiments; none: all) and what they need.
 
     force: the targets are done from the first step, whatever is there. parallel: jobs at a time, by
-    default as many as there are processors and memory for, and one on a GPU.
+    default as many as there are processors and memory for, and one on each GPU. cluster: where they
+    run instead.
     """
     results, made = paths.results_dir(options.profile), jobs(options)
     to_run: dict[str, Job] = {}
-    published = Published(options.profile)
+    threads = PROFILES[options.profile].threads or (ON_CLUSTER[0] if cluster else cores())
+    estimates = Estimates(options, threads)
     for job in with_needs(targets, made):
         forced = force and (not targets or not set(targets).isdisjoint(job.targets))
         what, why = _to_do(job, options, forced)
         above = [label(name) for name in job.needs if name in to_run]
         if why or above or not job.stamp(results).is_file():
             why = why or _changes(job, above, results)
-            seconds = job.last(results).get("seconds", {}).get(what)
-            if what == "train" and seconds is None:
-                seconds = published.seconds(job.runs[0], options)
-            to_run[job.name] = replace(job, what=what, why=why, seconds=seconds, force=forced)
-    threads = PROFILES[options.profile].threads or cores()
-    by_memory = int(psutil.virtual_memory().available // MEMORY)
-    fitting = 1 if options.device == "cuda" else max(1, min(cores() // threads, by_memory))
-    return Plan(options, list(to_run.values()), threads, parallel or fitting, published.told)
-
-
-class Published:
-    """How long trainings took that others have published, as a measure for those that were never
-    run here. `told` names the processors that were asked about."""
-
-    def __init__(self, profile: str):
-        self.profile = profile
-        self.devices: set[str] = set()
-
-    @cached_property
-    def runs(self) -> dict[str, list[dict]]:
-        """Experiment -> the records of its trainings; read where a plan asks, and once."""
-        found: dict[str, list[dict]] = {}
-        for path in sorted(paths.published_dir(self.profile).glob("runs/*/seed*/run.json")):
-            known = json.loads(path.read_text(encoding="utf-8"))
-            if known.get("wall_time_s") and not known["config"]["experiment"]["weights_of"]:
-                found.setdefault(known["experiment"], []).append(known)
-        return found
-
-    @property
-    def told(self) -> str:
-        return f", as on {' and '.join(sorted(self.devices))}" if self.devices else ""
-
-    def seconds(self, experiment: str, options: Options) -> float | None:
-        """Seconds of a training in the precision that it would have here, None where nothing says;
-        by the share of steps that a run in the other precision takes longer, where there is one."""
-        known = self.runs.get(experiment)
-        if not known:
-            return None
-        wanted = choose_precision(options.precision, choose_device(options.device))
-        alike = [run for run in known if run["config"]["precision"] == wanted]
-        longer = 1.0 if alike else self._longer(EXPERIMENTS[experiment].recipe, wanted)
-        asked = alike or known
-        self.devices |= {f"{run['device']} in {run['config']['precision']}" for run in asked}
-        return longer * mean(run["wall_time_s"] for run in asked)
-
-    def _longer(self, recipe: str, precision: str) -> float:
-        """How many times as long a recipe takes in a precision as in the other, by precision-*."""
-        other = {"fp32": "bf16", "bf16": "fp32"}[precision]
-        for name in (name for name in self.runs if name.endswith(f"-{precision}")):
-            pair = self.runs[name], self.runs.get(name.removesuffix(precision) + other)
-            if EXPERIMENTS[name].recipe == recipe and all(pair):
-                here, there = (mean(run["wall_time_s"] / run["steps"] for run in its)
-                               for its in pair)  # fmt: skip
-                return here / there
-        return 1.0
+            seconds, memory = job.last(results).get("seconds", {}).get(what), None
+            if what == "train":
+                memory = estimates.memory_mb(job.runs[0])
+                seconds = seconds or estimates.seconds(job.runs[0])
+            to_run[job.name] = replace(job, what=what, why=why, seconds=seconds, memory_mb=memory,
+                                       force=forced)  # fmt: skip
+    least = max([MEMORY_MB, *(job.memory_mb or 0 for job in to_run.values())])
+    by_memory = int(psutil.virtual_memory().available / 1e6 // least)
+    here = gpus() if options.device == "cuda" and not cluster else []
+    fitting = ON_CLUSTER[1] if cluster else len(here) or max(1, min(cores() // threads, by_memory))
+    return Plan(options, list(to_run.values()), threads, parallel or fitting, estimates.told, here,
+                cluster)  # fmt: skip
 
 
 def _to_do(job: Job, options: Options, forced: bool) -> tuple[str, str]:

@@ -6,6 +6,7 @@ Snakemake runs that, from the plan that is handed to it.
 
 import contextlib
 import difflib
+import importlib.util
 import os
 import shlex
 import shutil
@@ -19,13 +20,15 @@ from functools import partial
 from pathlib import Path
 
 import psutil
+import yaml
 
 from lib import paths
-from lib.files import only_one
+from lib.files import only_one, telling
 from lib.running.job import Job, Options, Plan, clock
 from lib.training.profiles import PROFILES
 
 MIN_FREE = 0.5e9  # bytes of free disk below which no run is started
+LOOK = 2  # seconds between two looks at how much memory is in use
 GRACE = 60  # seconds that stopped trainings have for writing where they stand
 
 say = partial(print, flush=True)
@@ -40,6 +43,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--seeds", default=(0,), type=_seeds)
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
+    parser.add_argument("--cluster", type=_cluster, metavar="NAME")
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="TARGET")
     for switch in ("--force", "--dry-run", "--list", "--publish", "--take-published"):
         parser.add_argument(switch, action="store_true")
@@ -60,6 +64,17 @@ def _seeds(text: str) -> tuple[int, ...]:
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise ArgumentTypeError(f"{text!r} is not a list of different seeds such as 0,1,2")
     return tuple(seeds)
+
+
+def _cluster(text: str) -> str:
+    file = paths.REPO / "profiles" / text / "config.yaml"
+    known = [path.parent.name for path in sorted(paths.REPO.glob("profiles/*/config.yaml"))]
+    if text not in known or "executor" not in (settings := yaml.safe_load(file.read_text())):
+        raise ArgumentTypeError(f"there is no profiles/{text}/config.yaml that names an executor")
+    if not importlib.util.find_spec(f"snakemake_executor_plugin_{settings['executor']}"):
+        raise ArgumentTypeError(f"Snakemake has no executor {settings['executor']} here; install it "
+                                "with pip install --no-deps -r requirements-slurm.txt")
+    return text
 
 
 @contextlib.contextmanager
@@ -83,38 +98,80 @@ def execute(plan: Plan, results: Path) -> list[Job]:
     Raises KeyboardInterrupt after Ctrl-C and SIGTERM, once all that ran has ended; OSError where
     Snakemake itself failed.
     """
-    plan.write(file := results / "stamps" / "plan.json")
+    plan.write(results / "stamps" / "plan.json")
     command = [
         sys.executable, "-P", "-m", "snakemake", "--snakefile", str(paths.REPO / "Snakefile"),
-        "--cores", str(plan.parallel * plan.threads), "--executor", "local", "--nolock",
+        "--nolock",
         "--scheduler", "greedy", "--keep-going", "--rerun-triggers", "mtime", "--drop-metadata",
         "--ignore-incomplete", "--force-use-threads",
-        "--profile", "none", "--workflow-profile", "none",
-        "--config", f"profile={plan.options.profile}",
+        "--profile", "none", "--config", f"profile={plan.options.profile}", f"parent={os.getpid()}",
     ]  # fmt: skip
+    before = {job.name: _begun_at(job, results) for job in plan.jobs}  # by runs before this one
+    if plan.cluster:  # it tells the numbers of the jobs there, and how they fail
+        command += ["--workflow-profile", str(paths.REPO / "profiles" / plan.cluster),
+                    "--jobs", str(plan.parallel), "--quiet", "host", "progress", "reason", "rules"]
+    else:
+        command += ["--workflow-profile", "none", "--executor", "local",
+                    "--cores", str(plan.parallel * plan.threads), "--quiet", "all"]
     stops: list[float] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stops.append(time.monotonic()))
     # in a session of its own: Ctrl-C comes to us alone and is passed on in order
-    process = subprocess.Popen([*command, f"parent={os.getpid()}", "--quiet", "all"],
-                               start_new_session=True, stdin=subprocess.DEVNULL)  # fmt: skip
+    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
     told: set[int] = set()
+    done: set[str] = set()
+    peak, looked = 0, 0.0
     while process.poll() is None:
+        if time.monotonic() - looked > LOOK:
+            peak, looked = max(peak, _memory(psutil.Process())), time.monotonic()
+        if plan.cluster:  # where jobs print what they do elsewhere
+            _tell_done(plan, results, done)
         if len(stops) > 1 or (stops and time.monotonic() - stops[0] > GRACE):
             process.kill()
-        elif stops:
+        elif stops and not plan.cluster:
             _tell_to_end(psutil.Process(process.pid), told)
-        time.sleep(0.1)
+        elif stops and not told:  # it takes its jobs back
+            told.add(process.pid)
+            process.send_signal(signal.SIGINT)
+        time.sleep(1 if plan.cluster else 0.1)
+    if plan.cluster:
+        _tell_done(plan, results, done)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # its jobs, where it was killed itself
     if stops:
         raise KeyboardInterrupt
-    left = [(job, job.begun(results)) for job in plan.left(results)]
-    failed = [job for job, begun in left
-              if begun.is_file() and begun.stat().st_mtime > file.stat().st_mtime]  # fmt: skip
+    if not plan.cluster:
+        say(f"At most {peak / 1e9:.1f} GB of memory were in use at a time")
+    left = plan.left(results)
+    failed = [job for job in left if _begun_at(job, results) != before[job.name]]
     if left and not failed:
         raise OSError(f"Snakemake failed; to see why: {shlex.join(command)}")
     return failed
+
+
+def _begun_at(job: Job, results: Path) -> int | None:
+    """When a job that is not done was begun, None where it was not: to be compared with itself, as
+    the clock may be set back at any time."""
+    begun = job.begun(results)
+    return begun.stat().st_mtime_ns if begun.is_file() else None
+
+
+def _memory(process: psutil.Process) -> int:
+    """Bytes that a process and all that it started have in memory; what they share counts once."""
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            total += getattr(one.memory_full_info(), "pss", 0)  # which Linux alone tells
+    return total
+
+
+def _tell_done(plan: Plan, results: Path, told: set[str]) -> None:
+    """Say which jobs are done that were not yet; `told`: their names."""
+    for number, job in enumerate(plan.jobs, 1):
+        if job.name not in told and job.stamp(results).is_file():
+            told.add(job.name)
+            left = f"; time left: {plan.time_left(results)}" if len(told) < len(plan.jobs) else ""
+            say(f"[{number}/{len(plan.jobs)}] {job.label}: done{left}")
 
 
 def _tell_to_end(snakemake: psutil.Process, told: set[int]) -> None:
@@ -145,14 +202,18 @@ def run(given: Namespace) -> int:
         if shutil.disk_usage(folder).free < MIN_FREE:
             raise OSError(f"less than {MIN_FREE / 1e9:.1f} GB of disk are free at {folder}")
     from lib.machine import choose_device
+    from lib.running.estimates import Estimates
     from lib.running.planning import make_plan
     from lib.running.workflow import jobs, titles
 
-    try:
-        options = Options(given.profile, given.seeds, choose_device(given.device).type, str(data),
-                          given.precision)
+    try:  # for another machine, or to be told only, a GPU need not be here
+        elsewhere = given.device != "auto" and (given.cluster or given.dry_run)
+        device = given.device if elsewhere else choose_device(given.device).type
     except ValueError as problem:
         raise ArgumentError(None, f"--device {given.device}: {problem}") from None
+    if given.cluster and given.device == "auto":
+        raise ArgumentError(None, "--cluster needs --device cpu or cuda: its GPUs are not seen here")
+    options = Options(given.profile, given.seeds, device, str(data), given.precision)
     # jobs run elsewhere: what was relative to this folder must not stay so
     os.environ.update(IR_RESULTS=str(results.parent), IR_CACHE=str(paths.cache_dir()),
                       PYTHONPATH=f"{paths.REPO}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
@@ -168,17 +229,19 @@ def run(given: Namespace) -> int:
         raise ArgumentError(None, f"unknown target {target!r}{hint}")
     say(f"profile {options.profile}, seeds {','.join(map(str, options.seeds))}, device "
         f"{options.device}, data {options.data}")
-    plan = make_plan(options, given.only, given.force, given.jobs)
+    plan = make_plan(options, given.only, given.force, given.jobs, given.cluster or "")
     if not plan.jobs:
         say("Nothing to do: everything is up to date.")
         return 0
+    at_a_time = f"{'at most ' if plan.cluster else ''}{plan.parallel} at a time"
     say(f"{len(plan.jobs)} {'job' if len(plan.jobs) == 1 else 'jobs'} to run, "
-        f"{plan.parallel} at a time, expected time: {plan.time_left(results)}{plan.told}")
+        f"{at_a_time}, expected time: {plan.time_left(results)}{plan.told}")
     if given.dry_run:
         for number, job in enumerate(plan.jobs, 1):
             say(f"  {number:3}  {job.label:32}  {job.what:8}  {clock(job.seconds):>8}  {job.why}")
+        say(Estimates(options, plan.threads).table(plan.jobs))
         return 0
-    with only_run(results):
+    with telling(results), only_run(results):
         failed = execute(plan, results)
     if failed:
         names, left = ", ".join(job.label for job in failed), len(plan.left(results))

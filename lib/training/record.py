@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from lib.evaluation.judge import Evaluation
@@ -108,7 +108,8 @@ def damage(
 def write_weights(path: Path, generator: nn.Module) -> None:
     """Store a generator."""
     weights = {key: value.cpu().contiguous() for key, value in generator.state_dict().items()}
-    write_atomically(path, lambda part: save_file(weights, part))
+    # not save_file: it puts a file in the place of what it is given, and knows errors of its own
+    write_atomically(path, lambda part: part.write_bytes(save(weights)))
 
 
 def fill(generator: nn.Module, weights: Path) -> nn.Module:

@@ -1,6 +1,6 @@
 """Bad input, tried by the hundred and judged by rules.
 
-    python -P -m tests.probes [--cases N] [--area WORD] [--seed N]
+    python -m tests.probes [--cases N] [--area WORD] [--seed N]
 
 A probe makes something odd in an empty folder, then calls what a user would. `judging` decides by
 rules how that ended; where a result is a right end, the probe states which result is right. What is

@@ -71,7 +71,7 @@ def table(verdicts: Sequence[Verdict]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -P -m tests.probes",
+    parser = argparse.ArgumentParser(prog="python -m tests.probes",
                                      description=__doc__.splitlines()[0])  # fmt: skip
     parser.add_argument("--cases", type=int, default=5000, help="about so many (5000)")
     parser.add_argument("--area", default="", help="only areas whose names hold this")

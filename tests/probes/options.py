@@ -160,7 +160,7 @@ OPTIONS = (
     of_enhance("--device", one_of("auto", "cpu")),
     *(of_step(name, lambda text: text.isdecimal() and 0 < int(text) < 100_000)
       for name in ("--size", "--batch", "--divide", "--rounds", "--threads")),
-        of_step("--device", one_of("auto", "cpu")),
+    of_step("--device", one_of("auto", "cpu")),
     of_step("--precision", one_of("auto", "fp32", "bf16")),
     Option(PROGRAMS, translate.main, "{0}/in/a.png --out {0}/out --weights {0}", "--limit",
            lambda text: False),

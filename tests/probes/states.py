@@ -232,7 +232,7 @@ def odd_stamp(place_of: float, by, text: str | None) -> Probe:
         job = Job("13_x", {"code": "1", "text": "2"}, {"C1_seed0": "abc"},
                   definitions={"lib.x": "1"}, what="run")  # fmt: skip
         job.begin(place)
-        job.finish(place, 3.0)
+        job.finish(place, seconds=3.0)
         stamp = job.stamp(place)
         known = json.loads(stamp.read_text())
         paths = paths_in(known)
@@ -246,7 +246,7 @@ def odd_stamp(place_of: float, by, text: str | None) -> Probe:
             plan = Plan(OPTIONS, [later], 1, 1)
             plan.time_left(place)
             later.begin(place)
-            later.finish(place, 1.0)
+            later.finish(place, seconds=1.0)
             return why
 
         return Case(call, (), lambda why: "" if why else "no reason to run", good=True)

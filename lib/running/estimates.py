@@ -1,0 +1,140 @@
+"""How long trainings take that were never run here, and what memory and disk: from published runs,
+and from steps that were measured (lib/training/cost.py)."""
+
+import json
+from collections.abc import Iterable
+from functools import cache, cached_property
+from statistics import median
+
+import pandas as pd
+import torch
+
+from lib import paths
+from lib.running.job import Job, Options
+from lib.training import cost
+from lib.training.experiments import EXPERIMENTS, resolve
+from lib.training.precision import choose_precision
+
+MEASURED = (("cpu", "fp32"), ("cpu", "bf16"), ("cuda", "fp32"), ("cuda", "bf16"))
+
+
+class Estimates:
+    """For a profile and device. `machines`: what the answers so far were measured on."""
+
+    def __init__(self, options: Options, threads: int):
+        self.options, self.threads = options, threads
+        self.machines: set[str] = set()
+        elsewhere = options.device == "cuda" and not torch.cuda.is_available()
+        wanted = "bf16" if elsewhere and options.precision == "auto" else options.precision
+        self.precision = choose_precision(wanted, torch.device(options.device))
+
+    @property
+    def told(self) -> str:
+        return f", as on {' and '.join(sorted(self.machines))}" if self.machines else ""
+
+    @cached_property
+    def published(self) -> list[dict]:
+        """The records of published trainings of this profile on a CPU; read where a plan asks."""
+        found = []
+        for path in sorted(paths.published_dir(self.options.profile).glob("runs/*/seed*/run.json")):
+            run = json.loads(path.read_text(encoding="utf-8"))
+            own = run.get("wall_time_s") and not run["config"]["experiment"]["weights_of"]
+            if own and run["device"].endswith("threads"):
+                found.append(run)
+        return found
+
+    def seconds(self, experiment: str) -> float | None:
+        """Of a training: of published ones in the precision that it would have here, else so many
+        measured steps, with what comes on top of them; None where nothing says."""
+        if self.options.device == "cpu":
+            alike = [run for run in self.published if run["experiment"] == experiment
+                     and run["config"]["precision"] == self.precision]  # fmt: skip
+            if alike:
+                self.machines |= {f"{run['device']} in {self.precision}" for run in alike}
+                return median(run["wall_time_s"] for run in alike)
+        step = self.step(experiment, self.options.device, self.precision)
+        if not step:
+            return None
+        self.machines.add(f"{step.machine} in {self.precision}, by its steps")
+        threads = self.threads if step.device == "cpu" else 1
+        return self.on_top(experiment) * self.steps(experiment) * step.seconds / threads
+
+    def memory_mb(self, experiment: str) -> int | None:
+        """Of the process: a step's, and what images, features and validation took on top of it in
+        published runs."""
+        step = self.step(experiment, "cpu", self.precision)
+        return step and round(step.memory_mb + max(0, *self._beyond(experiment, 1), 0))
+
+    def on_top(self, experiment: str) -> float:
+        """How many times as long as their steps published trainings took, 1 where there are none."""
+        return median(self._beyond(experiment, 0) or [1.0])
+
+    def _beyond(self, experiment: str, column: int) -> list[float]:
+        """What published trainings took besides their steps, those of the same recipe if any."""
+        recipe = EXPERIMENTS[experiment].recipe
+        alike = [row[column] for row in self.beyond_steps if row[2] == recipe]
+        return alike or [row[column] for row in self.beyond_steps]
+
+    @cached_property
+    def beyond_steps(self) -> list[tuple[float, int, str]]:
+        """Of each published training: how many times as long as its steps it took, how many MB more
+        than a step, and its recipe."""
+        found = []
+        for run in self.published:
+            if step := self.step(run["experiment"], "cpu", run["config"]["precision"]):
+                found.append((run["wall_time_s"] / run["steps"] / step.seconds,
+                              run["peak_memory_mb"] - step.memory_mb,
+                              EXPERIMENTS[run["experiment"]].recipe))  # fmt: skip
+        return found
+
+    @cache
+    def step(self, experiment: str, device: str, precision: str) -> cost.Cost | None:
+        return cost.of_step(resolve(experiment, self.options.profile), device, precision)
+
+    @cache
+    def steps(self, experiment: str) -> int:
+        return cost.steps(resolve(experiment, self.options.profile), self.options.data)
+
+    def table(self, jobs: Iterable[Job]) -> str:
+        """What the trainings of a plan cost, by recipe: hours of one core and of a GPU, from steps
+        alone; nothing where none of their steps was measured."""
+        rows, guessed, machines = [], set(), set()
+        for job in jobs:
+            if job.what != "train":
+                continue
+            name = job.runs[0]
+            known = {kind: self.step(name, *kind) for kind in MEASURED}
+            if not any(known.values()):
+                continue
+            steps, one = self.steps(name), next(filter(None, known.values()))
+            guessed |= {f"{name} from {step.like}" for step in known.values() if step and step.like}
+            machines |= {f"{step.machine} ({device})" for (device, _), step in known.items() if step}
+            hours = {f"{device} {precision}, h": step.seconds * steps * self.on_top(name) / 3600
+                     for (device, precision), step in known.items() if step}  # fmt: skip
+            rows.append({"trainings of": EXPERIMENTS[name].recipe, "runs": 1, "steps": steps, **hours,
+                         "PFLOP": one.gflop * steps / 1e6, "memory, GB": job.memory_mb / 1000,
+                         "disk, GB": one.disk_mb / 1000})  # fmt: skip
+        if not rows:
+            return ""
+        frame = pd.DataFrame(rows)
+        how = {name: "max" if name == "memory, GB" else "sum" for name in frame.columns[1:]}
+        by_recipe = frame.groupby("trainings of", sort=False).agg(how)
+        by_recipe.loc["all"] = frame.agg(how)
+        by_recipe[["runs", "steps"]] = by_recipe[["runs", "steps"]].astype(int)
+        ratios = sorted(row[0] for row in self.beyond_steps)
+        lines = [
+            by_recipe.to_string(float_format="{:,.1f}".format),
+            f"cpu: hours of one core, cuda: of one GPU; measured on {', '.join(sorted(machines))}; bf16 "
+            "is for processors with AMX or AVX512-BF16",
+            "hours are those of the steps (data/timings.csv)" + (
+                f", times what {len(ratios)} published trainings took of them: {ratios[0]:.2f} to "
+                f"{ratios[-1]:.2f}, the median of each recipe" if ratios else ""),
+        ]  # fmt: skip
+        if not any("(cuda)" in machine for machine in machines):
+            lines.append("no step was measured on a GPU; python -m lib.benchmarks.cost --device cuda "
+                         f"--profile {self.options.profile} does, and one that sustains 10 TFLOP/s takes "
+                         f"{by_recipe.loc['all', 'PFLOP'] / 36:,.1f} hours")  # fmt: skip
+        if guessed:
+            lines.append("never measured, reckoned by the operations of their generators: "
+                         + ", ".join(sorted(guessed)))  # fmt: skip
+        return "\n".join(lines)
