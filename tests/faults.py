@@ -1,6 +1,6 @@
 """Break runs of the kit in every way there is, and see whether the next run mends it.
 
-    python -P -m tests.faults --kills 30
+    python -m tests.faults --kills 30
 
 For each fault: does the next run end with the same bytes (weights, histories, metrics of each image,
 tables, numbers.csv) as one that nothing disturbed, or is there one line that says what to do? What
@@ -378,7 +378,7 @@ FAULTS = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -P -m tests.faults",
+    parser = argparse.ArgumentParser(prog="python -m tests.faults",
                                      description=__doc__.splitlines()[0])  # fmt: skip
     parser.add_argument("--kills", type=int, default=30, help="how many runs are killed")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
