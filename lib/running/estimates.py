@@ -135,6 +135,8 @@ class Estimates:
                          f"--profile {self.options.profile} does, and one that sustains 10 TFLOP/s takes "
                          f"{by_recipe.loc['all', 'PFLOP'] / 36:,.1f} hours")  # fmt: skip
         if guessed:
-            lines.append("never measured, reckoned by the operations of their generators: "
-                         + ", ".join(sorted(guessed)))  # fmt: skip
+            ratio = cost.foretold(cost.measured())["ratio"].quantile([0.1, 0.9])
+            lines.append("never measured, reckoned by the operations of their generators, which of those "
+                         f"measured gives {ratio[0.1]:.2f} to {ratio[0.9]:.2f} times what they took (eight "
+                         f"of ten): {', '.join(sorted(guessed))}")  # fmt: skip
         return "\n".join(lines)
