@@ -39,6 +39,23 @@ def write_text(path: Path, text: str) -> Path:
     return write_atomically(path, lambda temporary: temporary.write_bytes(text.encode()))
 
 
+@contextmanager
+def telling(*places: Path) -> Iterator[None]:
+    """Let a write that fails within say where: a full disk names no file, and torch.save none of the
+    disk. Raises OSError in one line."""
+    where = " or ".join(map(str, places))
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise  # it says all
+        raise OSError(f"{where}: {error.strerror}; mend that and run the same again") from error
+    except RuntimeError as error:
+        if "inline_container" not in str(error):  # where PyTorch writes its files
+            raise
+        raise OSError(f"{where}: a checkpoint cannot be written, is the disk full?") from error
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file's content, 64 hexadecimal digits."""
     with open(path, "rb") as stream:

@@ -17,6 +17,8 @@ def data_root(path: str | os.PathLike | None = None) -> Path:
     Raises FileNotFoundError where a root that was asked for is not a folder; data sets missing
     *inside* a root are no error, they fall back to the embedded defaults.
     """
+    if path == "":  # of a variable that is not set, be it none of the shell's
+        raise FileNotFoundError("the data root is given as an empty text; name a folder")
     root = Path(path or os.environ.get("IR_DATA") or REPO / "data").expanduser().resolve()
     if not root.is_dir():
         raise FileNotFoundError(f"data root {root} is not a folder; see data/README.md")

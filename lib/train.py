@@ -8,6 +8,8 @@ configuration, code and data, is left alone; one of which only metrics changed i
 
 import argparse
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 
 from lib.networks.weights import PretrainedUnavailable
 from lib.training.engine import TrainingDiverged
@@ -23,20 +25,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--experiment", required=True, nargs="+", metavar="NAME",
                         help=f"one or several of {', '.join(EXPERIMENTS)}")
     parser.add_argument("--profile", default="smoke", help=f"one of {', '.join(PROFILES)}")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=_whole(0, 10**18 - 1), default=0)
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     parser.add_argument("--out", help="folder of the run; default results/PROFILE/runs/...")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--threads", type=int, help="of the CPU; default: those of the profile")
+    parser.add_argument("--threads", type=_whole(1, 999), help="of the CPU; default: those of the profile")
     parser.add_argument("--precision", default="auto",
                         help="fp32, bf16 or auto: bf16 where the device is faster in it")
-    parser.add_argument("--time-budget", type=float, metavar="SECONDS",
+    parser.add_argument("--time-budget", type=_seconds, metavar="SECONDS",
                         help="stop cleanly after this time; the same command then goes on")
     parser.add_argument("--without-perceptual", action="store_true",
                         help="train without the VGG and EfficientNet losses; the record says so")
     parser.add_argument("--force", action="store_true",
                         help="from the first step, whatever is there")
     options = vars(parser.parse_args(arguments))
+    if options["out"] == "":
+        parser.error("--out is empty; name a folder")
     experiments = options.pop("experiment")
     if options["out"] and len(experiments) > 1:
         parser.error("--out is the folder of one run; give one --experiment")
@@ -53,6 +57,23 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        with suppress(ValueError):
+            if least <= int(text) <= most:
+                return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
+
+    return number
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 up")
 
 
 if __name__ == "__main__":

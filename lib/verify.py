@@ -67,7 +67,7 @@ class Verdict:
         return {number: why for number, why in found.items() if why}
 
 
-def verify(profile: str, data: Path | None = None) -> Verdict:
+def verify(profile: str, data: str | Path | None = None) -> Verdict:
     """Check numbers.csv of a profile and all it rests on.
 
     Data are compared with those under `data`; where it is None, with those under $IR_DATA, else
@@ -115,7 +115,7 @@ def _read_numbers(profile: str, verdict: Verdict) -> list[dict[str, str]]:
         wrong.append(Problem("number", "numbers.csv",
                              "is not there; run notebooks/90_summary.ipynb"))  # fmt: skip
         return []
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = numbers.read_table(path)
     if list(frame.columns) != numbers.COLUMNS:
         what = f"its columns are not {', '.join(numbers.COLUMNS)}"
         wrong.append(Problem("number", "numbers.csv", what))
@@ -142,7 +142,7 @@ def _read_numbers(profile: str, verdict: Verdict) -> list[dict[str, str]]:
 class _Runs:
     """The runs behind the numbers, each read and checked once."""
 
-    def __init__(self, profile: str, data: Path | None, verdict: Verdict):
+    def __init__(self, profile: str, data: str | Path | None, verdict: Verdict):
         self.profile, self.verdict = profile, verdict
         root = paths.data_root(data)
         self.describe = cache(lambda key: catalogue.describe(key, root))
@@ -240,7 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m lib.verify", description=__doc__.splitlines()[0]
     )
     parser.add_argument("results", type=Path, help="results of a profile, e.g. results/smoke")
-    parser.add_argument("--data", type=Path, help="data root; default $IR_DATA, else data/")
+    parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     parser.add_argument("--allow-stale", action="store_true",
                         help="print what is stale, but do not fail for it")
     options = parser.parse_args(arguments)

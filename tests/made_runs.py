@@ -23,6 +23,15 @@ IMAGES = tuple(f"image {k}" for k in range(6))
 PICTURES = np.random.default_rng(0).integers(0, 256, (len(IMAGES), 32, 32), dtype=np.uint8)
 
 
+# a record of which everything is made up
+IDENTITY = dict.fromkeys(record.IDENTITY, "made up")
+BLANK = dict.fromkeys(record.KEYS, "made up") | {
+    "seed": 0, "steps": 0, "n_images": 0, "metrics": {}, "examples": [], "trained_by": IDENTITY,
+    "evaluated_by": IDENTITY, "files": {}, "versions": {}, "not_measured": "",
+    "config": {"precision": "fp32", "experiment": {"title": "made up"}},
+}  # fmt: skip
+
+
 def make_run(experiment, seed, root, profile="test", **changed):
     """A whole run in the results of its profile; `changed`: fields of its record.
 
@@ -40,16 +49,16 @@ def make_run(experiment, seed, root, profile="test", **changed):
         for name in record.STORED_WEIGHTS:
             record.write_weights(work / name, torch.nn.Linear(1, 1))
         (work / "history.csv").write_text("step,mse\n10,2\n20,1\n")
-    about = dict.fromkeys(record.KEYS, "made up") | {
+    about = BLANK | {
         "experiment": experiment, "profile": profile, "seed": seed, "status": "complete",
         "trained": "1 of 1 epochs", "steps": 20 if config.experiment.network else 0,
         "dataset": dataset.name, "data_fingerprint": dataset.fingerprint,
-        "n_images": len(IMAGES), "metrics": test.means(), "not_measured": "",
+        "n_images": len(IMAGES), "metrics": test.means(),
         "trained_by": {} if config.experiment.weights_of else trained_by(config, dataset),
         "evaluated_by": evaluated_by(config, dataset),
         "definitions": {"trained": training_code(config),
                         "evaluated": evaluation_code(config.experiment.data)},
-        "config": settings(config), "versions": {},
+        "config": settings(config), "steps_total": 20, "wall_time_s": 9.0, "peak_memory_mb": 99,
     }  # fmt: skip
     record.write(work, folder, about | changed, test, [3, 1, 0], {})
     record.install(work, folder)

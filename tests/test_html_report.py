@@ -20,6 +20,7 @@ from lib.results.claims import BELOW, COLUMNS, load
 from lib.results.compare import as_text, differences, method_means, store_table
 from lib.results.runs import find_runs, measure, table_numbers
 from lib.results.tables import NOTEBOOKS, TABLES, notebook_of
+from lib.running.job import Job
 from lib.training.run import run
 
 HOSTILE = """<script>alert("x")</script> & <img src=x onerror='y'>"""
@@ -486,6 +487,19 @@ def test_without_claims_the_page_says_so_and_is_the_same_each_time(copied):
     first = html.write_report("test").read_bytes()
     assert b"claims were not judged" in first
     assert html.write_report("test").read_bytes() == first
+
+
+def test_time_memory_and_disk_of_each_job(copied):
+    """The most that a job took is shown, not the last, which may have had little to do."""
+    for what, seconds in (("train", 75), ("check", 1)):
+        job = Job("C5_seed0", {}, what=what)
+        job.begin(copied)
+        job.finish(copied, seconds=seconds, memory_mb=900 + seconds, written_mb=3)
+    (copied / "stamps/C4_seed0.damaged.json").write_text("{")
+    page = BeautifulSoup(html.write_report("test").read_text(), "html.parser")
+    rows = page.find(id="stages").parent.find_all("tr")
+    assert [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in rows[1:]] == [
+        ["C5_seed0", "train", "1:15", "975", "3"]]  # fmt: skip
 
 
 def test_what_is_not_there_is_said(tmp_path, monkeypatch, capsys):

@@ -18,6 +18,7 @@ from lib.running import run_all
 from lib.training import record, status
 from lib.training.experiments import resolve
 from lib.training.run import load_generator, run
+from made_runs import BLANK
 
 PAGE = ('<a href="#top">a</a> <a href="../runs/C5/seed0/samples.png">b</a> '
         '<a href="../runs/C5/seed1/samples.png#x">c</a> <a href="../executed/failed.ipynb">d</a> '
@@ -33,7 +34,7 @@ def make_run(results, experiment, seed):
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    known = dict.fromkeys(record.KEYS, "") | {
+    known = BLANK | {
         "experiment": experiment, "seed": seed, "status": "complete",
         "files": {name: sha256(folder / name) for name in files}}  # fmt: skip
     write_text(folder / "run.json", json.dumps(known))
@@ -142,20 +143,24 @@ def test_replaced_as_a_whole(results):
 
 def test_a_run_of_days_goes_on_on_another_machine(results, capsys):
     """What one machine has published another takes for its own, adds to and publishes again."""
-    (results / "numbers.csv").unlink()
+    shutil.rmtree(results / "report")
     assert run_all.main(["--profile", "smoke", "--publish"]) == 0
-    assert "only runs, as there is no numbers.csv" in capsys.readouterr().out
+    assert "there is no report yet" in capsys.readouterr().out
     first = content(target := results.parent / "published/smoke")
-    assert first and all(name.startswith("runs/") for name in first)
+    kinds = {name.split("/")[0] for name in first}
+    assert "runs" in kinds and kinds <= {"runs", "numbers.csv", "claims.csv", "tables", "figures", "executed"}
     shutil.rmtree(results)
     make_run(results, "C1", 0)
     assert run_all.main(["--profile", "smoke", "--take-published"]) == 0
     assert "took 5 published runs" in capsys.readouterr().out
-    assert {name: content(results)[name] for name in first} == first
+    runs = {name: of for name, of in first.items() if name.startswith("runs/")}
+    assert {name: content(results)[name] for name in runs} == runs
     shutil.rmtree(results / "runs/GN")  # not here, published all the same
+    write_text(results / "figures/later.svg", "<svg/>")
     publish("smoke")
     assert {name: content(target)[name] for name in first} == first
     assert (target / "runs/C1/seed0/run.json").is_file()
+    assert (target / "figures/later.svg").is_file()
     (target / "runs/GN/seed2/history.csv").write_text("other")
     assert run_all.main(["--profile", "smoke", "--take-published"]) == 1
     assert "history.csv is damaged" in capsys.readouterr().err

@@ -91,7 +91,7 @@ EXPERIMENTS = {e.name: e for e in (
     Experiment("E1"), Experiment("E1-elsewhere", network=None, weights_of="E1"),
     Experiment("raw", network=None), Experiment("flat", network=None))}
 
-def resolve(name, profile, seed, precision="auto"):
+def resolve(name, profile, seed=0, precision="auto"):
     return SimpleNamespace(experiment=EXPERIMENTS[name], profile=profile, seed=seed)
 """,
     "lib/training/cost.py": "Cost = object\ndef of_step(*_): return None",
@@ -294,19 +294,19 @@ def test_help_explains_every_option(fresh):
     (["--profile"], "--profile needs a value"),
     (["--data", "/no/such/folder"], "there is no folder /no/such/folder"),
     (["--profile", "huge"], "invalid choice: 'huge' (choose from 'smoke', 'laptop'"),
-    (["--seeds", "0,x"], "0,x is not a list"),
-    (["--seeds", "1,1"], "1,1 is not a list of different seeds"),
-    (["--seeds", "0,00"], "0,00 is not a list of different seeds"),
+    (["--seeds", "0,x"], "'0,x' is not a list"),
+    (["--seeds", "1,1"], "'1,1' is not a list of different seeds"),
+    (["--seeds", "0,00"], "'0,00' is not a list of different seeds"),
     (["--seeds", "-1"], "-1"),
     (["--seeds", "1" * 30], "is not a list of different seeds"),
-    (["--jobs", "0"], "0 is not a whole number from 1"),
+    (["--jobs", "0"], "'0' is not a whole number from 1"),
     (["--device", "abacus"], "abacus"),
     (["--precision", "fp16"], "fp16"),
     (["--device", "cuda"], "no CUDA GPU"),
     (["--cluster", "sulrm"], "there is no profiles/sulrm/config.yaml that names an executor"),
     (["--cluster", "default"], "there is no profiles/default/config.yaml that names an executor"),
     (["stray"], "stray"),
-    (["--only", "20_tabel"], "unknown target 20_tabel, did you mean 20_table?"),
+    (["--only", "20_tabel"], "unknown target '20_tabel', did you mean 20_table?"),
 ])  # fmt: skip
 def test_wrong_option_gives_one_line_and_exit_code_2(fresh, arguments, words):
     done = run_all(fresh, *arguments)
@@ -579,7 +579,9 @@ def test_failed_rerun_deletes_no_results(tree):
 
 def test_failed_notebook_is_kept_and_the_rest_still_runs(tmp_path):
     root = build(tmp_path)
-    write_notebook(root / "notebooks/10_plain.ipynb", PARAMETERS, "1 / 0")
+    begun = root / "results/smoke/stamps/10_plain.begun"
+    clock_back = f"import os\nos.utime({str(begun)!r}, (0, 0))"  # so that it seems an older run's
+    write_notebook(root / "notebooks/10_plain.ipynb", PARAMETERS, clock_back, "1 / 0")
     done = run_all(root, "--only", "90_summary", "E1")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     executed = root / "results/smoke/executed/10_plain.ipynb"
@@ -707,7 +709,7 @@ def test_time_left_is_from_earlier_runs_and_from_this_one(tmp_path):
     plan = Plan(Options("test", (0,), "cpu", ""), jobs, threads=1, parallel=2)
     assert plan.time_left(tmp_path) == "about 1:00, 1 of unknown duration not counted"
     jobs[0].begin(tmp_path)
-    jobs[0].finish(tmp_path, 30)
+    jobs[0].finish(tmp_path, seconds=30)
     assert plan.time_left(tmp_path) == "about 0:15, 1 of unknown duration not counted"
     assert [clock(s) for s in (3725, 750, 69.6, 9.6)] == ["1:02:05", "12:30", "1:10", "0:10"]
 
@@ -809,7 +811,7 @@ def test_plan_is_read_as_it_was_written_and_makes_its_jobs_undone(tmp_path):
     job = Job("C5_seed0", {"code": "1"}, {"C4_seed0": "a"}, ["C5"], 0, {"lib.x": "b"}, "train", "x")
     plan = Plan(Options("test", [0], "cpu", ""), [job], threads=1, parallel=2)
     job.begin(tmp_path)
-    job.finish(tmp_path, 30)
+    job.finish(tmp_path, seconds=30)
     assert plan.left(tmp_path) == []
     plan.write(tmp_path / "stamps/plan.json")
     assert plan.left(tmp_path) == plan.jobs

@@ -151,6 +151,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, PretrainedUnavailable) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    except RuntimeError as problem:  # torch's: too small for the network, too large for the memory
+        told = str(problem).splitlines()[0]
+        print(f"error: --size {options.size} or --batch {options.batch} does not do: {told}",
+              file=sys.stderr)  # fmt: skip
+        return 2
     print(f"{options.experiment}, {options.size} px, batch {options.batch}, channels divided by "
           f"{options.divide}, {describe_device(device)}; seconds a step")  # fmt: skip
     for version, its in seconds.items():

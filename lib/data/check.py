@@ -64,7 +64,10 @@ def examine(root: Path, folder: str) -> State:
         state.problems.append(told if str(root) in told else f"{root / folder}: {told}")
     with ThreadPoolExecutor(4) as threads:
         digests = dict(zip(state.files, threads.map(_digest, state.files), strict=True))
-    state.problems += _altered(digests, root, folder)
+    try:
+        state.problems += _altered(digests, root, folder)
+    except ValueError as error:  # what is known of downloads is damaged
+        state.problems.append(str(error))
     state.shared += _copies(state, digests)
     return state
 
@@ -150,7 +153,7 @@ def report(root: Path, folders: Iterable[str]) -> bool:
     told = []
     print(f"data root {root}\n{'folder':12} {'files':>6}  {'state':10} printed as")
     for folder in folders:
-        there = (root / folder).is_dir()
+        there = (root / folder).exists() or (root / folder).is_symlink()
         state = examine(root, folder) if there else State()
         try:
             dataset = catalogue.describe(KEYS[folder], root)

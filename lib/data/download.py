@@ -288,7 +288,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in args.names:
         try:
             complete &= download(origins[name], root, args.yes, args.given)
-        except (Failed, OSError) as error:
+        except (Failed, OSError, ValueError) as error:
             print(f"{name}: {error}", file=sys.stderr)
             complete = False
         except KeyboardInterrupt:

@@ -52,8 +52,10 @@ def of_files(files: Iterable[Path], root: Path) -> str:
 
 
 def _known(cache: Path) -> dict[str, str]:
-    """The digests in the cache; none where the file is not readable."""
+    """The digests in the cache; none where the file is not readable, or holds something else."""
     try:
-        return dict(json.loads(cache.read_text()))
-    except (OSError, ValueError, TypeError):
+        known = json.loads(cache.read_text())
+        whole = all(len(digest) == 64 and int(digest, 16) >= 0 for digest in known.values())
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
+    return known if whole else {}

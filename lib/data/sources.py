@@ -9,6 +9,7 @@ holds images "of your own".
 import csv
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -23,6 +24,8 @@ from lib.paths import REPO
 FILE = REPO / "data" / "sources.yaml"
 LAYOUTS = {one.key: one for one in (pairs.ROADSCENE, pairs.MSRS, pairs.LLVIP, pairs.OSU)}
 FOLDERS = ("imagenet", "sober_drunk", *LAYOUTS)
+SUFFIXES = (*pairs.EXTENSIONS, ".tif", ".tiff")
+OF_YOUR_OWN = "of your own"
 OWN = {"imagenet": "images", "sober_drunk": "face sequences"}  # else pairs
 
 
@@ -94,16 +97,46 @@ def read() -> dict[str, Origin]:
     return _read(FILE)
 
 
-def recorded(root: Path) -> dict:
-    """What `lib.data.download` wrote down of what it fetched into a data root, by folder."""
-    try:
-        return dict(json.loads((root / "downloads.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+def recorded(root: Path) -> dict[str, dict]:
+    """What `lib.data.download` wrote down of what it fetched into a data root, by folder.
+
+    Raises ValueError where that is there and cannot be read.
+    """
+    path = root / "downloads.json"
+    if not path.is_file():
         return {}
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        whole = all(isinstance(record["files"], dict) and isinstance(record["date"], str)
+                    for record in known.values())  # fmt: skip
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{path} is damaged; move it away, and no data set counts as downloaded")
+    return known
+
+
+def look_at(folder: Path) -> None:
+    """Raise ValueError naming what is called like an image in a data set, but is none that can be
+    opened: a pipe, a device, a link that leads nowhere, a folder; or a data set that is no folder.
+
+    To open a pipe would wait for ever. Nothing is said of a data set that is not there.
+    """
+    if not folder.is_dir():
+        if folder.is_symlink() or folder.exists():
+            raise ValueError(f"{folder} is no folder, or a link that leads nowhere; remove it")
+        return
+    for entry in os.scandir(folder):  # knows of most what they are without asking each
+        whole = Path(entry).is_file() if entry.is_symlink() else entry.is_file()
+        if entry.name.lower().endswith(SUFFIXES) and not whole:
+            raise ValueError(f"{entry.path} is no file, or a link that leads nowhere; remove it")
+        if entry.is_dir(follow_symlinks=False):
+            look_at(Path(entry))
 
 
 def files(root: Path, folder: str) -> list[Path]:
     """The files that the kit takes of a folder. Raises ValueError as the loaders do."""
+    look_at(root / folder)
     if folder == "imagenet":
         return list(imagenet.list_files(root).values())
     if folder == "sober_drunk":
@@ -137,5 +170,5 @@ def as_printed(dataset: DataSet) -> DataSet:
     kind = OWN.get(folder, "pairs")
     count = len(there) // (1 if folder in OWN else 2)
     # what stands behind the name says how the images are taken, and stays: ", infrared"
-    name = re.sub(r"^[^(,]*(\(.*?\))?", f"{count} {kind} of your own", dataset.name, count=1)
+    name = re.sub(r"^[^(,]*(\(.*?\))?", f"{count} {kind} {OF_YOUR_OWN}", dataset.name, count=1)
     return replace(dataset, name=name)

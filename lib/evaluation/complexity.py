@@ -7,8 +7,10 @@ once there are formulas over lists of layers. A time belongs to the machine it w
 
 import copy
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
 from typing import NamedTuple
@@ -168,12 +170,25 @@ def inference_time(
     }  # fmt: skip
     key = digest([question, warm_up, str(network), _code(network)])
     file = cache_dir("timings") / f"{key}.json"
-    if not file.exists():
+    answer = _stored(file, question)
+    if answer is None:
         times = _measure(copy.deepcopy(network).eval(), shape, runs, warm_up)
         answer = InferenceTime(mean_ms=mean(times), sd_ms=stdev(times), **question)
         write_text(file, json.dumps(asdict(answer), indent=1) + "\n")
-    known = json.loads(file.read_text())
-    return InferenceTime(**{**known, "shape": tuple(known["shape"])})
+    return answer
+
+
+def _stored(file: Path, question: dict) -> InferenceTime | None:
+    """An answer to a question from the cache; None where there is none that is whole."""
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        answer = InferenceTime(**{**known, "shape": tuple(known["shape"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    times = (answer.mean_ms, answer.sd_ms)
+    whole = all(isinstance(time, float) and 0 <= time < math.inf for time in times)
+    asked = all(getattr(answer, name) == value for name, value in question.items())
+    return answer if whole and asked else None
 
 
 def _measure(network: nn.Module, shape: tuple[int, ...], runs: int, warm_up: int) -> list[float]:

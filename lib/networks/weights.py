@@ -99,12 +99,14 @@ def _path(name: str) -> Path:
 def _identify(name: str) -> str | None:
     """The source of the file in the cache, or None where it is absent or its checksum is wrong."""
     path, weights = _path(name), WEIGHTS[name]
+    if path.is_dir():
+        raise PretrainedUnavailable(f"{path} is a folder; remove it")
     if not path.is_file():
         return None
     found, noted = sha256(path), path.with_suffix(".sha256")
     if found == weights.sha256:
         return weights.package
-    known = weights.torchvision and noted.is_file() and noted.read_text() == found
+    known = weights.torchvision and noted.is_file() and noted.read_bytes() == found.encode()
     return f"torchvision {weights.torchvision}" if known else None
 
 

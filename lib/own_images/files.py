@@ -60,6 +60,8 @@ def read(path: Path, radiometric: bool = False) -> Picture:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path} is no PNG, JPEG or TIFF")
+    if path.exists() and not path.is_file():  # to open a pipe would wait for ever
+        raise ValueError(f"{path} is no file that can be read")
     try:
         if SUFFIXES[path.suffix.lower()] == TIFF:
             picture = _read_tiff(path)

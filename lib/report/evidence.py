@@ -1,8 +1,10 @@
 """What stands behind the numbers of a profile and beside them, as the report's page lists it."""
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from lib.paths import results_dir
 from lib.provenance import digest
 from lib.report.wording import TITLES, natural, run_anchor, slug, title
 from lib.results.compare import compact
+from lib.results.numbers import read_table
 from lib.results.runs import Run, results_of
 from lib.results.tables import TABLES
 from lib.training import record
@@ -73,6 +76,20 @@ def data_sets(runs: Iterable[dict], absent: Collection[str]) -> list[tuple[str, 
     return sorted(("; ".join(names), key, state) for key, (names, state) in found.items())
 
 
+def stages(results: Path) -> list[dict]:
+    """What each job of run_all.sh took where it had most to do, by its stamp: `name`, `what` there
+    was to do, `seconds`, peak `memory_mb` and `written_mb` to the disk, both in MiB (None: a stamp
+    of an older kit)."""
+    found = []
+    for path in sorted(results.glob("stamps/*.*.json"), key=natural):
+        with suppress(ValueError, KeyError):  # a damaged stamp: its job runs again next time
+            stamp = json.loads(path.read_text(encoding="utf-8"))
+            what = max(stamp["seconds"], key=stamp["seconds"].get)
+            found.append({"name": stamp["name"], "what": what, "seconds": stamp["seconds"][what]} | {
+                name: stamp.get(name, {}).get(what) for name in ("memory_mb", "written_mb")})
+    return found
+
+
 def further_tables(results: Path) -> list[tuple[str, str, str, Markup]]:
     """(anchor, file name, caption, HTML) of what was measured besides the papers' tables.
 
@@ -87,7 +104,7 @@ def further_tables(results: Path) -> list[tuple[str, str, str, Markup]]:
 def table_html(path: Path) -> Markup:
     """A CSV file as an HTML table, its text unchanged but for means, which stand in one cell with
     their intervals (`lib.results.compare.compact`)."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = read_table(path)
     means = [name for name in frame if f"{name} low" in frame]
     numeric = [f"{name}{end}" for name in means for end in ("", " low", " high")]
     frame[numeric] = frame[numeric].apply(pd.to_numeric)

@@ -18,18 +18,20 @@ import pandas as pd
 from markupsafe import Markup
 
 from lib.files import write_text
+from lib.machine import clock
 from lib.papers.audit import audit_table
+from lib.papers import reported
 from lib.papers.ledger import read_ledger
 from lib.paths import REPO, results_dir
 from lib.provenance import git_commit
 from lib.report import wording
 from lib.report.argument import argument
 from lib.report.evidence import (
-    PAGE, caption, data_sets, further_tables, list_figures, protocols, read_runs,
+    PAGE, caption, data_sets, further_tables, list_figures, protocols, read_runs, stages,
 )  # fmt: skip
 from lib.report.page_tables import make_tables
-from lib.results.claims import recorded_runs
-from lib.results.numbers import COLUMNS
+from lib.results.claims import COLUMNS as OF_CLAIMS, recorded_runs
+from lib.results.numbers import COLUMNS, name_of, read_table
 from lib.results.tables import NOTEBOOKS
 from lib.training.profiles import profile as profile_named
 from lib.verify import verify
@@ -51,6 +53,13 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
         state = "is not there" if numbers is None else "does not have the columns it should have"
         raise FileNotFoundError(f"{results / 'numbers.csv'} {state}: run ./run_all.sh --profile "
                                 f"{profile} first")  # fmt: skip
+    names = [name_of(line) for line in numbers.to_dict("records")]
+    if sorted(names) != sorted(name_of(cell) for cell in reported.load().to_dict("records")):
+        raise ValueError(f"{results / 'numbers.csv'} does not hold each number of the papers once; "
+                         "run notebooks/90_summary.ipynb again")  # fmt: skip
+    if claims is not None and list(claims.columns) != OF_CLAIMS:
+        raise ValueError(f"{results / 'claims.csv'} does not have the columns it should have; run "
+                         "notebooks/90_summary.ipynb again")  # fmt: skip
     verdict = verify(profile, data)
     runs = read_runs(profile, verdict)
     recorded = recorded_runs(profile, numbers)
@@ -61,7 +70,7 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
                                      lstrip_blocks=True)  # fmt: skip
     environment.filters |= {name: getattr(wording, name)
                             for name in ("sign", "short", "slug", "breakable", "worded")}
-    environment.filters |= {"argument": argument, "caption": caption}
+    environment.filters |= {"argument": argument, "caption": caption, "clock": clock}
     text = environment.get_template("index.html.j2").render(
         profile=profile, titles=wording.TITLES, groups=wording.GROUPS, commit=git_commit(),
         style=Markup((PAGE / "style.css").read_text(encoding="utf-8")),
@@ -72,6 +81,7 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
         audit=audit_table().to_dict("records"),
         ledger=read_ledger(REPO), runs=runs, data_sets=data_sets(runs, verdict.unchecked_data),
         further=further_tables(results), notebooks=NOTEBOOKS,
+        stages=stages(results),
         executed=[path.stem for path in results.glob("executed/*.ipynb")],
         figures=list_figures(results), shown_first=SHOWN_FIRST,
     )  # fmt: skip
@@ -82,7 +92,7 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
 
 def _read(path: Path) -> pd.DataFrame | None:
     """A CSV file as text, None where there is none."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False) if path.is_file() else None
+    return read_table(path) if path.is_file() else None
 
 
 def main(arguments: list[str] | None = None) -> int:

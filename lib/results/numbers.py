@@ -6,6 +6,7 @@ percentages of the prose and says of each number still missing why it is.
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ COLUMNS = [
     "paper", "item", "row", "column", "reported", "reproduced", "sd", "ci_low", "ci_high",
     "seeds", "n_images", "dataset", "source", "why",
 ]  # fmt: skip
+NUMBER = r"-?\d{1,9}(\.\d{1,9})?(e[-+]\d\d)?"  # as `_digits` writes them
 VALUES = ["reproduced", "sd", "ci_low", "ci_high"]
 NOT_FILLED = "the notebook of this table was not run in this profile"
 
@@ -199,13 +201,25 @@ def _read_part(path: Path, cells: pd.DataFrame) -> dict[str, dict[str, str]]:
     """One part as {"row/column": line}; empty where it was not written yet."""
     if not path.exists():
         return {}
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = read_table(path)
     if list(frame.columns) != COLUMNS:
         raise ValueError(f"{path} does not have the columns of numbers.csv; run its notebook again")
+    for field, kind in {**dict.fromkeys(VALUES, NUMBER), "n_images": r"\d{1,9}"}.items():
+        if odd := [text for text in frame[field] if text and not re.fullmatch(kind, text, re.ASCII)]:
+            raise ValueError(f"{path}: {field} {odd[0]!r} is no number; run its notebook again")
     part = {_name(line): line for line in frame.to_dict("records")}
     if unknown := part.keys() - set(map(_name, cells.to_dict("records"))):
         raise ValueError(f"{path} fills {unknown}, which is not printed; run its notebook again")
     return part
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV file, everything as text. Raises ValueError naming one that cannot be read."""
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:  # pandas' and of text that is no UTF-8, too
+        told = str(error).splitlines()[0]
+        raise ValueError(f"{path} is damaged ({told}); run its notebook again") from None
 
 
 def _name(line: dict[str, str]) -> str:

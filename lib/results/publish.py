@@ -29,7 +29,8 @@ LARGE_NOTEBOOKS = 8e6  # of a profile's executed notebooks, with the figures in 
 def publish(profile: str) -> str:
     """Replace the published results of a profile as a whole; returns what to tell about it.
 
-    Published runs that are not here stay. Before there is a numbers.csv only runs are published.
+    Published runs that are not here stay; as long as there is no report, which is written last, so
+    does all else that is not here yet.
     A kill leaves what was there or the new. A record's checksums are those of the files that are
     published; links of the report to what is not published are taken off.
     Raises FileNotFoundError where there is nothing to publish, record.Damaged where a run is not
@@ -37,8 +38,8 @@ def publish(profile: str) -> str:
     """
     results, target = paths.results_dir(profile), paths.published_dir(profile)
     done = sorted(results.glob("runs/*/seed*/run.json"), key=_by_seed)
-    source = results if (results / "numbers.csv").is_file() else target
-    if source == target and not done:
+    whole = (results / "report/index.html").is_file()
+    if not done and not (results / "numbers.csv").is_file():
         raise FileNotFoundError(f"there is neither {results / 'numbers.csv'} nor a run: run "
                                 f"./run_all.sh --profile {profile} first")  # fmt: skip
     new, old = (target.with_name(f".{profile}.{age}") for age in ("new", "old"))
@@ -47,14 +48,17 @@ def publish(profile: str) -> str:
     for left_by_a_kill in (new, old):
         shutil.rmtree(left_by_a_kill, ignore_errors=True)
     new.mkdir(parents=True)
-    for path in (source / name for name in COPIED if (source / name).exists()):
-        if path.is_dir():
-            shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*"))
-        else:
-            shutil.copy(path, new)
-    for path in source.glob("executed/[!.]*.ipynb"):
-        if text := _for_readers(path):
-            write_text(new / "executed" / path.name, text)
+    early = {target: COPIED, results: COPIED[:-1]}  # what is here over what was there
+    for source, names in ({results: COPIED} if whole else early).items():
+        for path in (source / name for name in names if (source / name).exists()):
+            if path.is_dir():
+                shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*"),
+                                dirs_exist_ok=True)  # fmt: skip
+            else:
+                shutil.copy(path, new)
+        for path in source.glob("executed/[!.]*.ipynb"):
+            if text := _for_readers(path):
+                write_text(new / "executed" / path.name, text)
     firsts: set[Path] = set()
     for path in done:
         runs = path.parent.parent
@@ -63,14 +67,14 @@ def publish(profile: str) -> str:
     for path in target.glob("runs/*/seed*/run.json"):
         if not (kept := new / path.parent.relative_to(target)).is_dir():
             shutil.copytree(path.parent, kept)
-    for page in new.glob("report/**/*.html") if source == results else ():
+    for page in new.glob("report/**/*.html") if whole else ():
         inside = page.relative_to(new)
         _mend_links(page, results / inside, target / inside, results)
     if target.is_dir():
         target.rename(old)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
-    what = "" if source == results else " (only runs, as there is no numbers.csv)"
+    what = "" if whole else " (as far as it goes: there is no report yet)"
     told = f"published {profile} in {target}{what}: {_size(target) / 1e6:.1f} MB"
     large = (("all published results", target.parent, LARGE),
              ("its notebooks", target / "executed", LARGE_NOTEBOOKS))  # fmt: skip
@@ -124,7 +128,10 @@ def _copy_run(folder: Path, to: Path, first: bool) -> None:
 def _for_readers(notebook: Path) -> str:
     """A notebook as it ran, without what papermill notes and without places of this machine; of a
     widget the picture beside it. Empty where it did not come to its end."""
-    read = json.loads(notebook.read_text(encoding="utf-8"))
+    try:
+        read = json.loads(notebook.read_text(encoding="utf-8"))
+    except ValueError:  # killed while it was written
+        return ""
     noted = read["metadata"].pop("papermill", {"end_time": "published before"})
     if not noted["end_time"] or noted.get("exception"):
         return ""

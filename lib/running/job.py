@@ -87,7 +87,7 @@ class Job:
         for path in [*newest, self.begun(results)]:
             with contextlib.suppress(OSError, ValueError):
                 found = json.loads(path.read_text(encoding="utf-8"))
-                if isinstance(found, dict) and found.keys() > {"parts", "needs", "seconds"}:
+                if isinstance(found, dict) and _is_stamp(found):
                     return found
         return {}
 
@@ -97,13 +97,25 @@ class Job:
         for stamp in results.glob(stamp_of(self.name, "*")):
             stamp.unlink()
 
-    def finish(self, results: Path, seconds: float) -> None:
-        """It is done, and what there was to do took so long."""
-        times = self.last(results).get("seconds", {}) | {self.what: round(seconds, 1)}
+    def finish(self, results: Path, **took: float) -> None:
+        """It is done, and what there was to do took so much: `seconds`, and what `usage` gives."""
+        last = self.last(results)
+        took = {name: last.get(name, {}) | {self.what: much} for name, much in took.items()}
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        stamp = asdict(self) | {"seconds": times, "finished": now}
+        stamp = asdict(self) | took | {"finished": now}
         write_text(self.stamp(results), json.dumps(stamp) + "\n")
         self.begun(results).unlink()
+
+
+def _is_stamp(found: dict) -> bool:
+    """Whether what a file holds has the form of a stamp; one that has not counts as none."""
+    texts = [found.get(name) for name in ("parts", "needs", "definitions")]
+    seconds = found.get("seconds")
+    return (all(isinstance(one, dict) and all(isinstance(value, str) for value in one.values())
+                for one in texts)
+            and isinstance(seconds, dict)
+            and all(isinstance(value, int | float) and 0 <= value < 1e9
+                    for value in seconds.values()))  # fmt: skip
 
 
 def stamp_of(name: str, identity: str) -> str:
@@ -136,6 +148,9 @@ class Plan:
         """Write the plan for its jobs, and see to it that none of them counts as done."""
         for job in self.jobs:
             job.stamp(path.parent.parent).unlink(missing_ok=True)
+        for stamp in path.parent.glob("*.json"):
+            if stamp.stat().st_mtime > time.time():  # the clock was set back; Snakemake takes no
+                os.utime(stamp)  # output that is older than what the job reads
         write_text(path, json.dumps(asdict(self)))
 
     @classmethod

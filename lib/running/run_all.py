@@ -23,11 +23,12 @@ import psutil
 import yaml
 
 from lib import paths
-from lib.files import only_one
+from lib.files import only_one, telling
 from lib.running.job import Job, Options, Plan, clock
 from lib.training.profiles import PROFILES
 
 MIN_FREE = 0.5e9  # bytes of free disk below which no run is started
+LOOK = 2  # seconds between two looks at how much memory is in use
 GRACE = 60  # seconds that stopped trainings have for writing where they stand
 
 say = partial(print, flush=True)
@@ -54,14 +55,14 @@ def parse_arguments(arguments: Sequence[str] | None) -> Namespace:
 
 def _jobs(text: str) -> int:
     if not (text.isdecimal() and len(text) < 4 and int(text)):
-        raise ArgumentTypeError(f"{text} is not a whole number from 1 to 999")
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to 999")
     return int(text)
 
 
 def _seeds(text: str) -> tuple[int, ...]:
     seeds = [int(seed) if seed.isdecimal() and len(seed) < 19 else -1 for seed in text.split(",")]
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise ArgumentTypeError(f"{text} is not a list of different seeds such as 0,1,2")
+        raise ArgumentTypeError(f"{text!r} is not a list of different seeds such as 0,1,2")
     return tuple(seeds)
 
 
@@ -97,7 +98,7 @@ def execute(plan: Plan, results: Path) -> list[Job]:
     Raises KeyboardInterrupt after Ctrl-C and SIGTERM, once all that ran has ended; OSError where
     Snakemake itself failed.
     """
-    plan.write(file := results / "stamps" / "plan.json")
+    plan.write(results / "stamps" / "plan.json")
     command = [
         sys.executable, "-P", "-m", "snakemake", "--snakefile", str(paths.REPO / "Snakefile"),
         "--nolock",
@@ -105,6 +106,7 @@ def execute(plan: Plan, results: Path) -> list[Job]:
         "--ignore-incomplete", "--force-use-threads",
         "--profile", "none", "--config", f"profile={plan.options.profile}", f"parent={os.getpid()}",
     ]  # fmt: skip
+    before = {job.name: _begun_at(job, results) for job in plan.jobs}  # by runs before this one
     if plan.cluster:  # it tells the numbers of the jobs there, and how they fail
         command += ["--workflow-profile", str(paths.REPO / "profiles" / plan.cluster),
                     "--jobs", str(plan.parallel), "--quiet", "host", "progress", "reason", "rules"]
@@ -118,7 +120,10 @@ def execute(plan: Plan, results: Path) -> list[Job]:
     process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
     told: set[int] = set()
     done: set[str] = set()
+    peak, looked = 0, 0.0
     while process.poll() is None:
+        if time.monotonic() - looked > LOOK:
+            peak, looked = max(peak, _memory(psutil.Process())), time.monotonic()
         if plan.cluster:  # where jobs print what they do elsewhere
             _tell_done(plan, results, done)
         if len(stops) > 1 or (stops and time.monotonic() - stops[0] > GRACE):
@@ -135,12 +140,29 @@ def execute(plan: Plan, results: Path) -> list[Job]:
         os.killpg(process.pid, signal.SIGKILL)  # its jobs, where it was killed itself
     if stops:
         raise KeyboardInterrupt
-    left = [(job, job.begun(results)) for job in plan.left(results)]
-    failed = [job for job, begun in left
-              if begun.is_file() and begun.stat().st_mtime > file.stat().st_mtime]  # fmt: skip
+    if not plan.cluster:
+        say(f"At most {peak / 1e9:.1f} GB of memory were in use at a time")
+    left = plan.left(results)
+    failed = [job for job in left if _begun_at(job, results) != before[job.name]]
     if left and not failed:
         raise OSError(f"Snakemake failed; to see why: {shlex.join(command)}")
     return failed
+
+
+def _begun_at(job: Job, results: Path) -> int | None:
+    """When a job that is not done was begun, None where it was not: to be compared with itself, as
+    the clock may be set back at any time."""
+    begun = job.begun(results)
+    return begun.stat().st_mtime_ns if begun.is_file() else None
+
+
+def _memory(process: psutil.Process) -> int:
+    """Bytes that a process and all that it started have in memory; what they share counts once."""
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            total += getattr(one.memory_full_info(), "pss", 0)  # which Linux alone tells
+    return total
 
 
 def _tell_done(plan: Plan, results: Path, told: set[str]) -> None:
@@ -204,7 +226,7 @@ def run(given: Namespace) -> int:
     for target in set(given.only) - known.keys():
         near = difflib.get_close_matches(target, known, n=1)
         hint = f", did you mean {near[0]}?" if near else "; ./run_all.sh --list shows all"
-        raise ArgumentError(None, f"unknown target {target}{hint}")
+        raise ArgumentError(None, f"unknown target {target!r}{hint}")
     say(f"profile {options.profile}, seeds {','.join(map(str, options.seeds))}, device "
         f"{options.device}, data {options.data}")
     plan = make_plan(options, given.only, given.force, given.jobs, given.cluster or "")
@@ -219,7 +241,7 @@ def run(given: Namespace) -> int:
             say(f"  {number:3}  {job.label:32}  {job.what:8}  {clock(job.seconds):>8}  {job.why}")
         say(Estimates(options, plan.threads).table(plan.jobs))
         return 0
-    with only_run(results):
+    with telling(results), only_run(results):
         failed = execute(plan, results)
     if failed:
         names, left = ", ".join(job.label for job in failed), len(plan.left(results))

@@ -8,16 +8,19 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from lib.files import telling
 from lib.paths import NOTEBOOKS
 from lib.running.job import Job, Options, Plan, clock, end, is_under_way, live_while
 
@@ -71,6 +74,7 @@ def execute_notebook(job: Job, options: Options, executed: Path) -> str:
 
     folder = executed.with_name(f".{job.name}")  # of one name: what a kill leaves is used again
     shutil.rmtree(folder, ignore_errors=True)
+    tempfile.tempdir = str(folder)  # where the kernel's connection is noted
     (folder / "kernels").mkdir(parents=True)
     write_kernel_spec(folder / "kernels" / "python3", extra_arguments=["--log-level=CRITICAL"])
     os.environ.update(JUPYTER_PATH=str(folder), JUPYTER_RUNTIME_DIR=str(folder / "runtime"),
@@ -96,9 +100,23 @@ def execute_notebook(job: Job, options: Options, executed: Path) -> str:
     except papermill.PapermillExecutionError as error:
         told = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
         return f"{told} (the executed copy: {executed})"
+    except RuntimeError as problem:  # nbclient's, of a kernel
+        return f"its kernel was killed, wants memory or is not answered ({problem})"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return ""
+
+
+def usage(notebook: bool) -> dict[str, int]:
+    """Peak memory of this job in MiB, and what it wrote to the disk in MiB, in stamps' names.
+
+    Of a notebook both of this process and of its kernel, the largest process that it waited for.
+    """
+    used = [resource.getrusage(resource.RUSAGE_SELF)]
+    if notebook:  # a training's only child, git, counts with all that is its parent's
+        used.append(resource.getrusage(resource.RUSAGE_CHILDREN))
+    return {"memory_mb": sum(one.ru_maxrss for one in used) // 2**10,
+            "written_mb": sum(one.ru_oublock for one in used) * 512 // 2**20}  # fmt: skip
 
 
 def take_gpu(plan: Plan, results: Path) -> FileLock | None:
@@ -147,24 +165,28 @@ def main(plan_file: Path, name: str) -> None:
             return
         live_while(lambda: is_under_way(plan_file, plan.made_by), every=ASK)
     taken = take_gpu(plan, results)  # to the end of this process
-    job.begin(results)
     start = time.monotonic()
     out, err = Prefixed(job.label, sys.stdout), Prefixed(job.label, sys.stderr)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            if job.runs:
-                why = make_runs(job, plan.options)
-            else:
-                why = execute_notebook(job, plan.options, results / f"executed/{name}.ipynb")
+            with telling(results):
+                job.begin(results)
+                if job.runs:
+                    why = make_runs(job, plan.options)
+                else:
+                    why = execute_notebook(job, plan.options, results / f"executed/{name}.ipynb")
+                took = {"seconds": round(time.monotonic() - start, 1)} | usage(not job.runs)
+                if not why:
+                    job.finish(results, **took)
         except KeyboardInterrupt:
             return
+        except OSError as problem:
+            why = str(problem)
         except Exception as problem:
             traceback.print_exc()
             why = repr(problem)
         if why:
             print(f"FAILED: {why}", file=sys.stderr)
             return
-    seconds = time.monotonic() - start
-    job.finish(results, seconds)
     left = f"; time left: {plan.time_left(results)}" if plan.left(results) else ""
-    print(f"{begin} done in {clock(seconds)}{left}", flush=True)
+    print(f"{begin} done in {clock(took['seconds'])}{left}", flush=True)

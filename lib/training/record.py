@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from lib.evaluation.judge import Evaluation
@@ -28,10 +28,20 @@ from lib.files import sha256, write_atomically, write_text
 
 WEIGHTS, LAST_WEIGHTS = STORED_WEIGHTS = ("weights.safetensors", "last_weights.safetensors")
 TRAINED = (*STORED_WEIGHTS, "history.csv")  # what only training makes
-KEYS = {
-    "experiment", "profile", "seed", "status", "trained", "steps", "dataset", "data_fingerprint",
-    "n_images", "metrics", "examples", "trained_by", "evaluated_by", "config", "code_commit",
-    "files", "device", "versions", "not_measured", "evaluated_at_commit",
+# the form of run.json: {str: kind} has these fields, {str} any fields of that kind, [str] a list
+IDENTITY = {"code": str, "configuration": str, "data": str}
+FORM = {
+    "experiment": str, "profile": str, "seed": int, "status": str, "trained": str, "steps": int,
+    "dataset": str, "data_fingerprint": str, "n_images": int, "metrics": {float}, "examples": [str],
+    "trained_by": {str}, "evaluated_by": IDENTITY, "code_commit": str, "evaluated_at_commit": str,
+    "config": {"precision": str, "experiment": {"title": str}}, "files": {str}, "device": str,
+    "versions": {str}, "not_measured": str,
+}  # fmt: skip
+KEYS = FORM.keys()
+OF_SOME = {  # where they are there
+    "definitions": {"trained": {str}, "evaluated": {str}}, "weights": str, "unpublished": {str},
+    "pretrained_weights": {str}, "checkpoint_rule": str, "steps_total": int, "wall_time_s": float,
+    "peak_memory_mb": int,
 }  # fmt: skip
 ROWS = ("input", "output", "reference")
 STRIP = 14  # pixels above each row of a sheet, for its label
@@ -56,7 +66,26 @@ def read(folder: Path) -> dict | None:
     if not isinstance(record, dict) or (missing := KEYS - record.keys()):
         lacks = ", ".join(sorted(missing)) if isinstance(record, dict) else "everything"
         raise Damaged(f"{path} is damaged or of an older kit (it lacks {lacks})")
+    form = FORM | {key: kind for key, kind in OF_SOME.items() if key in record}
+    if "weights" not in record:
+        form |= {"trained_by": IDENTITY}
+    if odd := [key for key, kind in form.items() if not _fits(record[key], kind)]:
+        raise Damaged(f"{path} is damaged ({', '.join(odd)}: of another form)")
     return record
+
+
+def _fits(value, kind) -> bool:
+    """Whether a JSON value is of a kind, as in FORM."""
+    if isinstance(kind, dict):
+        return isinstance(value, dict) and all(
+            key in value and _fits(value[key], its) for key, its in kind.items())  # fmt: skip
+    if isinstance(kind, set | list):
+        inner = value.values() if isinstance(value, dict) else value
+        of_kind = isinstance(value, dict if isinstance(kind, set) else list)
+        return of_kind and all(_fits(one, *kind) for one in inner)
+    if kind is str:
+        return isinstance(value, str)
+    return isinstance(value, int | kind) and not isinstance(value, bool)
 
 
 def damage(
@@ -79,7 +108,8 @@ def damage(
 def write_weights(path: Path, generator: nn.Module) -> None:
     """Store a generator."""
     weights = {key: value.cpu().contiguous() for key, value in generator.state_dict().items()}
-    write_atomically(path, lambda part: save_file(weights, part))
+    # not save_file: it puts a file in the place of what it is given, and knows errors of its own
+    write_atomically(path, lambda part: part.write_bytes(save(weights)))
 
 
 def fill(generator: nn.Module, weights: Path) -> nn.Module:

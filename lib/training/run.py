@@ -21,7 +21,7 @@ from lib.evaluation.attention import drawn_maps
 from lib.evaluation.examples import choose_examples
 from lib.evaluation.inference import as_method
 from lib.evaluation.judge import judge
-from lib.files import only_one, write_text
+from lib.files import only_one, telling, write_text
 from lib.machine import (
     choose_device,
     cores,
@@ -33,7 +33,7 @@ from lib.machine import (
 from lib.metrics import METRICS
 from lib.networks.weights import source
 from lib.provenance import digest, git_commit
-from lib.training import engine, record
+from lib.training import checkpoint, engine, record
 from lib.training.experiments import RunConfig, resolve
 from lib.training.identity import (
     evaluated_by,
@@ -82,13 +82,14 @@ def run(
     dataset = catalogue.describe(config.experiment.data, root)
     torch.set_num_threads(threads or profile_named(profile).threads or cores())
     busy = f"another process is at {experiment} seed {seed} in {folder}; wait for it or stop it"
-    with only_one(folder / ".lock", busy):
+    with telling(folder, paths.cache_dir()), only_one(folder / ".lock", busy):
         _keep_out_of_run_all(folder, paths.results_dir(profile))
         todo = ToDo("train", "asked for") if force else to_do(folder, config, dataset)
+        work = folder / "training"  # all is made here and moved out when it is complete
         if todo.what == "nothing":
+            _tidy(work, record.read(folder))
             report(f"{experiment} seed {seed} is complete already")
             return folder
-        work = folder / "training"  # all is made here and moved out when it is complete
         if force or todo.what == "evaluate":  # then what a killed training left is of no use
             shutil.rmtree(work, ignore_errors=True)
         work.mkdir(exist_ok=True)
@@ -127,6 +128,15 @@ def _keep_out_of_run_all(folder: Path, results: Path) -> None:
         except Timeout:
             raise BlockingIOError(f"run_all.sh is writing to {results}; wait for it or stop it"
                                   ) from None  # fmt: skip
+
+
+def _tidy(work: Path, known: dict) -> None:
+    """Remove what a kill left of the training that made a complete run, after its last file was
+    moved; what another training has begun stays."""
+    if work.is_dir():
+        state = checkpoint.read_last(work)
+        if not state or state["position"]["identity"] == digest(known["trained_by"]):
+            shutil.rmtree(work)
 
 
 def _precision(config: RunConfig, work: Path, device: torch.device) -> str:

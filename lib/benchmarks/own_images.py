@@ -1,0 +1,140 @@
+"""How well and how fast the methods for one's own images do, on images that no training saw.
+
+    python -m lib.benchmarks.own_images --data DIR
+
+Test images, photographs and infrared ones, are degraded as in training and in four ways that training
+never saw, enhanced as `lib.enhance` does it, and compared with what they were. Then the time of an
+image of 640x512 pixels of 16 bits, and how far tiles differ from the whole.
+"""
+
+import argparse
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import psutil
+
+from lib.data import catalogue
+from lib.data.degradation import WIDE, degrade
+from lib.machine import choose_device, describe_device
+from lib.metrics.psnr import psnr
+from lib.metrics.ssim import ssim
+from lib.own_images import enhance
+from lib.own_images.methods import TONE_MAP, TWO_D_GAN, available
+from lib.own_images.shipped import ENHANCEMENT, FOLDER
+from lib.paths import data_root
+
+SIZE = 128  # of the test images, a side
+FRAME = (512, 640)  # of a thermal camera
+KINDS = ("enhancement_wide", "flir_infrared", "osu_infrared")
+
+
+def haze(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Bright and flat, little noise: what the sun on a lens makes of a scene."""
+    return 130 + 0.3 * image + rng.normal(0, 2, image.shape)
+
+
+def gamma(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Dark by a curve, not by a factor."""
+    return 140 * (image / 255) ** 1.8 + 20 + rng.normal(0, 3, image.shape)
+
+
+def stripes(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The columns of a detector without correction, each with an offset of its own."""
+    return 60 + 0.35 * image + rng.normal(0, 4, image.shape[1]) + rng.normal(0, 2, image.shape)
+
+
+def soft_counts(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Counts of 14 bits, twice as blurred as in training."""
+    soft = cv2.GaussianBlur(image, (0, 0), 1.2)
+    return np.rint(7000 + 4 * soft + rng.normal(0, 16, image.shape)).astype(np.uint16)
+
+
+UNLIKE = (haze, gamma, stripes, soft_counts)
+
+
+def degraded(image: np.ndarray, name: str, how: str) -> np.ndarray:
+    """A degraded copy of (H, W) uint8: "as in training", or by the name of one of UNLIKE."""
+    if how == "as in training":
+        return degrade(image, name, ranges=WIDE)
+    known = {one.__name__: one for one in UNLIKE}
+    made = known[how](image.astype(np.float64), np.random.default_rng(zlib.crc32(name.encode())))
+    return made if made.dtype == np.uint16 else np.clip(np.rint(made), 0, 255).astype(np.uint8)
+
+
+def quality(root: Path, images: int, weights: Path) -> pd.DataFrame:
+    """Mean PSNR (dB) and SSIM of each method, a row for each kind of images and degradation.
+
+    "input" is the degraded image, counts brought to 0..255.
+    """
+    methods = available(ENHANCEMENT, weights)
+    rows = {}
+    for kind in KINDS:
+        data = catalogue.load(kind, root, SIZE, {"train": 1, "test": images})
+        for how in ("as in training", *(one.__name__ for one in UNLIKE)):
+            scores = []
+            for name, image in zip(data.test.names, data.test.reference, strict=True):
+                dull = degraded(image, name, how)
+                made = {"input": dull if dull.dtype == np.uint8 else
+                        np.clip((dull - 7000.0) / 4, 0, 255).astype(np.uint8)}
+                made |= {method: enhance(dull, method, depth=8, weights=weights, device="cpu")
+                         for method in methods}  # fmt: skip
+                scores.append({(metric.__name__, method): metric(image, result)
+                               for method, result in made.items() for metric in (psnr, ssim)})
+            label = data.name.split(",")[0]
+            rows[f"{label}, {how} ({len(scores)})"] = pd.DataFrame(scores).mean()
+    table = pd.DataFrame(rows).T
+    table.columns = pd.MultiIndex.from_tuples(table.columns)
+    return table
+
+
+def speed(weights: Path, rounds: int = 3) -> str:
+    """The time and memory of a frame of 16 bits, and what tiles change, as text."""
+    y, x = np.mgrid[: FRAME[0], : FRAME[1]]
+    waves = np.sin(x / 9) + np.cos(y / 14) + np.sin((x + y) / 60)
+    counts = 7500 + 200 * waves + np.random.default_rng(0).normal(0, 20, FRAME)
+    counts = counts.astype(np.uint16)
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        whole = enhance(counts, tile=0, weights=weights, device="cpu")
+        seconds.append(time.perf_counter() - start)
+    tiled = enhance(counts, tile=256, weights=weights, device="cpu")
+    apart = np.abs(tiled.astype(float) - whole).max() / 65535
+    memory = psutil.Process().memory_info().rss / 1e9
+    return (f"640x512, 16 bits: {min(seconds):.2f} s, {memory:.1f} GB in use after it; "
+            f"tiles of 256 differ by at most {apart:.1e} of the range")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m lib.benchmarks.own_images",
+                                     description=__doc__.split("\n")[0])
+    parser.add_argument("--data", metavar="DIR", help="data root ($IR_DATA, else data/)")
+    parser.add_argument("--images", type=int, default=20, metavar="N", help="of each kind (20)")
+    parser.add_argument("--weights", type=Path, default=FOLDER, metavar="DIR")
+    options = parser.parse_args()
+    if options.images < 1:
+        parser.error(f"{options.images} images are none")
+    try:
+        root = data_root(options.data)
+        if TWO_D_GAN not in available(ENHANCEMENT, options.weights):
+            raise FileNotFoundError(f"{options.weights} has no weights of {TWO_D_GAN}")
+        print(describe_device(choose_device("cpu")), speed(options.weights), sep="\n")
+        found = quality(root, options.images, options.weights)
+    except (OSError, ValueError) as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    first = ["input", TONE_MAP, TWO_D_GAN]
+    for metric, digits in (("psnr", 2), ("ssim", 3)):
+        table = found[metric]
+        print(f"\n{metric.upper()}", table[[*first, *table.columns.drop(first)]].round(digits).to_string(),
+              sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
