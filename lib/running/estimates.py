@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from functools import cache, cached_property
 from statistics import median
 
-import pandas as pd
-import torch
-
 from lib import paths
+from lib.machine import choose_device
 from lib.running.job import Job, Options
 from lib.training import cost
 from lib.training.experiments import EXPERIMENTS, resolve
@@ -24,9 +22,10 @@ class Estimates:
     def __init__(self, options: Options, threads: int):
         self.options, self.threads = options, threads
         self.machines: set[str] = set()
-        elsewhere = options.device == "cuda" and not torch.cuda.is_available()
-        wanted = "bf16" if elsewhere and options.precision == "auto" else options.precision
-        self.precision = choose_precision(wanted, torch.device(options.device))
+        try:
+            self.precision = choose_precision(options.precision, choose_device(options.device))
+        except ValueError:  # a GPU of another machine
+            self.precision = "bf16" if options.precision == "auto" else options.precision
 
     @property
     def told(self) -> str:
@@ -100,6 +99,8 @@ class Estimates:
     def table(self, jobs: Iterable[Job]) -> str:
         """What the trainings of a plan cost, by recipe: hours of one core and of a GPU, from steps
         alone; nothing where none of their steps was measured."""
+        import pandas as pd  # here, as it takes as long as all else before a first job
+
         rows, guessed, machines, unknown = [], set(), set(), []
         for job in jobs:
             if job.what != "train":
