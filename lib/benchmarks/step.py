@@ -172,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _positive(text: str) -> int:
     if not (text.isdecimal() and 0 < int(text) < 100_000):
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 

@@ -30,7 +30,7 @@ from lib.training.engine import TrainingDiverged
 
 RIGHT, CLEAR, CONFUSING, HANG, WRONG, LOST = KINDS = (
     "right", "clear", "confusing", "hang", "wrong", "lost")  # fmt: skip
-SECONDS = 30
+SECONDS = 60  # of a loaded machine, too
 # what the command lines turn into one line; all else is a traceback to whoever calls them
 REFUSALS = (ValueError, OSError, PretrainedUnavailable, TrainingDiverged, ArgumentError)
 
