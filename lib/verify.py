@@ -186,6 +186,10 @@ class _Runs:
         if there and (damaged := record.damage(run.folder, known, only=there)):
             wrong.append(Problem("source", where, damaged))
         config = resolve(experiment, self.profile, seed)
+        made = ("test_images.csv", *(record.TRAINED if config.experiment.network else ()))
+        if lacks := set(made) - known["files"].keys() - known.get("unpublished", {}).keys():
+            what = f"run.json has no checksum of {', '.join(sorted(lacks))}"
+            wrong.append(Problem("source", where, what))
         dataset = self.describe(config.experiment.data)
         if dataset.name != run.dataset and not self.asked_for_data:
             self.absent.add(run.dataset)

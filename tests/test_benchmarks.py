@@ -1,12 +1,16 @@
 """Training steps against plain versions of them: equal losses; wrong options in one line."""
 
+from dataclasses import replace
 from statistics import median
 
 import pytest
 import torch
 
+from lib.benchmarks import cost, growth
 from lib.benchmarks import step as bench
 from lib.networks.weights import PretrainedUnavailable, resolve
+from lib.training.cost import generator_flop, measured
+from lib.training.experiments import resolve as resolved
 
 CPU = torch.device("cpu")
 
@@ -62,3 +66,33 @@ def test_wrong_options_are_answered_in_one_line(
     assert bench.main(options.split()) == 2
     error = capsys.readouterr().err
     assert words in error and len(error.strip().splitlines()) == 1
+
+
+def test_the_cost_of_a_step_is_measured(tmp_path, monkeypatch):
+    """Operations are those of a forward and a backward pass; what was measured is not missing."""
+    monkeypatch.setenv("IR_DATA", str(tmp_path))
+    config = replace(resolved("TIECNN", "test"), precision="fp32")
+    row = cost.measure(config, "cpu", rounds=1)
+    batch, once = config.scale.batch_size, generator_flop(config) / 1e9
+    assert 2 * batch * once < row.gflop < 4 * batch * once
+    assert row.seconds > 0 and row.memory_mb > 100 and row.disk_mb > 0
+    monkeypatch.setattr(cost, "measured", lambda: [row])
+    wanted = cost.missing("test", CPU, ["fp32", "bf16"], ["TIECNN", "C5", "L5", "HE"])
+    assert list(wanted) == [("TIECNN", "bf16"), ("C5", "fp32"), ("C5", "bf16")]  # L5 is C5
+
+
+def test_cost_grows_with_size(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IR_DATA", str(tmp_path))
+    small, large = growth.of_sizes("TIECNN", sizes=(32, 128), rounds=1)
+    assert 2 < large / small < 40  # 16 times the pixels
+    growth.show("a step", "pixels", (128, 256), [0.1, 0.4])
+    told = "a step: 0.1 s at 128, 0.4 s at 256 pixels; as the pixels to the 2.00\n"
+    assert capsys.readouterr().out == told
+
+
+def test_each_published_timing_is_of_an_experiment_that_is_there():
+    rows = measured()
+    assert {(row.profile, row.precision) for row in rows} >= {
+        (profile, precision) for profile in ("laptop", "paper") for precision in ("fp32", "bf16")}
+    for row in rows:
+        assert resolved(row.experiment, row.profile).experiment.network and row.seconds > 0

@@ -1,7 +1,7 @@
 """Every write of a training, of its stamps and of its tables fails once, as on a full disk or by a
 kill: what was there stays, the next run goes on and ends with the same bytes.
 
-`python -P -m tests.faults` does the same to whole runs, with real kills and real disks.
+`python -m tests.faults` does the same to whole runs, with real kills and real disks.
 """
 
 import errno

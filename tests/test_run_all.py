@@ -768,7 +768,8 @@ def test_a_training_takes_as_long_as_published_ones_or_as_its_steps(tmp_path, mo
         folder = paths.published_dir("laptop") / f"runs/{name}/seed{seed}"
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({
-            "experiment": name, "wall_time_s": seconds, "steps": 4000, "peak_memory_mb": 2000,
+            "experiment": name, "profile": "laptop", "wall_time_s": seconds, "steps": 4000,
+            "peak_memory_mb": 2000,
             "device": "a processor, 1 threads",
             "config": {"precision": "bf16", "experiment": {"weights_of": weights_of}}}))
 
@@ -788,7 +789,8 @@ def test_a_training_takes_as_long_as_published_ones_or_as_its_steps(tmp_path, mo
     assert bf16.seconds("TIECNN") == pytest.approx(4000 * 0.1 * 1.2)
     assert bf16.memory_mb("C5") == 2000
     jobs = [Job(f"C5_seed{seed}", {}, runs=["C5"], what="train", memory_mb=2000) for seed in (0, 1)]
-    table = bf16.table(jobs)
+    table = bf16.table([*jobs, Job("CUT-OSU_seed0", {}, runs=["CUT-OSU"], what="train")])
+    assert "nothing of their kind was measured: CUT-OSU" in table
     assert re.search(r"two_d_gan +2 +8000 +2\.7 +1\.3 +0\.4 +2\.0 +0\.1\n", table), table
     assert "a chip (cpu)" in table and "no step was measured on a GPU" in table
 

@@ -245,6 +245,13 @@ def test_an_altered_file_of_a_run_is_found(results, name):
         assert any(f"{name} is missing" in line for line in found("source"))
 
 
+@pytest.mark.parametrize("name", ["test_images.csv", "history.csv", record.WEIGHTS])
+def test_a_file_that_the_record_does_not_vouch_for_is_found(results, name):
+    files = record.read(results / "runs/C5/seed0")["files"]
+    alter_record(results, "runs/C5/seed0", files={key: of for key, of in files.items() if key != name})
+    assert f"runs/C5/seed0: run.json has no checksum of {name}" in found()
+
+
 def test_altered_images_with_their_checksum_are_found(results):
     alter_images(results, "runs/C2/seed0", lambda frame: frame.assign(SSIM=frame["SSIM"] + 0.01))
     assert any("runs/C2/seed0: run.json says mean SSIM" in line for line in found("source"))

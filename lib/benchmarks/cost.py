@@ -32,7 +32,7 @@ from lib.networks.weights import PretrainedUnavailable
 from lib.paths import data_root
 from lib.training import checkpoint, record
 from lib.training.averaging import average_of
-from lib.training.cost import TIMINGS, Cost, measured, of_step, step_settings
+from lib.training.cost import TIMINGS, Cost, foretold, measured, step_settings
 from lib.training.experiments import EXPERIMENTS, RunConfig, resolve
 from lib.training.precision import PRECISIONS, choose_precision
 from lib.training.profiles import PROFILES
@@ -53,10 +53,10 @@ class Operations(TorchDispatchMode):
         return result
 
 
-def measure(experiment: str, profile: str, precision: str, device: str, rounds: int) -> Cost:
+def measure(config: RunConfig, device: str, rounds: int) -> Cost:
     """Train a few steps, on as few images as will do; a process of its own gives the memory."""
     torch.set_num_threads(1)
-    target, config = choose_device(device), replace(resolve(experiment, profile), precision=precision)
+    target = choose_device(device)
     few = ({"n_train": config.scale.batch_size, "n_validation": 1, "n_test": 1}
            if config.experiment.paper == "2dgan" else {"n_pairs": 2})  # fmt: skip
     config = replace(config, scale=replace(config.scale, **few))
@@ -79,7 +79,7 @@ def measure(experiment: str, profile: str, precision: str, device: str, rounds: 
         sizes = {file.name: file.stat().st_size for file in Path(folder).iterdir()}
         disk = sum(sizes.values()) + (checkpoint.KEPT - 1) * sizes[kept.name]
     machine = torch.cuda.get_device_name(target) if target.type == "cuda" else processor()
-    return Cost(experiment, profile, machine, target.type, precision,
+    return Cost(config.experiment.name, config.profile, machine, target.type, config.precision,
                 float(f"{statistics.median(seconds[1:]):.3g}"), float(f"{counted.total / 1e9:.4g}"),
                 peak_memory_mb(target), round(disk / 1e6, 1))  # fmt: skip
 
@@ -99,18 +99,6 @@ def missing(
                     yield name, precision
 
 
-def check(rows: tuple[Cost, ...]) -> pd.DataFrame:
-    """Each measured step as it would be reckoned from the others: (row, ratio of the seconds)."""
-    found = []
-    for row in rows:
-        others = [other for other in rows if other.experiment != row.experiment]
-        config: RunConfig = resolve(row.experiment, row.profile)
-        if guess := of_step(config, row.device, row.precision, others):
-            found.append({"recipe": config.experiment.recipe, **asdict(row), "like": guess.like,
-                          "reckoned": guess.seconds, "ratio": guess.seconds / row.seconds})  # fmt: skip
-    return pd.DataFrame(found)
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m lib.benchmarks.cost", description=__doc__.splitlines()[0]
@@ -119,11 +107,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--rounds", type=int, default=2, help="timed steps")
     parser.add_argument("--only", nargs="+", choices=[*EXPERIMENTS], metavar="EXPERIMENT", default=[])
-    parser.add_argument("--check", action="store_true", help="estimates against what was measured")
+    parser.add_argument("--check", action="store_true", help="each as reckoned from the others")
     options = parser.parse_args(arguments)
     if options.check:
-        columns = ["experiment", "profile", "device", "precision", "like", "seconds", "reckoned", "ratio"]
-        print(check(measured())[columns].to_string(index=False, float_format="{:.3g}".format))
+        found = foretold(measured())
+        print(found.to_string(index=False, float_format="{:.3g}".format))
+        print(found["ratio"].describe(percentiles=[0.1, 0.5, 0.9]).to_string(float_format="{:.3g}".format))
         return 0
     rows = list(measured())
     processes = get_context("forkserver")  # a new one each, as the memory of one step is asked for
@@ -134,8 +123,8 @@ def main(arguments: list[str] | None = None) -> int:
         precisions = [one for one in PRECISIONS if one in ("fp32", fast)]
         for name, precision in list(missing(options.profile, device, precisions, options.only)):
             with ProcessPoolExecutor(1, mp_context=processes) as pool:
-                job = pool.submit(measure, name, options.profile, precision, device.type, options.rounds)
-                rows.append(job.result())
+                config = replace(resolve(name, options.profile), precision=precision)
+                rows.append(pool.submit(measure, config, device.type, options.rounds).result())
             print(" ".join(map(str, asdict(rows[-1]).values())), flush=True)
             names = [field.name for field in fields(Cost) if field.name != "like"]
             write_text(TIMINGS, pd.DataFrame(rows)[names].to_csv(index=False, lineterminator="\n"))

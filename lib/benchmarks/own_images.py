@@ -54,15 +54,14 @@ def soft_counts(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.rint(7000 + 4 * soft + rng.normal(0, 16, image.shape)).astype(np.uint16)
 
 
-UNLIKE = (haze, gamma, stripes, soft_counts)
+UNLIKE = {one.__name__: one for one in (haze, gamma, stripes, soft_counts)}
 
 
 def degraded(image: np.ndarray, name: str, how: str) -> np.ndarray:
-    """A degraded copy of (H, W) uint8: "as in training", or by the name of one of UNLIKE."""
+    """A degraded copy of (H, W) uint8: "as in training", or by a name of UNLIKE."""
     if how == "as in training":
         return degrade(image, name, ranges=WIDE)
-    known = {one.__name__: one for one in UNLIKE}
-    made = known[how](image.astype(np.float64), np.random.default_rng(zlib.crc32(name.encode())))
+    made = UNLIKE[how](image.astype(np.float64), np.random.default_rng(zlib.crc32(name.encode())))
     return made if made.dtype == np.uint16 else np.clip(np.rint(made), 0, 255).astype(np.uint8)
 
 
@@ -75,7 +74,7 @@ def quality(root: Path, images: int, weights: Path) -> pd.DataFrame:
     rows = {}
     for kind in KINDS:
         data = catalogue.load(kind, root, SIZE, {"train": 1, "test": images})
-        for how in ("as in training", *(one.__name__ for one in UNLIKE)):
+        for how in ("as in training", *UNLIKE):
             scores = []
             for name, image in zip(data.test.names, data.test.reference, strict=True):
                 dull = degraded(image, name, how)

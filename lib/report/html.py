@@ -19,8 +19,8 @@ from markupsafe import Markup
 
 from lib.files import write_text
 from lib.machine import clock
-from lib.papers.audit import audit_table
 from lib.papers import reported
+from lib.papers.audit import audit_table
 from lib.papers.ledger import read_ledger
 from lib.paths import REPO, results_dir
 from lib.provenance import git_commit

@@ -19,7 +19,8 @@ from lib import paths
 from lib.files import write_text
 from lib.training import record
 
-COPIED = ("numbers.csv", "claims.csv", "tables", "figures", "report")
+EARLY = ("numbers.csv", "claims.csv", "tables", "figures")  # what there is before all is done
+COPIED = (*EARLY, "report")
 OF_EACH_RUN = ("history.csv", "test_images.csv")
 OF_FIRST_SEED = ("samples.png", "attention.npz")
 LARGE = 25e6  # bytes of all published results, above which a repository gets unpleasant to clone
@@ -48,8 +49,9 @@ def publish(profile: str) -> str:
     for left_by_a_kill in (new, old):
         shutil.rmtree(left_by_a_kill, ignore_errors=True)
     new.mkdir(parents=True)
-    early = {target: COPIED, results: COPIED[:-1]}  # what is here over what was there
-    for source, names in ({results: COPIED} if whole else early).items():
+    # as long as not all is done, what is here goes over what was there
+    sources = {results: COPIED} if whole else {target: COPIED, results: EARLY}
+    for source, names in sources.items():
         for path in (source / name for name in names if (source / name).exists()):
             if path.is_dir():
                 shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*"),

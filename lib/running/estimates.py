@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from functools import cache, cached_property
 from statistics import median
 
-import pandas as pd
-import torch
-
 from lib import paths
+from lib.machine import choose_device
 from lib.running.job import Job, Options
 from lib.training import cost
 from lib.training.experiments import EXPERIMENTS, resolve
@@ -24,9 +22,10 @@ class Estimates:
     def __init__(self, options: Options, threads: int):
         self.options, self.threads = options, threads
         self.machines: set[str] = set()
-        elsewhere = options.device == "cuda" and not torch.cuda.is_available()
-        wanted = "bf16" if elsewhere and options.precision == "auto" else options.precision
-        self.precision = choose_precision(wanted, torch.device(options.device))
+        try:
+            self.precision = choose_precision(options.precision, choose_device(options.device))
+        except ValueError:  # a GPU of another machine
+            self.precision = "bf16" if options.precision == "auto" else options.precision
 
     @property
     def told(self) -> str:
@@ -34,9 +33,9 @@ class Estimates:
 
     @cached_property
     def published(self) -> list[dict]:
-        """The records of published trainings of this profile on a CPU; read where a plan asks."""
+        """The records of published trainings on a CPU, of all profiles; read where a plan asks."""
         found = []
-        for path in sorted(paths.published_dir(self.options.profile).glob("runs/*/seed*/run.json")):
+        for path in sorted(paths.published_dir("").glob("*/runs/*/seed*/run.json")):
             run = json.loads(path.read_text(encoding="utf-8"))
             own = run.get("wall_time_s") and not run["config"]["experiment"]["weights_of"]
             if own and run["device"].endswith("threads"):
@@ -47,8 +46,9 @@ class Estimates:
         """Of a training: of published ones in the precision that it would have here, else so many
         measured steps, with what comes on top of them; None where nothing says."""
         if self.options.device == "cpu":
-            alike = [run for run in self.published if run["experiment"] == experiment
-                     and run["config"]["precision"] == self.precision]  # fmt: skip
+            wanted = experiment, self.options.profile, self.precision
+            alike = [run for run in self.published
+                     if (run["experiment"], run["profile"], run["config"]["precision"]) == wanted]
             if alike:
                 self.machines |= {f"{run['device']} in {self.precision}" for run in alike}
                 return median(run["wall_time_s"] for run in alike)
@@ -81,7 +81,8 @@ class Estimates:
         than a step, and its recipe."""
         found = []
         for run in self.published:
-            if step := self.step(run["experiment"], "cpu", run["config"]["precision"]):
+            config = resolve(run["experiment"], run["profile"])
+            if step := cost.of_step(config, "cpu", run["config"]["precision"]):
                 found.append((run["wall_time_s"] / run["steps"] / step.seconds,
                               run["peak_memory_mb"] - step.memory_mb,
                               EXPERIMENTS[run["experiment"]].recipe))  # fmt: skip
@@ -98,13 +99,16 @@ class Estimates:
     def table(self, jobs: Iterable[Job]) -> str:
         """What the trainings of a plan cost, by recipe: hours of one core and of a GPU, from steps
         alone; nothing where none of their steps was measured."""
-        rows, guessed, machines = [], set(), set()
+        import pandas as pd  # here, as it takes as long as all else before a first job
+
+        rows, guessed, machines, unknown = [], set(), set(), []
         for job in jobs:
             if job.what != "train":
                 continue
             name = job.runs[0]
             known = {kind: self.step(name, *kind) for kind in MEASURED}
             if not any(known.values()):
+                unknown.append(name)
                 continue
             steps, one = self.steps(name), next(filter(None, known.values()))
             guessed |= {f"{name} from {step.like}" for step in known.values() if step and step.like}
@@ -134,7 +138,11 @@ class Estimates:
             lines.append("no step was measured on a GPU; python -m lib.benchmarks.cost --device cuda "
                          f"--profile {self.options.profile} does, and one that sustains 10 TFLOP/s takes "
                          f"{by_recipe.loc['all', 'PFLOP'] / 36:,.1f} hours")  # fmt: skip
+        if unknown:
+            lines.append(f"nothing of their kind was measured: {', '.join(unknown)}")
         if guessed:
-            lines.append("never measured, reckoned by the operations of their generators: "
-                         + ", ".join(sorted(guessed)))  # fmt: skip
+            ratio = cost.foretold(cost.measured())["ratio"].quantile([0.1, 0.9])
+            lines.append("never measured, reckoned by the operations of their generators, which of those "
+                         f"measured gives {ratio[0.1]:.2f} to {ratio[0.9]:.2f} times what they took (eight "
+                         f"of ten): {', '.join(sorted(guessed))}")  # fmt: skip
         return "\n".join(lines)

@@ -101,9 +101,8 @@ def execute(plan: Plan, results: Path) -> list[Job]:
     plan.write(results / "stamps" / "plan.json")
     command = [
         sys.executable, "-P", "-m", "snakemake", "--snakefile", str(paths.REPO / "Snakefile"),
-        "--nolock",
-        "--scheduler", "greedy", "--keep-going", "--rerun-triggers", "mtime", "--drop-metadata",
-        "--ignore-incomplete", "--force-use-threads",
+        "--nolock", "--scheduler", "greedy", "--keep-going", "--rerun-triggers", "mtime",
+        "--drop-metadata", "--ignore-incomplete", "--force-use-threads",
         "--profile", "none", "--config", f"profile={plan.options.profile}", f"parent={os.getpid()}",
     ]  # fmt: skip
     before = {job.name: _begun_at(job, results) for job in plan.jobs}  # by runs before this one
@@ -122,10 +121,10 @@ def execute(plan: Plan, results: Path) -> list[Job]:
     done: set[str] = set()
     peak, looked = 0, 0.0
     while process.poll() is None:
-        if time.monotonic() - looked > LOOK:
-            peak, looked = max(peak, _memory(psutil.Process())), time.monotonic()
         if plan.cluster:  # where jobs print what they do elsewhere
             _tell_done(plan, results, done)
+        elif time.monotonic() - looked > LOOK:
+            peak, looked = max(peak, _memory(psutil.Process())), time.monotonic()
         if len(stops) > 1 or (stops and time.monotonic() - stops[0] > GRACE):
             process.kill()
         elif stops and not plan.cluster:

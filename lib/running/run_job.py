@@ -43,6 +43,13 @@ class Prefixed:
         self.stream.flush()
 
 
+def say(line: str) -> None:
+    """Print a line in one piece: `print` writes its end apart where output is not buffered
+    (PYTHONUNBUFFERED), and the lines of two jobs meet."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def make_runs(job: Job, options: Options) -> str:
     """Train, or evaluate, what of the job's runs is not as it has to be; returns why it failed."""
     from lib.networks.weights import PretrainedUnavailable
@@ -156,7 +163,7 @@ def main(plan_file: Path, name: str) -> None:
     results, plan = plan_file.parent.parent, Plan.read(plan_file)
     number, job = next((k, job) for k, job in enumerate(plan.jobs, 1) if job.name == name)
     begin = f"[{number}/{len(plan.jobs)}] {job.label}:"
-    print(f"{begin} {job.why}", flush=True)
+    say(f"{begin} {job.why}")
     if plan.cluster:
         if not is_under_way(plan_file, plan.made_by):
             print(f"[{job.label}] FAILED: the lock {results / '.lock'} of run_all.sh is not seen from "
@@ -189,4 +196,4 @@ def main(plan_file: Path, name: str) -> None:
             print(f"FAILED: {why}", file=sys.stderr)
             return
     left = f"; time left: {plan.time_left(results)}" if plan.left(results) else ""
-    print(f"{begin} done in {clock(took['seconds'])}{left}", flush=True)
+    say(f"{begin} done in {clock(took['seconds'])}{left}")

@@ -73,6 +73,20 @@ def of_step(
     return replace(row, seconds=ratio * row.seconds, gflop=ratio * row.gflop, like=row.experiment)
 
 
+def foretold(rows: Iterable[Cost]) -> pd.DataFrame:
+    """Each measured step as it would be reckoned from the others: the seconds it took, those that
+    are reckoned, and their ratio."""
+    found = []
+    for row in rows:
+        others = [other for other in rows if other.experiment != row.experiment]
+        config = _resolved(row.experiment, row.profile)
+        if guess := of_step(config, row.device, row.precision, others):
+            found.append((row.experiment, row.profile, row.device, row.precision, guess.experiment,
+                          row.seconds, guess.seconds, guess.seconds / row.seconds))  # fmt: skip
+    return pd.DataFrame(found, columns=["experiment", "profile", "device", "precision", "like",
+                                        "seconds", "reckoned", "ratio"])  # fmt: skip
+
+
 @cache
 def _resolved(experiment: str, profile: str) -> RunConfig:
     return resolve(experiment, profile)

@@ -70,6 +70,13 @@ def table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(lines)
 
 
+def summary(cases: int) -> tuple[int, dict[str, str], str]:
+    """How many probes there were, by name what is told of those that ended badly, and the table."""
+    verdicts = list(judged(probes(cases)))
+    bad = {one.probe.name: str(one) for one in verdicts if one.kind not in (RIGHT, CLEAR)}
+    return len(verdicts), bad, table(verdicts)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.probes",
                                      description=__doc__.splitlines()[0])  # fmt: skip
