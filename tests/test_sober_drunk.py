@@ -17,7 +17,7 @@ needs_files = pytest.mark.skipif(
 
 def grey_levels(frames=3):
     image = np.random.default_rng(0).integers(1, 248, (frames, 20, 30)).astype(np.uint16)
-    image[:, 16:] = 0  # four black rows below, as in most files
+    image[:, 19:] = 0  # black rows below, as in most files
     return image
 
 
@@ -44,7 +44,7 @@ def root(tmp_path):
 def test_grey_levels_stay_and_black_rows_go(root):
     frames = sober_drunk.load_frames(root / "sober_drunk/sober/02_1_f_M.tif")
     assert frames.dtype == np.uint8
-    assert np.array_equal(frames, grey_levels()[:, :16])
+    assert np.array_equal(frames, grey_levels()[:, :19])
 
 
 def test_raw_counts_are_stretched_over_the_sequence(root):
@@ -63,19 +63,19 @@ def test_a_constant_raw_sequence_divides_by_no_zero():
 
 
 def test_a_file_of_one_page_has_one_frame(root):
-    assert sober_drunk.load_frames(root / "sober_drunk/drunk/09_2_f_M.tif").shape == (1, 16, 30)
+    assert sober_drunk.load_frames(root / "sober_drunk/drunk/09_2_f_M.tif").shape == (1, 19, 30)
 
 
 def test_load(root):
     data = sober_drunk.load(root)
     assert data.name == "Sober-Drunk subset (4 front-face sequences)"
-    assert data.frames.shape == (9, 16, 30) and data.frames.dtype == np.uint8
+    assert data.frames.shape == (9, 19, 30) and data.frames.dtype == np.uint8
     assert data.person.tolist() == [2] * 6 + [9, 11, 11]
     assert data.state.tolist() == ["sober"] * 3 + ["drunk"] * 4 + ["sober"] * 2
     assert data.frame.tolist() == [0, 1, 2, 0, 1, 2, 0, 0, 1]
     split_of = sober_drunk.read_split()
     assert data.split.tolist() == [split_of[person] for person in data.person.tolist()]
-    assert np.array_equal(data.frames[3:6], grey_levels()[:, :16])
+    assert np.array_equal(data.frames[3:6], grey_levels()[:, :19])
 
 
 def test_other_views_are_left_aside(root):

@@ -99,7 +99,10 @@ def _thumbnail(path: Path) -> np.ndarray:
 
 def _faces(state: State, root: Path, folder: str) -> None:
     files, split_of = sober_drunk.list_files(root / folder), sober_drunk.read_split()
-    state.tell(sober_drunk.load_frames, *files.values())
+    frames = dict(zip(files.values(), state.tell(sober_drunk.load_frames, *files.values())))
+    widths = {path: of.shape[2] for path, of in frames.items() if of is not None}
+    if widths and (odd := sober_drunk.of_other_width(widths)):
+        state.problems.append(f"{odd}: frames of another width than most")
     state.split = {path: split_of.get(person, "") for (person, _), path in files.items()}
     state.problems += [f"{path}: its person has no split in data/splits/sober_drunk.csv"
                        for path, split in state.split.items() if not split]  # fmt: skip

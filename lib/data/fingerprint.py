@@ -30,8 +30,8 @@ def of_files(files: Iterable[Path], root: Path) -> str:
     """SHA-256 over the names relative to `root` (sorted) and the contents of `files`.
 
     Moving the data root, or touching a file without changing it, leaves the fingerprint alone. The
-    digest of each file is cached by (path, size, modification time), so that a second call only
-    has to ask for the status of each file.
+    digest of each file is cached by (path, size, times of modification and of change, which no
+    program sets at will), so that a second call only has to ask for the status of each file.
 
     Raises ValueError naming a file that cannot be read or lies outside `root`.
     """
@@ -41,21 +41,21 @@ def of_files(files: Iterable[Path], root: Path) -> str:
     for file in sorted({Path(os.path.abspath(f)) for f in files}):
         try:
             name, status = file.relative_to(root).as_posix(), file.stat()
-            state = f"{file} {status.st_size} {status.st_mtime_ns}"
+            state = f"{file} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
             found[state] = known.get(state) or sha256(file)
         except (OSError, ValueError) as error:
             raise ValueError(f"{file}: no fingerprint can be taken: {error}") from error
         total.update(f"{name}\0{found[state]}\n".encode())
     if not found.keys() <= known.keys():
-        write_text(cache, json.dumps(_known(cache) | found))
+        digests = _known(cache) | found
+        write_text(cache, json.dumps({"digests": digests, "sha256": of_values(digests)}))
     return total.hexdigest()
 
 
 def _known(cache: Path) -> dict[str, str]:
-    """The digests in the cache; none where the file is not readable, or holds something else."""
+    """The digests in the cache; none where the file is not readable, or not as it was written."""
     try:
         known = json.loads(cache.read_text())
-        whole = all(len(digest) == 64 and int(digest, 16) >= 0 for digest in known.values())
-    except (OSError, ValueError, TypeError, AttributeError):
+        return known["digests"] if known["sha256"] == of_values(known["digests"]) else {}
+    except (OSError, ValueError, TypeError, KeyError):
         return {}
-    return known if whole else {}

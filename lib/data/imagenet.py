@@ -26,7 +26,7 @@ COUNTS = {"train": 5004, "val": 500}  # 2D-GAN, "Experimental data"
 def list_files(root: Path) -> dict[str, Path]:
     """The files to use, by name (`train/xyz.jpg`, `val/xyz.jpg`), in hash order, train first.
 
-    Raises ValueError where `train` or `val` is missing or holds no image.
+    Hidden files are left aside. Raises ValueError where `train` or `val` is missing or holds no image.
     """
     folder = Path(root) / "imagenet"
     files = {}
@@ -34,7 +34,7 @@ def list_files(root: Path) -> dict[str, Path]:
         found = {
             path.relative_to(folder).as_posix(): path
             for path in (folder / part).rglob("*")
-            if path.suffix.lower() in (".jpg", ".jpeg", ".png")
+            if path.suffix.lower() in (".jpg", ".jpeg", ".png") and path.name[0] != "."
         }
         if not found:
             raise ValueError(f"{folder / part} holds no JPEG or PNG image; see data/README.md")

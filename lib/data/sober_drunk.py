@@ -13,9 +13,8 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import tifffile
 
-from lib.data import splits
+from lib.data import images, splits
 from lib.data.fingerprint import DataSet, of_files, of_values
 from lib.data.synthetic.faces import thermal_face
 from lib.provenance import identity
@@ -77,16 +76,21 @@ def load_frames(path: Path) -> np.ndarray:
     """The frames of one file: (F, H, 160) uint8, grey levels 0..247 as the database has them.
 
     The black rows below the image, which most files have, are cut off: H is 122 or 128. Orientation
-    is as stored: upright, 128 rows of 160. Raises ValueError naming a file that is no such image.
+    is as stored: upright, 128 rows of 160. Raises ValueError naming a file that is no such image: of
+    signed numbers or fractions, of pages that differ, or black for more than a sixteenth.
     """
-    try:
-        frames = tifffile.imread(path)
-    except Exception as error:  # tifffile passes on whatever its decoders raise
-        raise ValueError(f"{path} cannot be read as a TIFF: {error}") from error
-    frames = frames[None] if frames.ndim == 2 else frames
-    if frames.ndim != 3 or not frames.any():
-        raise ValueError(f"{path} holds {frames.shape}, not grey frames (F, H, W) with content")
+    pages = images.read(path)
+    if len({(page.shape, page.dtype) for page in pages}) > 1 or pages[0].ndim != 2:
+        kinds = " and ".join(sorted({f"{page.shape} {page.dtype}" for page in pages}))
+        raise ValueError(f"{path} holds pages {kinds}, not grey frames of one kind")
+    if pages[0].dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"{path} holds {pages[0].dtype}, not grey levels or counts: whole numbers "
+                         "of up to 16 bits, without a sign")  # fmt: skip
+    frames = np.stack(pages)
     filled = np.flatnonzero(frames.any(axis=(0, 2)))
+    below = frames.shape[1] - 1 - max(filled, default=-1)
+    if below > frames.shape[1] / 16:
+        raise ValueError(f"{path}: its lower {below} of {frames.shape[1]} rows are black")
     return to_grey(frames[:, : filled[-1] + 1])
 
 
@@ -119,8 +123,9 @@ def load(root: Path) -> SoberDrunkData:
         pages = [*SYNTHETIC_FRAMES] * len(sequences)
     if unknown := {person for person, _ in sequences} - split_of.keys():
         raise ValueError(f"persons {sorted(unknown)} have no split in data/splits/sober_drunk.csv")
-    if len({frames.shape[2] for frames in sequences.values()}) > 1:
-        raise ValueError(f"the files of {dataset.root} are not all of the same width")
+    if odd := of_other_width({key: frames.shape[2] for key, frames in sequences.items()}):
+        raise ValueError(f"{dataset.root}: person {odd[0]}, {STATES[odd[1]]}, has frames of another "
+                         "width than most")  # fmt: skip
     height = min(frames.shape[1] for frames in sequences.values())
     keys = [key for key, frames in sequences.items() for _ in frames]
     return SoberDrunkData(
@@ -132,6 +137,12 @@ def load(root: Path) -> SoberDrunkData:
         frame=np.array(pages),
         split=np.array([split_of[person] for person, _ in keys]),
     )
+
+
+def of_other_width(widths: dict) -> object:
+    """A key of `widths` that has not the commonest of them; None where all are one."""
+    common = max(widths.values(), key=[*widths.values()].count)
+    return next((key for key, width in widths.items() if width != common), None)
 
 
 def synthetic() -> dict[tuple[int, int], np.ndarray]:

@@ -1,21 +1,18 @@
 """A user's image files: what is in them, and writing the result as the same kind of file."""
 
 import io
-import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import flyr
 import numpy as np
 import tifffile
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
-from tifffile import COMPRESSION, PHOTOMETRIC
+from PIL import Image, PngImagePlugin
+from tifffile import COMPRESSION
 
+from lib.data import images
 from lib.files import write_atomically
 
 PNG, JPEG, TIFF = "PNG", "JPEG", "TIFF"
@@ -52,44 +49,26 @@ def suffix_for(path: Path, depth: int) -> str:
 
 
 def read(path: Path, radiometric: bool = False) -> Picture:
-    """Everything in an image file. Pixels are as stored: no EXIF orientation is applied.
+    """Everything in an image file: the pixels by `lib.data.images.read`, and what is kept of it.
 
     radiometric: of a FLIR JPEG with thermal data take these, in kelvin, not the picture.
 
     Raises ValueError naming a file that is no whole PNG, JPEG or TIFF, or of a kind unknown here.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
         raise ValueError(f"{path} is no PNG, JPEG or TIFF")
-    if path.exists() and not path.is_file():  # to open a pipe would wait for ever
-        raise ValueError(f"{path} is no file that can be read")
-    try:
-        if SUFFIXES[path.suffix.lower()] == TIFF:
-            picture = _read_tiff(path)
-        else:
-            picture = _read_with_pillow(path, radiometric)
-    except FileNotFoundError:
-        raise ValueError(f"{path} is not there") from None
-    except UnidentifiedImageError:  # whose message names no file
-        raise ValueError(f"{path} cannot be read: it is no PNG or JPEG inside") from None
-    except Exception as error:  # decoders raise whatever they like
-        told = str(error).splitlines() or [type(error).__name__]
-        raise ValueError(f"{path} cannot be read: {told[0]}") from error
-    for number, page in enumerate(picture.pages, start=1):
-        where = f"{path}, page {number}" if len(picture.pages) > 1 else str(path)
-        check_values(page, where)
-    return picture
-
-
-def check_values(image: np.ndarray, where: str) -> None:
-    """Raise ValueError unless an image is (H, W) or (H, W, 3), not empty, of finite numbers."""
-    if not isinstance(image, np.ndarray) or image.dtype.kind not in "buif":
-        kind = getattr(image, "dtype", type(image).__name__)
-        raise ValueError(f"{where}: an image of real numbers is needed, not {kind}")
-    grey, colour = image.ndim == 2, image.ndim == 3 and image.shape[2] == 3
-    if not image.size or not (grey or colour):
-        raise ValueError(f"{where}: (H, W) or (H, W, 3) is needed, not {image.shape}")
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
-        raise ValueError(f"{where} holds NaN or infinite values")
+    with images.named(path):
+        if kind == TIFF:
+            pages = images.read(path)  # first: of one that is cut short, to ask for tags never ends
+            return Picture(TIFF, pages, *_about_tiff(path))
+        content = path.read_bytes()
+        kind, kept, remarks = _about_picture(content)
+        kelvin = _kelvin(content) if radiometric and kind == JPEG else None
+    if kelvin is None:
+        return Picture(kind, images.read(path), [kept], remarks)
+    images.check_values(kelvin, str(path))
+    return Picture(JPEG, [kelvin], [kept])
 
 
 def write(path: Path, pages: list[np.ndarray], kept: list[dict[str, Any]]) -> Path:
@@ -105,23 +84,13 @@ def write(path: Path, pages: list[np.ndarray], kept: list[dict[str, Any]]) -> Pa
     return write_atomically(path, lambda part: image.save(part, kind, **more))
 
 
-def _read_with_pillow(path: Path, radiometric: bool) -> Picture:
-    content = path.read_bytes()
+def _about_picture(content: bytes) -> tuple[str, dict[str, Any], tuple[str, ...]]:
+    """Kind of a PNG or JPEG, what is kept of it, and remarks."""
     with Image.open(io.BytesIO(content), formats=[PNG, JPEG]) as image:
-        image.load()
+        image.load()  # texts may stand behind the pixels
         kind = PNG if image.format == PNG else JPEG
-        kept, remarks = _kept_by_pillow(image), []
-        if radiometric and kind == JPEG and (kelvin := _kelvin(content)) is not None:
-            return Picture(JPEG, [kelvin], [kept])
-        if "A" in image.getbands() or "transparency" in image.info:
-            remarks.append("transparency is left out")
-        if kind == PNG and content[24] == 16:  # bits a channel, of which Pillow takes 8 in colour
-            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-            pixels = pixels if pixels.ndim == 2 else pixels[..., 2::-1]  # BGR(A)
-        else:
-            grey = image.mode in ("1", "L", "LA", "La")
-            pixels = np.asarray(image.convert("L" if grey else "RGB"))
-    return Picture(kind, [pixels], [kept], tuple(remarks))
+        transparent = "A" in image.getbands() or "transparency" in image.info
+        return kind, _kept_by_pillow(image), ("transparency is left out",) * transparent
 
 
 def _kept_by_pillow(image: Image.Image) -> dict[str, Any]:
@@ -146,52 +115,14 @@ def _kelvin(content: bytes) -> np.ndarray | None:
         return None
 
 
-def _read_tiff(path: Path) -> Picture:
-    with _complaints_raised(), tifffile.TiffFile(path) as tiff:
+def _about_tiff(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """What is kept of each page of a TIFF, and remarks."""
+    with images.complaints_raised(), tifffile.TiffFile(path) as tiff:
         # descriptions that these programs write tell of the old pixels' layout and display range
         technical = tiff.is_imagej or tiff.is_ome or tiff.is_shaped
-        if len(tiff.pages) == 1 and tiff.series and tiff.series[0].size > tiff.pages[0].size:
-            raise ValueError("its frames are not stored as pages")
-        pages = [_tiff_pixels(page) for page in tiff.pages]
         kept = [_kept_tags(page, not technical) for page in tiff.pages]
         extra = any(page.samplesperpixel not in (1, 3) for page in tiff.pages)
-    return Picture(TIFF, pages, kept, ("transparency is left out",) * extra)
-
-
-@contextmanager
-def _complaints_raised() -> Iterator[None]:
-    """Raise what tifffile only logs: pages that a truncated file has lost."""
-    found: list[str] = []
-    handler = logging.Handler(logging.ERROR)
-    handler.emit = lambda entry: found.append(entry.getMessage())
-    logger = logging.getLogger("tifffile")
-    before, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = before
-    if found:
-        raise ValueError(found[0])
-
-
-def _tiff_pixels(page: tifffile.TiffPage) -> np.ndarray:
-    """(H, W) grey or (H, W, 3), white the largest value."""
-    pixels, kind = page.asarray(), page.photometric
-    if kind == PHOTOMETRIC.PALETTE:
-        return (page.colormap[:, pixels] >> 8).astype(np.uint8).transpose(1, 2, 0)
-    if kind in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR):
-        return pixels[..., :3] if page.axes.endswith("S") else np.moveaxis(pixels, 0, -1)[..., :3]
-    if kind not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE):
-        raise ValueError(f"{PHOTOMETRIC(kind).name} images are not taken, only grey and RGB")
-    if page.samplesperpixel > 1:
-        pixels = pixels[..., 0] if page.axes.endswith("S") else pixels[0]
-    if pixels.dtype == np.bool_ or page.bitspersample < 8:
-        pixels = pixels.astype(np.uint8) * (255 // (2**page.bitspersample - 1))
-    if kind == PHOTOMETRIC.MINISWHITE:
-        pixels = pixels.max() - pixels if pixels.dtype.kind == "f" else np.invert(pixels)
-    return pixels
+    return kept, ("transparency is left out",) * extra
 
 
 def _kept_tags(page: tifffile.TiffPage, description: bool) -> dict[str, Any]:

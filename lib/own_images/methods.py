@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.data.images import check_values
 from lib.evaluation import classical
 from lib.machine import choose_device
 from lib.own_images import shipped, tone
-from lib.own_images.files import check_values, depth_of
+from lib.own_images.files import depth_of
 from lib.own_images.passes import (
     LEAST,
     LIMIT,

@@ -7,13 +7,16 @@ told from a whole one; the last two are kept.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 
 from lib.files import sha256, write_atomically
 
 KEPT = 2
+PARTS = {"position", "modules", "optimisers", "extra", "random"}
 
 
 def save(folder: Path, recipe, position: dict) -> Path:
@@ -37,12 +40,15 @@ def save(folder: Path, recipe, position: dict) -> Path:
 def read_last(folder: Path, report: Callable[[str], None] = print) -> dict | None:
     """The content of the newest whole checkpoint, on the CPU; None where there is none.
 
-    A damaged one is set aside as `damaged-...`, with one line that says so. Only tensors and plain
-    values are unpickled.
+    A damaged one, or none that `save` has written, is set aside as `damaged-...`, with one line that
+    says so. Only tensors and plain values are unpickled.
     """
     for path in _newest_first(folder):
-        if sha256(path)[:16] == path.stem.rpartition("-")[2]:
-            return torch.load(path, map_location="cpu", weights_only=True)
+        if path.is_file() and sha256(path)[:16] == path.stem.rpartition("-")[2]:
+            with suppress(UnpicklingError, EOFError):
+                state = torch.load(path, map_location="cpu", weights_only=True)
+                if isinstance(state, dict) and state.keys() == PARTS:
+                    return state
         path.rename(path.with_name(f"damaged-{path.name}"))
         report(f"{path} is damaged and set aside; going on from the one before it")
     return None
@@ -70,4 +76,4 @@ def restore(state: dict, recipe) -> dict:
 def _newest_first(folder: Path) -> list[Path]:
     """By step, of equal ones by time of writing."""
     found = folder.glob("checkpoint-*.pt")
-    return sorted(found, key=lambda path: (path.name[:19], path.stat().st_mtime_ns), reverse=True)
+    return sorted(found, key=lambda path: (path.name[:19], path.lstat().st_mtime_ns), reverse=True)

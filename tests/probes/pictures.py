@@ -362,9 +362,9 @@ def pair_probe(picture: Picture, infrared: bool) -> Probe:
 def levels_of(pages: Sequence[np.ndarray]) -> np.ndarray | None:
     """What sober_drunk.load_frames has to make of pages; None: nothing, they are to be refused."""
     one = pages[0]
-    if len({page.shape for page in pages}) > 1 or one.ndim != 2 or one.dtype.kind not in "ui":
+    if len({page.shape for page in pages}) > 1 or one.ndim != 2 or one.dtype.kind not in "bui":
         return None
-    frames = np.stack(pages).astype(np.float64)
+    frames = (np.stack(pages) * (255 if one.dtype == bool else 1)).astype(np.float64)
     if frames.min() < 0 or not frames.any():
         return None
     height = np.flatnonzero(frames.any(axis=(0, 2)))[-1] + 1
