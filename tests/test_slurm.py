@@ -96,7 +96,8 @@ def slurm(found: dict, *arguments: str) -> str:
 
 def kit(*arguments, results: Path, **more) -> str:
     """What ./run_all.sh of the repository printed."""
-    started = [str(REPO / "run_all.sh"), "--profile", "test", "--device", "cpu", *arguments]
+    profile = os.environ.get("IR_SLURM_PROFILE", "test")
+    started = [str(REPO / "run_all.sh"), "--profile", profile, "--device", "cpu", *arguments]
     with_results = os.environ | {"IR_RESULTS": str(results), "VIRTUAL_ENV": sys.prefix} | more
     done = subprocess.run(started, env=with_results, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)  # fmt: skip
@@ -105,7 +106,8 @@ def kit(*arguments, results: Path, **more) -> str:
 
 
 def test_results_are_those_of_a_run_without_slurm(cluster, tmp_path, capsys):
-    """IR_SLURM_ONLY names other targets than these few; "all": the whole matrix."""
+    """IR_SLURM_ONLY names other targets than these few, "all" the whole matrix; IR_SLURM_PROFILE
+    another profile."""
     root, found = cluster
     targets = os.environ.get("IR_SLURM_ONLY", "TIECNN HE 02_audit").split()
     only = [] if targets == ["all"] else ["--only", *targets]
