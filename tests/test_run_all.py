@@ -17,18 +17,20 @@ import psutil
 import pytest
 
 from lib import paths
+from lib.clock import clock
 from lib.files import only_one
 from lib.paths import REPO
 from lib.results.tables import NOTEBOOKS as REAL_NOTEBOOKS
 from lib.running import run_job, workflow
 from lib.running.estimates import Estimates
-from lib.running.job import Job, Options, Plan, clock, is_under_way, resources
+from lib.running.job import Job, Options, Plan, is_under_way, resources
+from lib.running.planning import make_plan
 from lib.training import cost
 from lib.training.cost import Cost
 from lib.training.experiments import EXPERIMENTS, resolve
 
 OURS = ("Snakefile", "profiles/default/config.yaml", "run_all.sh",
-        "lib/files.py", "lib/paths.py", "lib/provenance.py")  # fmt: skip
+        "lib/clock.py", "lib/files.py", "lib/paths.py", "lib/provenance.py")  # fmt: skip
 MODULES = {
     "lib/machine.py": """
 from types import SimpleNamespace
@@ -97,7 +99,7 @@ def resolve(name, profile, seed=0, precision="auto"):
     "lib/training/cost.py": "Cost = object\ndef of_step(*_): return None",
     "lib/training/precision.py": "def choose_precision(name, device): return 'fp32'",
     "lib/training/identity.py": """
-MACHINERY = ("lib.files", "lib.paths", "lib.machine", "lib.provenance")
+MACHINERY = ("lib.clock", "lib.files", "lib.paths", "lib.machine", "lib.provenance")
 
 def trained_by(config, dataset):
     return {"code": "1", "configuration": f"{config.experiment.rate}{config.profile}{config.seed}",
@@ -689,6 +691,16 @@ def test_jobs_fit_the_repository(options):
     for module, pattern in workflow.FILES.items():
         assert (REPO / module.replace(".", "/")).with_suffix(".py").is_file(), module
         assert list(REPO.glob(pattern)), pattern
+
+
+def test_half_a_data_set_stands_in_the_way_of_those_alone_that_take_it(options):
+    half = Path(options.data) / "roadscene/crop_LR_visible"
+    half.mkdir(parents=True)
+    (half / "FLIR_00006.jpg").touch()
+    assert [job.name for job in make_plan(options, ["TIECNN"]).jobs] == ["TIECNN_seed0", "TIECNN_seed1"]
+    for target in ("GN_CycleGAN-FLIR", "FLIR-infrared-input", ()):
+        with pytest.raises(ValueError, match="cropinfrared is missing or holds no images"):
+            make_plan(options, [target] if target else ())
 
 
 def test_identity_covers_device_seed_and_what_is_read(options):

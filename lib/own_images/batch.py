@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.machine import clock
+from lib.clock import clock
 from lib.own_images import files, tone
 from lib.own_images.methods import Method
 from lib.own_images.shipped import FOLDER

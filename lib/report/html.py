@@ -17,8 +17,8 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from lib.clock import clock
 from lib.files import write_text
-from lib.machine import clock
 from lib.papers import reported
 from lib.papers.audit import audit_table
 from lib.papers.ledger import read_ledger

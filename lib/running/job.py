@@ -8,16 +8,18 @@ Every job's process imports this module, so it imports nothing heavy.
 import contextlib
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from statistics import mean
 
 import psutil
 
+from lib.clock import clock
 from lib.files import only_one, write_text
 from lib.provenance import digest
 
@@ -40,7 +42,8 @@ class Job:
 
     parts: kind -> digest or value of what its result depends on. needs: name of a job that it reads
     -> that one's identity. runs: the experiments whose runs with `seed` it makes; none: it is a
-    notebook. definitions: the code of a notebook, to name what of it changed.
+    notebook. definitions: the code of a notebook, to name what of it changed. broken: what is wrong
+    with the data that it takes, so that it cannot be done.
 
     In a plan also: what there is to do ("train", "continue", "evaluate", "check" of runs that
     something else made, "run" a notebook), why, how many seconds that took before (None: not
@@ -53,6 +56,7 @@ class Job:
     runs: list[str] = field(default_factory=list)
     seed: int = 0
     definitions: dict[str, str] = field(default_factory=dict)
+    broken: str = ""
     what: str = ""
     why: str = ""
     seconds: float | None = None
@@ -179,13 +183,6 @@ class Plan:
         return f"about {clock(sum(times) / min(self.parallel, len(times)))}{note}"
 
 
-def clock(seconds: float | None) -> str:
-    """Seconds as 0:04, 12:30 or 2:05:00; "unknown" for None."""
-    if seconds is None:
-        return "unknown"
-    return str(timedelta(seconds=round(seconds))).removeprefix("0:").removeprefix("0")
-
-
 def resources(job: Job, plan: Plan) -> dict[str, int]:
     """What a cluster is asked for, with something to spare: MB, minutes, GPUs; what is not known
     is left to the profile of the cluster."""
@@ -225,3 +222,10 @@ def end(*_) -> None:
         with contextlib.suppress(psutil.Error):
             child.kill()
     os._exit(130)
+
+
+def say(line: str) -> None:
+    """Print a line in one piece: `print` writes its end apart where output is not buffered
+    (PYTHONUNBUFFERED), and the lines of two jobs meet."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

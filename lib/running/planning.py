@@ -29,12 +29,16 @@ def make_plan(
     force: the targets are done from the first step, whatever is there. parallel: jobs at a time, by
     default as many as there are processors and memory for, and one on each GPU. cluster: where they
     run instead.
+
+    Raises ValueError where one of them takes data that are broken.
     """
     results, made = paths.results_dir(options.profile), jobs(options)
     to_run: dict[str, Job] = {}
     threads = PROFILES[options.profile].threads or (ON_CLUSTER[0] if cluster else cores())
     estimates = Estimates(options, threads)
     for job in with_needs(targets, made):
+        if job.broken:
+            raise ValueError(job.broken)
         forced = force and (not targets or not set(targets).isdisjoint(job.targets))
         what, why = _to_do(job, options, forced)
         above = [label(name) for name in job.needs if name in to_run]

@@ -16,22 +16,20 @@ import sys
 import time
 from argparse import ArgumentError, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 import psutil
 import yaml
 
 from lib import paths
+from lib.clock import clock
 from lib.files import only_one, telling
-from lib.running.job import Job, Options, Plan, clock
+from lib.running.job import Job, Options, Plan, say
 from lib.training.profiles import PROFILES
 
 MIN_FREE = 0.5e9  # bytes of free disk below which no run is started
 LOOK = 2  # seconds between two looks at how much memory is in use
 GRACE = 60  # seconds that stopped trainings have for writing where they stand
-
-say = partial(print, flush=True)
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> Namespace:

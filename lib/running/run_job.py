@@ -20,9 +20,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from lib.clock import clock
 from lib.files import telling
 from lib.paths import NOTEBOOKS
-from lib.running.job import Job, Options, Plan, clock, end, is_under_way, live_while
+from lib.running.job import Job, Options, Plan, end, is_under_way, live_while, say
 
 ASK = 10  # seconds between the questions of a job on a cluster whether its run goes on
 
@@ -41,13 +42,6 @@ class Prefixed:
 
     def flush(self) -> None:
         self.stream.flush()
-
-
-def say(line: str) -> None:
-    """Print a line in one piece: `print` writes its end apart where output is not buffered
-    (PYTHONUNBUFFERED), and the lines of two jobs meet."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def make_runs(job: Job, options: Options) -> str:

@@ -68,10 +68,11 @@ def _run_jobs(options: Options) -> dict[str, list[Job]]:
 def _run_job(
     name: str, experiments: list[str], seed: int, options: Options, needed: Job | None = None
 ) -> Job:
+    """A job of experiments on one data set."""
     parts: dict[str, list[str]] = {}
+    dataset, broken = _described_or_broken(EXPERIMENTS[experiments[0]].data, options.data)
     for experiment in experiments:
         config = resolve(experiment, options.profile, seed, precision=options.precision)
-        dataset = described(config.experiment.data, options.data)
         found = {"evaluation": evaluated_by(config, dataset)}
         if not needed:  # else its network is that one's
             found["training"] = trained_by(config, dataset)
@@ -80,7 +81,8 @@ def _run_job(
                 parts.setdefault(f"{kind} {part}", []).append(value)
     together = {part: digest(values) for part, values in parts.items()}
     needs = {needed.name: needed.identity} if needed else {}
-    return Job(name, together | {"device": options.device}, needs, runs=experiments, seed=seed)
+    return Job(name, together | {"device": options.device}, needs, runs=experiments, seed=seed,
+               broken=broken)  # fmt: skip
 
 
 def _notebook_job(notebook: Notebook, read: Iterable[Job], options: Options) -> Job:
@@ -91,23 +93,34 @@ def _notebook_job(notebook: Notebook, read: Iterable[Job], options: Options) -> 
     files = [file for module, pattern in FILES.items() for file in sorted(paths.REPO.glob(pattern))
              if any(name.startswith(f"{module}.") for name in definitions)]  # fmt: skip
     needs = {job.name: job.identity for job in read}
+    data = {key: _described_or_broken(key, options.data) for key in notebook.data}
     parts = {
         "code": of_definitions(definitions),
         "text": digest(["".join(cell["source"]) for cell in cells]),
         "settings of the profile": digest(asdict(PROFILES[options.profile])),
         "device": options.device,
-        **{f"data {key}": described(key, options.data).fingerprint[:16] for key in notebook.data},
+        **{f"data {key}": dataset.fingerprint[:16] for key, (dataset, _) in data.items()},
         **{f"file {file.relative_to(paths.REPO)}": sha256(file)[:16] for file in files},
     }
     if needs:  # seeds are of no interest where nothing trained is read
         parts["seeds"] = ",".join(map(str, options.seeds))
-    return Job(notebook.name, parts, needs, definitions=definitions)
+    broken = next((problem for _, problem in data.values() if problem), "")
+    return Job(notebook.name, parts, needs, definitions=definitions, broken=broken)
 
 
 @cache  # asking for the state of thousands of files takes a while
 def described(key: str, root: str) -> DataSet:
     """The data set of a key under a data root."""
     return catalogue.describe(key, Path(root))
+
+
+def _described_or_broken(key: str, root: str) -> tuple[DataSet, str]:
+    """The data set of a key; for one that is broken an empty one, and what is wrong: that is for
+    the plans that need it to tell."""
+    try:
+        return described(key, root), ""
+    except ValueError as problem:
+        return DataSet(key, "", "", None), str(problem)
 
 
 def titles() -> dict[str, str]:
