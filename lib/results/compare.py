@@ -17,18 +17,24 @@ from lib.results.numbers import four_digits, with_interval
 from lib.results.runs import Run
 
 LEVEL = 0.05  # share of wrong ones, at most, that is to be expected among what is established
+# columns that say what numbers rest on, and how the corner of a table says it
+ABOUT = {"n_images": "{} images", "seeds": "seeds: {}", "dataset": "{}", "precision": "{}"}
 pd.set_option("display.max_columns", None)  # else PSNR and SSIM are cut out of the wide tables
 
 
 def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
-    """Write a table to tables/<name>.csv; returns it `compact`, to be shown.
+    """Write a table to tables/<name>.csv; returns it `compact`, to be shown: columns of ABOUT that
+    hold the same in all rows stand in its corner.
 
     An index without names holds methods.
     """
     label = list(frame.index.names) if any(frame.index.names) else "method"
     text = frame.to_csv(index_label=label, float_format="%.6g", lineterminator="\n")
     write_text(results_dir(profile) / "tables" / f"{name}.csv", text)
-    return compact(frame)
+    shown = compact(frame)
+    same = [column for column in ABOUT if column in shown and shown[column].nunique() == 1]
+    corner = ", ".join(ABOUT[column].format(shown[column].iloc[0]) for column in same)
+    return shown.drop(columns=same).rename_axis(columns=corner or None)
 
 
 def compact(frame: pd.DataFrame) -> pd.DataFrame:
