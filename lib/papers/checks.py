@@ -91,20 +91,21 @@ def relations(check: Mapping | list[Mapping], paper: str) -> list[Relation]:
         left, right = (known(cell, paper) for cell in check["equal"])
         return [Relation(left, "~", right)]
     item, found = check.get("in"), []
-    these, those = check.get("methods", check[word]), check.get("than", check.get("to"))
-    for metric in _match(check["of"], _names(paper, item)[0]):
+    metrics, methods = _names(paper, item)
+    metrics = _match(check["of"], metrics)
+    these = _match(check.get("methods", check[word]), methods)
+    those = _match(check.get("than", check.get("to", [])), methods)
+    for metric in metrics:
         margin = check.get("by", check.get("within", 0))
         if isinstance(margin, Mapping):
             margin = margin[metric.rpartition(".")[2]]
-        left = _cells(paper, item, metric, these)
+        left, right = ([_cell(paper, item, metric, one) for one in its] for its in (these, those))
         if word in ("below", "about"):
-            pairs = [(cell, check[word]) for cell in left]
-        else:
-            right = _cells(paper, item, metric, those)
-            pairs = [(a, b) for a in left for b in right if a != b]
-        sign = "~" if word in ("near", "about") else ">"
+            right = [check[word]]
+        pairs = [(a, b) for a in left for b in right if a != b]
         if word in ("below", "lower"):
             pairs = [(b, a) for a, b in pairs]
+        sign = "~" if word in ("near", "about") else ">"
         found += [Relation(a, sign, b, margin) for a, b in pairs]
     return found
 
@@ -121,12 +122,9 @@ def known(cell: str, paper: str) -> str:
     return cell
 
 
-def _cells(paper: str, item: str | None, metric: str, methods) -> list[str]:
-    methods = _match(methods, _names(paper, item)[1])
-    if item is None:
-        return [f"{method}/{metric}" for method in methods]
-    return [f"{item}/{method}/{metric}" if paper == "gn_cyclegan" else f"{item}/{metric}/{method}"
-            for method in methods]  # fmt: skip
+def _cell(paper: str, item: str | None, metric: str, method: str) -> str:
+    names = (method, metric) if item is None or paper == "gn_cyclegan" else (metric, method)
+    return "/".join(filter(None, (item, *names)))
 
 
 @cache
