@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -39,15 +40,14 @@ def read_runs(profile: str, verdict: Verdict) -> list[dict]:
         paper, item, *_ = name.split("/")
         for where in runs:
             used[where][title(paper, item), f"#{slug(f'{paper}-{item}')}"] = None
-    folders = [path.parent for name in EXPERIMENTS for path in sorted(
-        results_of(profile, name).glob(f"runs/{name}/seed*/run.json"), key=natural)]  # fmt: skip
-    for folder in folders:
+    paths = (sorted(results_of(profile, name).glob(f"runs/{name}/seed*/run.json"), key=natural)
+             for name in EXPERIMENTS)  # fmt: skip
+    for folder in (path.parent for path in chain.from_iterable(paths)):
         where = f"runs/{folder.parent.name}/{folder.name}"
         link = os.path.relpath(folder, results_dir(profile) / "report")
-        try:
+        known = None
+        with suppress(record.Damaged):
             known = record.read(folder)
-        except record.Damaged:
-            known = None
         found.append({
             "where": where, "anchor": run_anchor(where), "record": known,
             "problems": [problem.what for problem in verdict.problems if problem.where == where],
@@ -64,16 +64,15 @@ def data_sets(runs: Iterable[dict], absent: Collection[str]) -> list[tuple[str, 
     Data that are divided in two ways have two names and one fingerprint. absent: names of those
     that were not there to compare.
     """
-    found: dict[str, tuple[dict, str]] = {}
+    names, states = defaultdict(dict), {}
     for run in (run for run in runs if run["record"]):
         name, fingerprint = run["record"]["dataset"], run["record"]["data_fingerprint"]
-        names, state = found.get(fingerprint, ({}, "unchanged"))
+        names[fingerprint][name] = None
         if any("data changed" in problem for problem in run["problems"]):
-            state = "CHANGED since"
+            states[fingerprint] = "CHANGED since"
         if name in absent:
-            state = "not under the data root, so not compared"
-        found[fingerprint] = names | {name: None}, state
-    return sorted(("; ".join(names), key, state) for key, (names, state) in found.items())
+            states[fingerprint] = "not under the data root, so not compared"
+    return sorted(("; ".join(names[key]), key, states.get(key, "unchanged")) for key in names)
 
 
 def stages(results: Path) -> list[dict]:
@@ -85,8 +84,10 @@ def stages(results: Path) -> list[dict]:
         with suppress(ValueError, KeyError):  # a damaged stamp: its job runs again next time
             stamp = json.loads(path.read_text(encoding="utf-8"))
             what = max(stamp["seconds"], key=stamp["seconds"].get)
-            found.append({"name": stamp["name"], "what": what, "seconds": stamp["seconds"][what]} | {
-                name: stamp.get(name, {}).get(what) for name in ("memory_mb", "written_mb")})
+            line = {"name": stamp["name"], "what": what, "seconds": stamp["seconds"][what]}
+            for name in ("memory_mb", "written_mb"):
+                line[name] = stamp.get(name, {}).get(what)
+            found.append(line)
     return found
 
 
@@ -96,9 +97,9 @@ def further_tables(results: Path) -> list[tuple[str, str, str, Markup]]:
     The anchor is that of the table which paired tests belong to, else empty.
     """
     printed = {"_".join(key): slug("-".join(key)) for key in TABLES}
+    paths = sorted(results.glob("tables/*.csv"), key=natural)
     return [(printed.get(path.stem.partition("_tests")[0], ""), path.name, caption(path.stem),
-             table_html(path)) for path in sorted(results.glob("tables/*.csv"), key=natural)
-            if path.stem not in printed]  # fmt: skip
+             table_html(path)) for path in paths if path.stem not in printed]  # fmt: skip
 
 
 def table_html(path: Path) -> Markup:
@@ -116,18 +117,16 @@ def table_html(path: Path) -> Markup:
 def protocols(recorded: Mapping[str, Sequence[Run]]) -> dict[str, list[dict]]:
     """What the networks of each paper's tables were trained for: one line a data set, with its
     `name`, the `tables`, how many test `images`, what `shares` of the paper's protocol, `seeds`."""
-    found: dict[tuple[str, str], dict[str, dict]] = {}
-    for (paper, item), table in TABLES.items():
-        for run in (run for name in table.experiments for run in recorded.get(name, ())):
-            if run.trained:
-                line = found.setdefault((paper, run.dataset), defaultdict(dict))
-                for key, value in (("tables", item.removeprefix("table")), ("shares", run.share),
-                                   ("images", str(len(run.test_images))),
-                                   ("seeds", str(run.record["seed"]))):  # fmt: skip
-                    line[key][value] = None
-    return {paper: [{"name": name} | {key: ", ".join(its) for key, its in line.items()}
-                    for (of, name), line in found.items() if of == paper]
-            for paper in TITLES}  # fmt: skip
+    rows = [
+        (paper, run.dataset, item.removeprefix("table"), run.share, str(len(run.test_images)),
+         str(run.record["seed"]))
+        for (paper, item), table in TABLES.items() for name in table.experiments
+        for run in recorded.get(name, ()) if run.trained
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["paper", "name", "tables", "shares", "images", "seeds"])
+    lines = frame.groupby(["paper", "name"], sort=False).agg(lambda its: ", ".join(its.unique()))
+    lines = lines.reset_index().to_dict("records")
+    return {paper: [line for line in lines if line["paper"] == paper] for paper in TITLES}
 
 
 def list_figures(results: Path) -> list[Path]:

@@ -22,9 +22,8 @@ def make_tables(
 ) -> list[dict]:
     """All tables of both papers, each followed by its paper's percentages of the prose.
 
-    numbers: numbers.csv as text. `rests_on` has the runs of a number by its name
-    (`2dgan/table4/AG/C5`), `problems` what is wrong with each run that is there, `recorded` the
-    runs of an experiment.
+    numbers: numbers.csv as text. `rests_on`: name of a number (`2dgan/table4/AG/C5`) -> its runs;
+    `problems`: run that is there -> what is wrong with it; `recorded`: experiment -> its runs.
     `rows` of a table are (name, cells), None for a cell that is left blank. A cell is its line of
     numbers.csv with `anchor`, `side` and `difference`, `spread`, `about` (where its table does not
     say that of all its cells), `note` (number of the table's note), `origins` and `stale`.
@@ -40,21 +39,20 @@ def make_tables(
             there = [run for run in runs if run in problems]
             origins = origins_of(line, there, recorded)
             side, apart = difference(line)
+            stale = not origins or any(problems.get(run, True) for run in runs)
             cells[line["row"], line["column"]] = line | {
                 "anchor": cell_anchor(paper, "{item}/{row}/{column}".format(**line)),
                 "side": side, "difference": apart, "spread": spread(line), "origins": origins,
                 "about": about({field: line[field] for field in ABOUT if field not in common}),
                 "note": notes.index(line["why"]) + 1 if line["why"] else None,
-                "stale": side != "missing" and (
-                    not origins or any(problems.get(run, True) for run in runs)),
+                "stale": side != "missing" and stale,
             }  # fmt: skip
         rows, columns = part["row"].unique(), part["column"].unique()
         tables.append({
             "anchor": slug(f"{paper}-{item}"), "title": title(paper, item), "paper": paper,
-            "name": f"{paper}_{item}",
-            "about": about(common), "columns": columns, "cells": cells.values(), "notes": notes,
+            "name": f"{paper}_{item}", "notebook": notebook_of(paper, item), "notes": notes,
+            "about": about(common), "columns": columns, "cells": cells.values(),
             "rows": [(row, [cells.get((row, column)) for column in columns]) for row in rows],
-            "notebook": notebook_of(paper, item),
         })  # fmt: skip
     return tables
 
@@ -99,11 +97,11 @@ def difference(line: Line) -> tuple[str, str]:
     elif paper:
         percent = 100 * apart / abs(paper)
         shown += f" ({percent:+.{0 if abs(percent) >= 10 else 1}f} %)"
+    side, sign = ("above", "▲") if apart > 0 else ("below", "▼")
     within = line["ci_low"] and float(line["ci_low"]) <= paper <= float(line["ci_high"])
-    side, sign = ("same", "≈") if within or round(ours, decimals) == paper else (
-        ("above", "▲") if apart > 0 else ("below", "▼"))  # fmt: skip
-    if side == "same" and any(fnmatchcase(name_of(line), pattern) for pattern in FITTED):
-        side, sign = "fitted", "≈ fitted"
+    if within or round(ours, decimals) == paper:
+        fitted = any(fnmatchcase(name_of(line), pattern) for pattern in FITTED)
+        side, sign = ("fitted", "≈ fitted") if fitted else ("same", "≈")
     return side, f"{sign} {shown}".replace("-", "−")
 
 
