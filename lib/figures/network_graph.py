@@ -28,8 +28,7 @@ _LABELS = {
 JOINS = {"concat", "+", "×", "÷", "∇"}
 _BEFORE = {"pad", "LeakyReLU", "ReLU"}  # may lead to the convolution of a layer
 _AFTER = {"BN", "IN", "LeakyReLU", "ReLU", "tanh", "sigmoid"}
-# modules that are one node of a network
-PARTS = {
+PARTS = {  # modules that are one node of a network
     "ExternalSkip": "external skip", "CrossLevelAttention": "cross-level attention",
     "PixelAttention": "pixel attention", "MultiHeadAttention": "multi-head attention",
     "ResidualBlock": "residual block", "CBAM": "CBAM",
@@ -98,12 +97,13 @@ def trace(network: nn.Module, *shapes: Shape, parts: Mapping[str, str] = PARTS) 
             continue
         if step.op == "call_function":
             label, stack = _label(step), step.meta["nn_module_stack"].values()
-            ours = [(path, kind) for path, kind in stack if not kind.startswith("torch.")]
-            within = [(path, kind.rpartition(".")[2]) for path, kind in ours]
+            within = [(path, kind.rpartition(".")[2]) for path, kind in stack
+                      if not kind.startswith("torch.")]  # fmt: skip
             part = next((path for path, kind in within if path and kind in parts), "")
-            if part:
-                title = _title(network.get_submodule(part), parts)
-                node = modules.setdefault(part, Node(part, title))
+            if part:  # one that has others in it says so: "residual block with CBAM"
+                kinds = [type(inner).__name__ for inner in network.get_submodule(part).modules()]
+                titles = dict.fromkeys(parts[kind] for kind in kinds if kind in parts)
+                node = modules.setdefault(part, Node(part, " with ".join(titles)))
             elif len(sources) == 1 and len(sources[0].users) == 1 and _follows(read[0], label):
                 node = read[0]
             else:
@@ -140,12 +140,6 @@ def _label(step: fx.Node) -> str:
     return label
 
 
-def _title(module: nn.Module, parts: Mapping[str, str]) -> str:
-    """A module that has others in it says so: "residual block with CBAM"."""
-    kinds = [type(inner).__name__ for inner in module.modules()]
-    return " with ".join(dict.fromkeys(parts[kind] for kind in kinds if kind in parts))
-
-
 def _follows(node: Node, label: str) -> bool:
     """Whether an operation belongs to the layer that `node` is so far."""
     if node.convolves:
@@ -164,10 +158,8 @@ def modules_of(graph: nx.DiGraph, kind: str) -> list[list[Node]]:
 
 
 def stages(graph: nx.DiGraph) -> dict[Node, int]:
-    """The main path, the longest that passes attention by, and which U each of its nodes is of.
-
-    The first is 1, and another begins where the size falls after it has risen.
-    """
+    """The main path, the longest that passes attention by, and which U each of its nodes is of:
+    the first is 1, and another begins where the size falls after it has risen."""
     path = nx.dag_longest_path(graph.subgraph(n for n in graph if "attention" not in n.title))
     stage, rising, found = 1, False, {path[0]: 1}
     for before, node in pairwise(path):
@@ -184,10 +176,8 @@ EXTERNAL, ATTENTION = "external skip connection", "attention"
 
 
 def skip_roles(graph: nx.DiGraph) -> dict[tuple[Node, Node], str]:
-    """What each edge is: MAIN, INTERNAL, EXTERNAL or ATTENTION.
-
-    A skip connection is internal within one U and external from one to the next.
-    """
+    """What each edge is: MAIN, INTERNAL, EXTERNAL or ATTENTION. A skip connection is internal
+    within one U and external from one to the next."""
     stage, roles = stages(graph), dict.fromkeys(graph.edges, ATTENTION)
     for a, b in graph.edges:
         if a in stage and b in stage:
