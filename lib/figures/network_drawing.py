@@ -127,10 +127,8 @@ def module_diagram(
     graph: nx.DiGraph, title: str, names: Mapping[str, str] = {}, upright: bool = False
 ) -> Figure:
     """2D-GAN's Figs. 3 and 4: every operation of a module, and below it the shape of its result.
-
     `names` replaces the names of inputs and output by the paper's. Runs from left to right, or
-    downwards (`upright`). An input that nothing reads is left out.
-    """
+    downwards (`upright`). An input that nothing reads is left out."""
     boxes, fills, separator = nx.DiGraph(), fill_colours(graph), ", " if upright else "\n"
     for node in filter(graph.degree, graph):
         name = names.get(node.title, node.title)
@@ -206,11 +204,9 @@ def gan_figure(generator: nx.DiGraph, discriminator: nx.DiGraph, title: str) -> 
 
 
 def cycle_figure(generator: nx.DiGraph, discriminator: nx.DiGraph, title: str) -> Figure:
-    """GN_CycleGAN's Figs. 1 and 3: both directions of the cycle, from the graphs of its networks.
-
-    x is visible, y infrared; G_A makes infrared images, G_B visible ones; D_X judges visible, D_Y
-    infrared images (Eqs. 4 to 7). What trains what is `lib.training.recipes.cycle_gan`.
-    """
+    """GN_CycleGAN's Figs. 1 and 3: both directions of the cycle, from the graphs of its networks. x
+    is visible, y infrared; G_A makes infrared images, G_B visible ones; D_X judges visible, D_Y
+    infrared images (Eqs. 4 to 7). What trains what is `lib.training.recipes.cycle_gan`."""
     (first, *_, last), (judged, *_, verdict) = generator, discriminator
     given, made, shown, scores = (shape_text(n.shape) for n in (first, last, judged, verdict))
     maker, judge = (f"{network_name(g)}\n{main_parts(g)}" for g in (generator, discriminator))

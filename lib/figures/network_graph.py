@@ -37,19 +37,15 @@ PARTS = {  # modules that are one node of a network
 
 @dataclass(eq=False)
 class Node:
-    """A layer: operations in order, as a figure labels them ("conv 4×4 /2", "BN").
-
-    `title`: of a module drawn as one node, or of an input or output, which has no operations.
-    `shape`: of the result. `within`: path and class of the modules whose forward was running,
-    outermost first, torch's own left out. `shared`: another node has the same weights.
-    """
+    """A layer, a module that is drawn as one node, or an input or output (no operations)."""
 
     name: str
-    title: str = ""
-    operations: list[str] = field(default_factory=list)
-    shape: Shape = ()
+    title: str = ""  # where it is no layer
+    operations: list[str] = field(default_factory=list)  # in order: "conv 4×4 /2", "BN"
+    shape: Shape = ()  # of the result
+    # path and class of the modules whose forward was running, outermost first, without torch's own
     within: list[tuple[str, str]] = field(default_factory=list)
-    shared: bool = False
+    shared: bool = False  # another node has the same weights
 
     @property
     def text(self) -> str:

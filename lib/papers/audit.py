@@ -36,10 +36,8 @@ def load() -> list[dict]:
 
 
 def audit_table(numbers: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One row an entry with what is stated, what the tables give, and the verdict.
-
-    Verdicts: consistent, inconsistent, not checkable. `numbers`: the frame of `reported.load`.
-    """
+    """One row an entry with what is stated, what the tables give, and the verdict. Verdicts:
+    consistent, inconsistent, not checkable. `numbers`: the frame of `reported.load`."""
     numbers = reported.load() if numbers is None else numbers
     rows = [{"extension": "", **entry, **examine(entry, numbers)} for entry in load()]
     return pd.DataFrame(rows, columns=COLUMNS)

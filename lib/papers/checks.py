@@ -40,9 +40,7 @@ SHOWN = 3  # relations that are written out where there are many
 @dataclass(frozen=True)
 class Relation:
     """`left` above `right` (">") or near it ("~"): cells as `table4/AG/C5`, or a constant.
-
-    `margin`: by how much it is exceeded, or how far off it may be, in their unit.
-    """
+    `margin`: by how much it is exceeded, or how far off it may be, in their unit."""
 
     left: str | float
     sign: str
@@ -130,9 +128,7 @@ def _cell(paper: str, item: str | None, metric: str, method: str) -> str:
 @cache
 def _names(paper: str, item: str | None) -> tuple[list[str] | None, list[str] | None]:
     """Metrics and methods of a table: GN_CycleGAN prints one method a row, 2D-GAN one a column.
-
-    None without a table: any name will do.
-    """
+    None without a table: any name will do."""
     if item is None:
         return None, None
     part = reported.cells(paper, item)

@@ -29,12 +29,10 @@ FILES = ("run.json", "history.csv", "test_images.csv", "samples.png", "attention
 
 
 def read_runs(profile: str, verdict: Verdict) -> list[dict]:
-    """All runs of a profile, in the order of EXPERIMENTS, by seed.
-
-    Of each: `where` it is (`runs/C5/seed0`), `anchor`, `record` (None where it cannot be read),
-    `problems` (why it is stale or not whole), `machine` (an anchor), `files` and `used_in`, the
-    tables with numbers that rest on it: (text, link) each.
-    """
+    """All runs of a profile, in the order of EXPERIMENTS, by seed. Of each: `where` it is
+    (`runs/C5/seed0`), `anchor`, `record` (None where it cannot be read), `problems` (why it is
+    stale or not whole), `machine` (an anchor), `files` and `used_in`, the tables with numbers that
+    rest on it: (text, link) each."""
     used, found = defaultdict(dict), []
     for name, runs in verdict.rests_on.items():
         paper, item, *_ = name.split("/")
@@ -59,11 +57,9 @@ def read_runs(profile: str, verdict: Verdict) -> list[dict]:
 
 
 def data_sets(runs: Iterable[dict], absent: Collection[str]) -> list[tuple[str, str, str]]:
-    """(names, fingerprint, whether it is so today) of all data that runs were made with.
-
-    Data that are divided in two ways have two names and one fingerprint. absent: names of those
-    that were not there to compare.
-    """
+    """(names, fingerprint, whether it is so today) of all data that runs were made with. Data that
+    are divided in two ways have two names and one fingerprint. absent: names of those that were not
+    there to compare."""
     names, states = defaultdict(dict), {}
     for run in (run for run in runs if run["record"]):
         name, fingerprint = run["record"]["dataset"], run["record"]["data_fingerprint"]
@@ -92,10 +88,8 @@ def stages(results: Path) -> list[dict]:
 
 
 def further_tables(results: Path) -> list[tuple[str, str, str, Markup]]:
-    """(anchor, file name, caption, HTML) of what was measured besides the papers' tables.
-
-    The anchor is that of the table which paired tests belong to, else empty.
-    """
+    """(anchor, file name, caption, HTML) of what was measured besides the papers' tables. The
+    anchor is that of the table which paired tests belong to, else empty."""
     printed = {"_".join(key): slug("-".join(key)) for key in TABLES}
     paths = sorted(results.glob("tables/*.csv"), key=natural)
     return [(printed.get(path.stem.partition("_tests")[0], ""), path.name, caption(path.stem),

@@ -64,9 +64,9 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
     recorded = recorded_runs(profile, numbers)
     stale = {run["where"]: run["problems"] for run in runs}
     tables = make_tables(numbers, verdict.rests_on, stale, recorded)
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGE), autoescape=True,
-                                     undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                     lstrip_blocks=True)  # fmt: skip
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PAGE), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True)  # fmt: skip
     filters = wording.sign, wording.short, wording.slug, wording.breakable, wording.worded
     environment.filters |= {one.__name__: one for one in (*filters, argument, caption, clock)}
     text = environment.get_template("index.html.j2").render(

@@ -14,16 +14,17 @@ from lib.results.tables import FITTED, TABLES, notebook_of
 ABOUT = {"n_images": "{}", "dataset": "{}", "seeds": "seed {}"}  # what a number was measured on
 
 Line = Mapping[str, str]  # a row of numbers.csv
+Runs = Mapping[str, Sequence[Run]]  # by experiment
 
 
 def make_tables(
     numbers: pd.DataFrame, rests_on: Mapping[str, Sequence[str]],
-    problems: Mapping[str, Sequence[str]], recorded: Mapping[str, Sequence[Run]],
+    problems: Mapping[str, Sequence[str]], recorded: Runs,
 ) -> list[dict]:
     """All tables of both papers, each followed by its paper's percentages of the prose.
 
     numbers: numbers.csv as text. `rests_on`: name of a number (`2dgan/table4/AG/C5`) -> its runs;
-    `problems`: run that is there -> what is wrong with it; `recorded`: experiment -> its runs.
+    `problems`: run that is there -> what is wrong with it.
     `rows` of a table are (name, cells), None for a cell that is left blank. A cell is its line of
     numbers.csv with `anchor`, `side` and `difference`, `spread`, `about` (where its table does not
     say that of all its cells), `note` (number of the table's note), `origins` and `stale`.
@@ -57,17 +58,15 @@ def make_tables(
     return tables
 
 
-def origins_of(
-    line: Line, runs: Sequence[str], recorded: Mapping[str, Sequence[Run]]
-) -> list[tuple[str, str]]:
+def origins_of(line: Line, runs: Sequence[str], recorded: Runs) -> list[tuple[str, str]]:
     """(text, anchor) of what a number comes from: two other numbers, a notebook that counts, or a
     run for each seed, with what that seed gave."""
     paper, item = line["paper"], line["item"]
     if not line["reproduced"]:
         return []
     if item == "prose":
-        return [(in_words(cell, paper), cell_anchor(paper, cell))
-                for cell in line["source"].split(", ")]
+        cells = line["source"].split(", ")
+        return [(in_words(cell, paper), cell_anchor(paper, cell)) for cell in cells]
     if TABLES[paper, item].counted:
         return [("", f"notebook-{notebook_of(paper, item)}")]
     cell, found = TABLES[paper, item].cells[line["row"], line["column"]], []
@@ -81,11 +80,9 @@ def origins_of(
 
 
 def difference(line: Line) -> tuple[str, str]:
-    """On which side of the paper's number ours lies, and by how much, as text.
-
-    `same` where the paper's number lies within our interval, or ours rounds to it; `fitted` where
-    it does because we chose so (FITTED).
-    """
+    """On which side of the paper's number ours lies, and by how much, as text. `same` where the
+    paper's number lies within our interval, or ours rounds to it; `fitted` where it does because we
+    chose so (FITTED)."""
     if not line["reproduced"]:
         return "missing", ""
     paper, ours = float(line["reported"]), float(line["reproduced"])
@@ -107,10 +104,9 @@ def difference(line: Line) -> tuple[str, str]:
 
 def spread(line: Line) -> str:
     """The 95 % interval, rounded as the paper rounds, else the standard deviation."""
-    decimals = _decimals(line)
-    if line["ci_low"]:
-        return f"{float(line['ci_low']):.{decimals}f} to {float(line['ci_high']):.{decimals}f}"
-    return f"sd {float(line['sd']):.{decimals}f}" if line["sd"] else ""
+    low, high, sd = (line[name] and f"{float(line[name]):.{_decimals(line)}f}"
+                     for name in ("ci_low", "ci_high", "sd"))  # fmt: skip
+    return f"{low} to {high}" if low else f"sd {sd}" if sd else ""
 
 
 def about(given: Line) -> str:
