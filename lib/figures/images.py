@@ -1,8 +1,5 @@
-"""Images beside each other, each with the same detail enlarged below it.
-
-2D-GAN's Figs. 5 and 7 to 12, GN_CycleGAN's Figs. 4, 5 and 8. A detail is never picked by eye: it is
-the square in which the real image has most texture.
-"""
+"""Images beside each other, 2D-GAN's Figs. 5 to 12, GN_CycleGAN's Figs. 4, 5 and 8, each with the
+same detail enlarged. It is never picked by eye: it is where the real image has most texture."""
 
 import math
 import re

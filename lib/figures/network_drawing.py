@@ -1,9 +1,6 @@
-"""Figures of networks: boxes and arrows placed by Graphviz and drawn by matplotlib.
-
-Boxes, shapes and arrows come from the graphs of `lib.figures.network_graph`; how networks are
-trained against each other is written down here. Lengths are inches; no text is smaller than 7
-points, indices apart.
-"""
+"""Figures of networks from the graphs of `lib.figures.network_graph`, placed by Graphviz and drawn
+by matplotlib; how networks are trained against each other is written down here. Lengths are inches;
+no text is smaller than 7 points, indices apart."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -148,15 +145,14 @@ def network_figure(graph: nx.DiGraph, title: str) -> Figure:
     columns = np.cumsum([0, *steps])
     columns = 0.85 + columns * max(1, (TEXT_WIDTH - 1.3) / columns[-1])
     places = {node: (x, heights[node.shape[1:]]) for node, x in zip(stage, columns)}
-    for node in graph:
-        if node not in stage:  # attention, above the step that asks
-            x, y = places[[step for step in graph.pred[node] if step in stage][-1]]
-            places[node] = x, y + RAISED
+    for node in (node for node in graph if node not in stage):  # attention, above what asks
+        x, y = places[[step for step in graph.pred[node] if step in stage][-1]]
+        places[node] = x, y + RAISED
 
     boxes = nx.DiGraph()
     for node, at in places.items():
-        look = {"text": str(node.shape[0]), "fill": fills[node.text], "at": at}
-        boxes.add_node(node.name, **look, note="" if node.operations else node.title)
+        note = "" if node.operations else node.title
+        boxes.add_node(node.name, text=str(node.shape[0]), fill=fills[node.text], note=note, at=at)
     for row in rows:
         boxes.add_node(shape_text(row), text=shape_text(row), at=(0.3, heights[row]))
     for number in set(stage.values()) if max(stage.values()) > 1 else ():
@@ -172,11 +168,9 @@ def network_figure(graph: nx.DiGraph, title: str) -> Figure:
     return figure
 
 
-# Networks that are trained against each other
-
-
 def _scheme(rows: Iterable[tuple], arrows: Mapping[str, str]) -> nx.DiGraph:
-    """Rows are name, x, y, text, fill, note of a box; `arrows`: role -> "G>fake fake>D"."""
+    """Networks that are trained against each other. Rows are name, x, y, text, fill, note of a box;
+    `arrows`: role -> "G>fake fake>D"."""
     boxes = nx.DiGraph()
     for name, x, y, text, fill, note in rows:
         boxes.add_node(name, text=text, fill=fill, note=note, at=(x, y))

@@ -1,8 +1,6 @@
 """A built network as a graph of layers, so that a figure or a count cannot drift from the code.
-
 `trace` exports the network with `torch.export`, on shapes alone. A graph is a `networkx.DiGraph` of
-`Node`s in the order in which they run, from the first input to the output.
-"""
+`Node`s in the order in which they run, from the first input to the output."""
 
 import copy
 from collections import defaultdict
@@ -17,7 +15,7 @@ from torch import fx, library, nn
 
 Shape = tuple[int, ...]  # without the batch
 
-# an operation that only looks at the same values in another arrangement is no node of its own
+# these only look at the same values in another arrangement, and are no nodes of their own
 _VIEWS = {"chunk", "detach", "flatten", "getitem", "reshape", "transpose", "unflatten", "view"}
 _LABELS = {
     "conv2d": "conv", "conv_transpose2d": "convT", "batch_norm": "BN", "leaky_relu": "LeakyReLU",

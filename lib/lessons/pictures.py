@@ -1,7 +1,5 @@
 """Figures of the lessons: images and features beside each other, a curve that grows as it is made.
-
-All of them are closed for pyplot, so that a notebook shows each once.
-"""
+All of them are closed for pyplot, so that a notebook shows each once."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -51,16 +49,15 @@ def histograms(images: Images, title: str = "") -> Figure:
 def feature_maps(features: Mapping[str, Tensor], title: str = "", columns: int = 6) -> Figure:
     """A row for each of `features`, name -> (1, C, h, w): the channels that vary most from place
     to place, each from its least value (black) to its greatest (white)."""
-    figure, axes = plt.subplots(len(features), columns, squeeze=False,
-                                figsize=(TEXT_WIDTH, 1.25 * len(features) + 0.3))  # fmt: skip
+    size = TEXT_WIDTH, 1.25 * len(features) + 0.3
+    figure, axes = plt.subplots(len(features), columns, squeeze=False, figsize=size,
+                                subplot_kw={"xticks": [], "yticks": []})  # fmt: skip
     for row, (name, feature) in zip(axes, features.items()):
         maps = feature[0].detach().numpy()
         for axis, channel in zip(row, np.argsort(-maps.var(axis=(1, 2)), kind="stable")):
             axis.imshow(maps[channel])
             axis.set_title(f"channel {channel}")
         row[0].set_ylabel("{}\n{}×{}".format(name, *maps.shape[1:]))
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
     figure.suptitle(title)
     return closed(figure)
 

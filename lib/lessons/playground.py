@@ -1,7 +1,5 @@
 """The widgets of the playground: each is a `Panel`, controls above a picture that follows them.
-
-Nothing here needs a browser: where a control's `value` is set, the picture is drawn anew.
-"""
+Nothing here needs a browser: where a control's `value` is set, the picture is drawn anew."""
 
 import base64
 import io
@@ -117,7 +115,7 @@ def attention_explorer(generator: nn.Module, images: Images, about: str) -> Pane
     """What the cross-level attention of a 2D-GAN weighs, level by level, and how it treats the
     channels at one place of one of `images`, name -> bytes (H, W)."""
     weights = cache(lambda image: attention_weights(generator, images[image][None]))
-    first = next(iter(images))
+    levels = len(weights(next(iter(images))))
 
     def draw(image, level, shown, x, y) -> Iterator[Drawing]:
         maps = weights(image)[level - 1][0]  # (C, h, w)
@@ -137,7 +135,7 @@ def attention_explorer(generator: nn.Module, images: Images, about: str) -> Pane
 
     return Panel({
         "image": Dropdown(options=list(images), description="image"),
-        "level": IntSlider(1, 1, len(weights(first)), description="level"),
+        "level": IntSlider(1, 1, levels, description="level"),
         "shown": ToggleButtons(options=["mean", "channel that varies most"]),
         "x": IntSlider(50, 0, 100, description="x (%)", continuous_update=False),
         "y": IntSlider(50, 0, 100, description="y (%)", continuous_update=False),
@@ -188,16 +186,15 @@ def loss_weights(runs: Mapping[str, Run]) -> Panel:
         for name, *place in zip(ends.index, used[loss], ends[measure]):
             axes.annotate(name.removeprefix("search-2dgan-"), place, xytext=(5, 3),
                           textcoords="offset points")
-        axes.set(xscale="log", xlabel=f"weight of {loss}", ylabel=f"{measure}, validation images",
-                 title=f"profile {profile}")
+        axes.set(xscale="log", xlabel=f"weight of {loss}", title=f"profile {profile}",
+                 ylabel=f"{measure}, validation images")
         axes.margins(x=0.15, y=0.15)
         yield figure, ""
 
-    return Panel({
-        "loss": Dropdown(options=["mse", "vgg", "efficientnet", "adversarial"], description="loss"),
-        "measure": Dropdown(options=[name for name in ("PSNR", "SSIM", "PSNR structure")
-                                     if name in ends], description="measure"),
-    }, draw)  # fmt: skip
+    losses = ["mse", "vgg", "efficientnet", "adversarial"]
+    measures = [name for name in ("PSNR", "SSIM", "PSNR structure") if name in ends]
+    return Panel({"loss": Dropdown(options=losses, description="loss"),
+                  "measure": Dropdown(options=measures, description="measure")}, draw)
 
 
 def own_image() -> Panel:

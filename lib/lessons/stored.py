@@ -92,8 +92,8 @@ def attentive_generator(profile: str, data: str | None = None) -> tuple[nn.Modul
         with suppress(FileNotFoundError, record.Damaged):
             return load_generator(run.folder), f"C5, {run.record['trained']}, {run.dataset}"
     pairs = catalogue.load("enhancement", data, 128, {"train": 8, "validation": 1, "test": 1}).train
-    cpu = torch.device("cpu")
-    x, y = (to_unit(to_device(part, cpu)) for part in (pairs.degraded, pairs.reference))
+    x, y = (to_unit(to_device(part, torch.device("cpu")))
+            for part in (pairs.degraded, pairs.reference))  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = TwoDGAN(narrower(EXPERIMENTS["C5"].network, 16))

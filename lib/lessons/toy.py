@@ -1,8 +1,6 @@
 """A critic of points in the plane: what its losses do to its slope, small enough to be looked at.
-
 A point is an image of two channels and one pixel, (N, 2, 1, 1), so that losses and normalisation
-are those of the papers, unchanged.
-"""
+are those of the papers, unchanged."""
 
 from collections.abc import Iterator
 

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
-from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -38,9 +37,9 @@ def read_runs(profile: str, verdict: Verdict) -> list[dict]:
         paper, item, *_ = name.split("/")
         for where in runs:
             used[where][title(paper, item), f"#{slug(f'{paper}-{item}')}"] = None
-    paths = (sorted(results_of(profile, name).glob(f"runs/{name}/seed*/run.json"), key=natural)
-             for name in EXPERIMENTS)  # fmt: skip
-    for folder in (path.parent for path in chain.from_iterable(paths)):
+    paths = [path for name in EXPERIMENTS for path in sorted(
+        results_of(profile, name).glob(f"runs/{name}/seed*/run.json"), key=natural)]  # fmt: skip
+    for folder in (path.parent for path in paths):
         where = f"runs/{folder.parent.name}/{folder.name}"
         link = os.path.relpath(folder, results_dir(profile) / "report")
         known = None
