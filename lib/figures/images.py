@@ -1,8 +1,5 @@
-"""Images beside each other, each with the same detail enlarged below it.
-
-2D-GAN's Figs. 5 and 7 to 12, GN_CycleGAN's Figs. 4, 5 and 8. A detail is never picked by eye: it is
-the square in which the real image has most texture.
-"""
+"""Images beside each other, 2D-GAN's Figs. 5 to 12, GN_CycleGAN's Figs. 4, 5 and 8, each with the
+same detail enlarged. It is never picked by eye: it is where the real image has most texture."""
 
 import math
 import re
@@ -19,15 +16,14 @@ from lib.data.faces import OPERATIONS, augment, operations_of, parse
 from lib.figures.style import TEXT_WIDTH, show_grey
 from lib.metrics import average_gradient
 
+Images = Mapping[str, np.ndarray]  # by name
 ZOOM = 32  # pixels a side of an enlarged detail
 ZOOM_COLOUR = (214, 39, 40)
 
 
 def most_detailed_square(image: np.ndarray, margin: int = 0) -> tuple[int, int]:
-    """Top-left corner (y, x) of the square with the highest AG (Eq. 11), on a grid of ZOOM / 4.
-
-    None nearer to the border than `margin` pixels.
-    """
+    """Top-left corner (y, x) of the square with the highest AG (Eq. 11), on a grid of ZOOM / 4,
+    none nearer to the border than `margin` pixels."""
     rows, columns = (range(margin, n - margin - ZOOM + 1, ZOOM // 4) for n in image.shape[:2])
     corners = [(y, x) for y in rows for x in columns]
     return max(corners, key=lambda corner: average_gradient(_square(image, corner, ZOOM)))
@@ -39,10 +35,8 @@ def _square(image: np.ndarray, corner: tuple[int, int], size: int) -> np.ndarray
 
 
 def with_detail(image: np.ndarray, corner: tuple[int, int], beside: bool = False) -> np.ndarray:
-    """(H, W) or (H, W, 3) bytes and, below or beside them, the detail at `corner`, both outlined.
-
-    (H', W', 3), the detail enlarged by whole pixels to about half the width.
-    """
+    """(H', W', 3): the image, (H, W) or (H, W, 3) bytes, and below or beside it the detail at
+    `corner`, enlarged by whole pixels to about half the width; both outlined."""
     rgb = image if image.ndim == 3 else np.stack([image] * 3, axis=-1)
     (height, width), times = image.shape[:2], max(1, image.shape[1] // (2 * ZOOM))
     side, gap = times * ZOOM, width // 16
@@ -55,10 +49,8 @@ def with_detail(image: np.ndarray, corner: tuple[int, int], beside: bool = False
     return page
 
 
-def _grid(
-    images: Sequence[tuple[str, np.ndarray]], columns: int, title: str, lettered: bool = False
-) -> Figure:
-    """Images of one size with their heads, (H, W) or (H, W, 3), in rows of `columns`."""
+def _grid(images: Sequence[tuple], columns: int, title: str, lettered: bool = False) -> Figure:
+    """(head, image) of images of one size, (H, W) or (H, W, 3), in rows of `columns`."""
     rows, size = math.ceil(len(images) / columns), TEXT_WIDTH / columns
     height, width = images[0][1].shape[:2]
     figure = plt.figure(figsize=(TEXT_WIDTH, rows * (size * height / width + 0.2) + 0.4))
@@ -69,13 +61,9 @@ def _grid(
     return figure
 
 
-def rows_of_images(
-    rows: Mapping[str, Sequence[np.ndarray]], heads: Sequence[str], title: str
-) -> Figure:
-    """One row for each of `rows`, label -> N images (H, W) or (H, W, 3); N heads on top.
-
-    2D-GAN's Fig. 5 (references, degraded inputs), and pairs of visible and infrared images.
-    """
+def rows_of_images(rows: Mapping[str, Sequence], heads: Sequence[str], title: str) -> Figure:
+    """One row for each of `rows`, label -> N images (H, W) or (H, W, 3); N heads on top. 2D-GAN's
+    Fig. 5 (references, degraded inputs), and pairs of visible and infrared images."""
     upper, *lower = rows.values()
     shown = [*zip(heads, upper), *(("", image) for images in lower for image in images)]
     figure = _grid(shown, len(heads), title)
@@ -87,71 +75,58 @@ def rows_of_images(
 def alignment(
     visible: np.ndarray, infrared: np.ndarray, shifts: pd.DataFrame, title: str
 ) -> Figure:
-    """Pairs (N, H, W, 3) and (N, H, W) with their edges laid over each other.
-
-    Edges of the visible image are magenta, of the infrared one green, of both white. `shifts`: the
-    N rows that `lib.data.alignment.shifts` gives for these pairs; what it found stands below.
-    """
-    overlay = [_overlay(*pair) for pair in zip(visible, infrared, strict=True)]
-    rows = {"visible": visible, "infrared": infrared, "edges of both": overlay}
+    """Pairs (N, H, W, 3) and (N, H, W) with their edges laid over each other. Edges of the visible
+    image are magenta, of the infrared one green, of both white, each scaled to the image's own
+    strongest ones. `shifts`: the N rows that `lib.data.alignment.shifts` gives for these pairs;
+    what it found stands below."""
+    overlays = []
+    for pair in zip(visible, infrared, strict=True):
+        magenta, green = (
+            np.clip(strength / max(float(np.percentile(strength, 99)), 1e-6), 0, 1) ** 2
+            for strength in map(edges, pair)
+        )
+        overlays.append((255 * np.stack([magenta, green, magenta], axis=-1)).astype(np.uint8))
+    rows = {"visible": visible, "infrared": infrared, "edges of both": overlays}
     figure = rows_of_images(rows, list(shifts.index), title)
     for axes, found in zip(figure.axes[-len(shifts) :], shifts.itertuples(), strict=True):
         axes.set_xlabel(f"shift ({found.dx}, {found.dy}) px\ncorrelation {found.correlation:.2f}")
     return figure
 
 
-def side_by_side(
-    images: Mapping[str, np.ndarray], reference: np.ndarray, title: str, columns: int = 5
-) -> Figure:
-    """2D-GAN's Figs. 7 to 11: one scene by every method, in rows of `columns`.
-
-    `images`: method -> (H, W) bytes; `reference` (H, W) is shown last.
-    """
+def side_by_side(images: Images, reference: np.ndarray, title: str, columns: int = 5) -> Figure:
+    """2D-GAN's Figs. 7 to 11: one scene by every method, in rows of `columns`. `images`: method ->
+    (H, W) bytes; `reference` (H, W) is shown last."""
     corner, shown = most_detailed_square(reference), {**images, "Reference": reference}
     panels = [(name, with_detail(image, corner)) for name, image in shown.items()]
     return _grid(panels, columns, title, lettered=True)
 
 
-def scenes_by_method(
-    samples: Mapping[str, Mapping[str, np.ndarray]], scenes: Sequence[str], title: str
-) -> Figure:
-    """GN_CycleGAN's Figs. 4, 5 and 8: a row a test scene, a column a method.
-
-    `samples`: method -> its images of these scenes (`Run.samples`). The visible input stands first,
-    the real infrared image last. The paper's red regions were chosen by hand; here no method had a
-    say in them.
-    """
+def scenes_by_method(samples: Mapping[str, Images], scenes: Sequence[str], title: str) -> Figure:
+    """GN_CycleGAN's Figs. 4, 5 and 8: a row a test scene, a column a method. `samples`: method ->
+    its images of these scenes (`Run.samples`). The paper's red regions were chosen by hand; here no
+    method had a say in them."""
     first = next(iter(samples.values()))
     outputs = {method: images["output"] for method, images in samples.items()}
     methods = {"Visible input": first["input"], **outputs, "Real infrared": first["reference"]}
     corners = [most_detailed_square(image) for image in first["reference"]]
-    rows = {
-        scene: [with_detail(images[k], corners[k]) for images in methods.values()]
-        for k, scene in enumerate(scenes)
-    }
+    rows = {scene: [with_detail(images[k], corners[k]) for images in methods.values()]
+            for k, scene in enumerate(scenes)}  # fmt: skip
     return rows_of_images(rows, list(methods), title)
 
 
-def enhanced_faces(rows: Mapping[str, np.ndarray], names: Sequence[str], title: str) -> Figure:
-    """2D-GAN's Fig. 12: faces side by side, each with a detail enlarged to its right.
-
-    `rows`: label -> (N, S, S) bytes, the last being the reference; the detail lies in the inner
-    half of the face. `names`: of the N faces.
-    """
+def enhanced_faces(rows: Images, names: Sequence[str], title: str) -> Figure:
+    """2D-GAN's Fig. 12: faces, each with a detail of its inner half enlarged to its right. `rows`:
+    label -> (N, S, S) bytes, the last being the reference. `names`: of the N faces."""
     corners = [most_detailed_square(face, len(face) // 4) for face in list(rows.values())[-1]]
-    shown = {
-        label: [with_detail(*pair, beside=True) for pair in zip(images, corners, strict=True)]
-        for label, images in rows.items()
-    }
+    shown = {label: [with_detail(*pair, beside=True) for pair in zip(images, corners, strict=True)]
+             for label, images in rows.items()}  # fmt: skip
     heads = [f"person {face.person}, {face.state}" for face in map(parse, names)]
     return rows_of_images(shown, heads, title)
 
 
 def augmentations(image: np.ndarray, name: str, title: str) -> Figure:
-    """2D-GAN's Fig. 6: a basic image (S, S), each operation alone, and the first copies made of it.
-
-    `name` is the image's; its copies 1 to 4 are those of the data set, by two or three operations.
-    """
+    """2D-GAN's Fig. 6: a basic image (S, S), each operation alone, and copies 1 to 4 of `name`, as
+    the data set has them, by two or three operations."""
     shown = [("basic image", image), *((one, augment(image, name, [one])) for one in OPERATIONS)]
     for copy in range(1, 5):
         made = parse(name)._replace(copy=copy)
@@ -160,21 +135,17 @@ def augmentations(image: np.ndarray, name: str, title: str) -> Figure:
     return _grid(shown, 5, title, lettered=True)
 
 
-def attention_maps(
-    images: Mapping[str, np.ndarray], maps: Mapping[str, np.ndarray], k: int, title: str
-) -> Figure:
+def attention_maps(images: Images, maps: Images, k: int, title: str) -> Figure:
     """What the cross-level attention weighs for example k: by level the mean weight over channels
-    and the two channels that vary most; beside them input and output.
-
-    `images`: `Run.samples`; `maps`: `Run.attention`. The means of all levels share one colour
-    scale, from their least to their greatest; the single channels share 0 to 1.
-    """
-    levels = range(len(maps) // 3)
-    stacks = [np.stack([maps[f"mean_{n}"][k], *maps[f"maps_{n}"][k]]).astype(float) for n in levels]
+    and the two channels that vary most; beside them input and output. `images`: `Run.samples`;
+    `maps`: `Run.attention`. The means of all levels share one colour scale, from their least to
+    their greatest; the single channels share 0 to 1."""
+    stacks = [np.stack([maps[f"mean_{n}"][k], *maps[f"maps_{n}"][k]]).astype(float)
+              for n in range(len(maps) // 3)]  # fmt: skip
     limits = min(stack[0].min() for stack in stacks), max(stack[0].max() for stack in stacks)
     size = (TEXT_WIDTH - 0.7) / (1 + len(stacks))
-    figure, axes = plt.subplots(3, 1 + len(stacks), squeeze=False,
-                                figsize=(TEXT_WIDTH, 3 * (size + 0.22) + 0.35))  # fmt: skip
+    height = 3 * (size + 0.22) + 0.35
+    figure, axes = plt.subplots(3, 1 + len(stacks), squeeze=False, figsize=(TEXT_WIDTH, height))
     before, after = images["input"][k], images["output"][k]
     show_grey(axes[0, 0], before, "input")
     show_grey(axes[1, 0], after, "output")
@@ -190,15 +161,6 @@ def attention_maps(
         figure.colorbar(some[0].images[0], ax=list(some), label=label, shrink=0.9)
     figure.suptitle(title)
     return figure
-
-
-def _overlay(visible: np.ndarray, infrared: np.ndarray) -> np.ndarray:
-    """(H, W, 3) bytes; each half's edges scaled to its own strongest ones."""
-    magenta, green = (
-        np.clip(strength / max(float(np.percentile(strength, 99)), 1e-6), 0, 1) ** 2
-        for strength in (edges(visible), edges(infrared))
-    )
-    return (255 * np.stack([magenta, green, magenta], axis=-1)).astype(np.uint8)
 
 
 def _wrap(text: str, width: float) -> str:

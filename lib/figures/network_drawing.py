@@ -1,9 +1,6 @@
-"""Figures of networks: boxes and arrows placed by Graphviz and drawn by matplotlib.
-
-Boxes, shapes and arrows come from the graphs of `lib.figures.network_graph`; how networks are
-trained against each other is written down here. Lengths are inches; no text is smaller than 7
-points, indices apart.
-"""
+"""Figures of networks from the graphs of `lib.figures.network_graph`, placed by Graphviz and drawn
+by matplotlib; how networks are trained against each other is written down here. Lengths are inches;
+no text is smaller than 7 points, indices apart."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -41,10 +38,10 @@ BESIDE, DOWN, ROW, RAISED = 0.36, 0.215, 0.95, 0.42
 def draw(boxes: nx.DiGraph, title: str, legend: Mapping[str, str] = {}, **options) -> Figure:
     """Boxes and the arrows between them, laid out by Graphviz.
 
-    A node has `text` and `fill` (none: text without a box), and may have a `note` below the text
-    and its centre `at`; an edge may have a `role` of LINES. Boxes with `at` lie there, and arrows
-    run around them at right angles; otherwise they are placed in layers, by "dot" with `options`.
-    In the end each node has its `centre` on the axes. `legend`: text -> a fill or a role.
+    A node has `text`, and may have a `fill` (none: no box), a `note` below the text and its centre
+    `at`; an edge may have a `role` of LINES. Boxes with `at` lie there, and arrows run around them
+    at right angles; otherwise they are placed in layers, by "dot" with `options`. In the end each
+    node has its `centre` on the axes. `legend`: text -> a fill or a role.
     """
     placed = bool(nx.get_node_attributes(boxes, "at"))
     plan = AGraph(directed=True, splines="ortho" if placed else "spline", **options)
@@ -62,7 +59,7 @@ def draw(boxes: nx.DiGraph, title: str, legend: Mapping[str, str] = {}, **option
     plan.add_edges_from(boxes.edges)
     plan.layout("neato" if placed else "dot")
 
-    page = Bbox(np.array(plan.graph_attr["bb"].split(","), float).reshape(2, 2) / 72).padded(0.05)
+    page = Bbox(_points(plan.graph_attr["bb"]).reshape(2, 2)).padded(0.05)
     figure.set_size_inches(page.size)
     axes.set(xlim=page.intervalx, ylim=page.intervaly)
     axes.set_title(title, fontsize=TITLE)
@@ -71,11 +68,9 @@ def draw(boxes: nx.DiGraph, title: str, legend: Mapping[str, str] = {}, **option
     for name, artist in artists.items():
         (artist.xybox,) = _points(plan.get_node(name).attr["pos"])
         boxes.nodes[name]["centre"] = artist.xybox
-    handles = [
-        Line2D([], [], color=LINES[look][0], ls=LINES[look][1], label=text)
-        if look in LINES else Patch(fc=look, ec="0.2", lw=0.7, label=text)
-        for text, look in legend.items()
-    ]  # fmt: skip
+    handles = [Line2D([], [], color=LINES[look][0], ls=LINES[look][1], label=text)
+               if look in LINES else Patch(fc=look, ec="0.2", lw=0.7, label=text)
+               for text, look in legend.items()]  # fmt: skip
     if handles:
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 0), frameon=False,
                     ncols=3 if len(handles) > 5 else 5, fontsize=SMALL)  # fmt: skip
@@ -88,8 +83,8 @@ def _box(text: str, fill: str = "none", note: str = "", at=None) -> AnnotationBb
     lines = [TextArea(text, textprops={"size": size, "ha": "center"})]
     if note:
         lines.append(TextArea(note, textprops={"size": SMALL, "color": "0.25"}))
-    frame = {"boxstyle": "round,pad=0.5,rounding_size=0.3", "fc": fill, "lw": 0.7}
-    frame["ec"] = "none" if fill == "none" else "0.2"
+    frame = {"boxstyle": "round,pad=0.5,rounding_size=0.3", "fc": fill, "lw": 0.7,
+             "ec": "none" if fill == "none" else "0.2"}  # fmt: skip
     content = VPacker(children=lines, align="center", pad=0, sep=2)
     return AnnotationBbox(content, (0, 0), bboxprops=frame, zorder=4)
 
@@ -103,13 +98,11 @@ def _draw_arrow(axes, route: str, role: str, bridges: bool) -> None:
     """Along Graphviz's cubic curves; with `bridges`, over a gap where it crosses another."""
     tip, *curve = _points(route.removeprefix("e,"))
     codes = [Path.MOVETO, *[Path.CURVE4] * (len(curve) - 1), Path.LINETO]
-    axes.add_patch(
-        FancyArrowPatch(
-            path=Path([*curve, tip], codes), arrowstyle="-|>,head_length=3.6,head_width=1.7",
-            mutation_scale=1, color=LINES[role][0], ls=LINES[role][1], lw=1.1, joinstyle="round",
-            path_effects=[withStroke(linewidth=3, foreground="white")] if bridges else None,
-        )
-    )  # fmt: skip
+    axes.add_patch(FancyArrowPatch(
+        path=Path([*curve, tip], codes), arrowstyle="-|>,head_length=3.6,head_width=1.7",
+        mutation_scale=1, color=LINES[role][0], ls=LINES[role][1], lw=1.1, joinstyle="round",
+        path_effects=[withStroke(linewidth=3, foreground="white")] if bridges else None,
+    ))  # fmt: skip
 
 
 def fill_colours(graph: nx.DiGraph) -> dict[str, str]:
@@ -131,43 +124,37 @@ def module_diagram(
     graph: nx.DiGraph, title: str, names: Mapping[str, str] = {}, upright: bool = False
 ) -> Figure:
     """2D-GAN's Figs. 3 and 4: every operation of a module, and below it the shape of its result.
-
     `names` replaces the names of inputs and output by the paper's. Runs from left to right, or
-    downwards (`upright`). An input that nothing reads is left out.
-    """
+    downwards (`upright`). An input that nothing reads is left out."""
     boxes, fills, separator = nx.DiGraph(), fill_colours(graph), ", " if upright else "\n"
-    for node in graph:
-        if graph.degree(node):
-            name = names.get(node.title, node.title)
-            text = separator.join([name] if name else node.operations + ["shared"] * node.shared)
-            boxes.add_node(node.name, text=text, note=shape_text(node.shape), fill=fills[node.text])
+    for node in filter(graph.degree, graph):
+        name = names.get(node.title, node.title)
+        text = separator.join([name] if name else node.operations + ["shared"] * node.shared)
+        boxes.add_node(node.name, text=text, note=shape_text(node.shape), fill=fills[node.text])
     boxes.add_edges_from((a.name, b.name) for a, b in graph.edges)
     return draw(boxes, title, rankdir="TB" if upright else "LR", ranksep=0.3, nodesep=0.2)
 
 
 def network_figure(graph: nx.DiGraph, title: str) -> Figure:
-    """2D-GAN's Fig. 2a: a generator by resolution and order.
-
-    A row is a resolution, the finest on top, and the data run to the right over the width of the
-    page. A box has the channels of its result.
-    """
+    """2D-GAN's Fig. 2a: a generator. A row is a resolution, the finest on top, and the data run to
+    the right over the width of the page. A box has the channels of its result."""
     fills, roles, stage = fill_colours(graph), skip_roles(graph), stages(graph)
     rows = sorted({node.shape[1:] for node in graph}, reverse=True)
+    heights = {row: -ROW * k for k, row in enumerate(rows)}
     steps = [BESIDE if a.shape[1:] == b.shape[1:] else DOWN for a, b in pairwise(stage)]
     columns = np.cumsum([0, *steps])
     columns = 0.85 + columns * max(1, (TEXT_WIDTH - 1.3) / columns[-1])
-    places = {node: (x, -ROW * rows.index(node.shape[1:])) for node, x in zip(stage, columns)}
-    for node in graph:
-        if node not in stage:  # attention, above the step that asks
-            x, y = places[[step for step in graph.pred[node] if step in stage][-1]]
-            places[node] = x, y + RAISED
+    places = {node: (x, heights[node.shape[1:]]) for node, x in zip(stage, columns)}
+    for node in (node for node in graph if node not in stage):  # attention, above what asks
+        x, y = places[[step for step in graph.pred[node] if step in stage][-1]]
+        places[node] = x, y + RAISED
 
     boxes = nx.DiGraph()
     for node, at in places.items():
-        look = {"text": str(node.shape[0]), "fill": fills[node.text], "at": at}
-        boxes.add_node(node.name, **look, note="" if node.operations else node.title)
+        note = "" if node.operations else node.title
+        boxes.add_node(node.name, text=str(node.shape[0]), fill=fills[node.text], note=note, at=at)
     for row in rows:
-        boxes.add_node(shape_text(row), text=shape_text(row), at=(0.3, -ROW * rows.index(row)))
+        boxes.add_node(shape_text(row), text=shape_text(row), at=(0.3, heights[row]))
     for number in set(stage.values()) if max(stage.values()) > 1 else ():
         x = np.mean([places[node][0] for node in stage if stage[node] == number])
         boxes.add_node(f"stage {number}", text=f"stage {number}", at=(x, 0.5))
@@ -181,11 +168,9 @@ def network_figure(graph: nx.DiGraph, title: str) -> Figure:
     return figure
 
 
-# Networks that are trained against each other
-
-
 def _scheme(rows: Iterable[tuple], arrows: Mapping[str, str]) -> nx.DiGraph:
-    """Rows are name, x, y, text, fill, note of a box; `arrows`: role -> "G>fake fake>D"."""
+    """Networks that are trained against each other. Rows are name, x, y, text, fill, note of a box;
+    `arrows`: role -> "G>fake fake>D"."""
     boxes = nx.DiGraph()
     for name, x, y, text, fill, note in rows:
         boxes.add_node(name, text=text, fill=fill, note=note, at=(x, y))
@@ -196,15 +181,15 @@ def _scheme(rows: Iterable[tuple], arrows: Mapping[str, str]) -> nx.DiGraph:
 
 def gan_figure(generator: nx.DiGraph, discriminator: nx.DiGraph, title: str) -> Figure:
     """2D-GAN's Fig. 1: two networks with their names and shapes."""
-    (first, *_, made), (*_, scores) = generator, discriminator
-    maker, judge = network_name(generator), network_name(discriminator)
+    (first, *_, last), (*_, verdict) = generator, discriminator
+    given, made, scores = (shape_text(node.shape) for node in (first, last, verdict))
     rows = (
-        ("z", 0.4, 0.4, "input $z$", PLAIN, shape_text(first.shape)),
-        ("G", 1.8, 0.4, f"generator $G$\n{maker}", FILLS[0], ""),
-        ("fake", 3.2, 0.4, "fake $G(z)$", PLAIN, shape_text(made.shape)),
-        ("real", 3.2, -0.4, "real $x$", PLAIN, shape_text(made.shape)),
-        ("D", 4.8, 0, f"discriminator $D$\n{judge}", FILLS[1], ""),
-        ("score", 6.4, 0, "real or fake?", ATTENTION_FILL, shape_text(scores.shape)),
+        ("z", 0.4, 0.4, "input $z$", PLAIN, given),
+        ("G", 1.8, 0.4, f"generator $G$\n{network_name(generator)}", FILLS[0], ""),
+        ("fake", 3.2, 0.4, "fake $G(z)$", PLAIN, made),
+        ("real", 3.2, -0.4, "real $x$", PLAIN, made),
+        ("D", 4.8, 0, f"discriminator $D$\n{network_name(discriminator)}", FILLS[1], ""),
+        ("score", 6.4, 0, "real or fake?", ATTENTION_FILL, scores),
     )
     arrows = {MAIN: "z>G G>fake fake>D real>D D>score", INTERNAL: "score>G", EXTERNAL: "score>D"}
     legend = {"trains the generator, which minimises $V(G, D)$": INTERNAL,
@@ -213,11 +198,9 @@ def gan_figure(generator: nx.DiGraph, discriminator: nx.DiGraph, title: str) -> 
 
 
 def cycle_figure(generator: nx.DiGraph, discriminator: nx.DiGraph, title: str) -> Figure:
-    """GN_CycleGAN's Figs. 1 and 3: both directions of the cycle, from the graphs of its networks.
-
-    x is visible, y infrared; G_A makes infrared images, G_B visible ones; D_X judges visible, D_Y
-    infrared images (Eqs. 4 to 7). What trains what is `lib.training.recipes.cycle_gan`.
-    """
+    """GN_CycleGAN's Figs. 1 and 3: both directions of the cycle, from the graphs of its networks. x
+    is visible, y infrared; G_A makes infrared images, G_B visible ones; D_X judges visible, D_Y
+    infrared images (Eqs. 4 to 7). What trains what is `lib.training.recipes.cycle_gan`."""
     (first, *_, last), (judged, *_, verdict) = generator, discriminator
     given, made, shown, scores = (shape_text(n.shape) for n in (first, last, judged, verdict))
     maker, judge = (f"{network_name(g)}\n{main_parts(g)}" for g in (generator, discriminator))

@@ -10,9 +10,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lib.figures.network_graph import (
-    Node, Shape, modules_of, shape_text, stages, trace,
-)  # fmt: skip
+from lib.figures.network_graph import Node, Shape, modules_of, shape_text, stages, trace
 from lib.training.experiments import resolve
 from lib.training.recipes.cycle_gan import CycleGANRecipe
 
@@ -37,13 +35,10 @@ def _change(graph: nx.DiGraph, node: Node) -> tuple[str, str]:
 def two_d_gan_facts(
     generator: nn.Module, discriminator: nn.Module, shape: Shape = (1, 128, 128)
 ) -> pd.DataFrame:
-    """Columns stated, built, agrees: 2D-GAN's section "Methods", Eqs. 2 and 3, Figs. 2 to 4.
-
-    `generator` is the complete network, with external skips and cross-level attention.
-    """
+    """Columns stated, built, agrees: 2D-GAN's section "Methods", Eqs. 2 and 3, Figs. 2 to 4, of its
+    complete network, with external skips and cross-level attention."""
     graph, layers = trace(generator, shape), trace(generator, shape, parts={})
-    judge = trace(discriminator, shape)
-    stage = stages(graph)
+    judge, stage = trace(discriminator, shape), stages(graph)
     steps = list(pairwise(stage))
     down = [b for a, b in steps if b.shape[-1] < a.shape[-1]]
     up = [b for a, b in steps if b.shape[-1] > a.shape[-1]]
@@ -53,14 +48,11 @@ def two_d_gan_facts(
     encoder = _distinct(node.text for node in down if stage[node] == 1)
     decoder = _distinct(node.text for node in up if node.shape[0] != shape[0])  # not to an image
     bridges = _distinct(shape_text(a.shape) for a, b in steps if stage[b] > stage[a])
-    skips = [
-        [_change(layers, node) for node in part if node.convolves]
-        for part in modules_of(layers, "ExternalSkip")
-    ]
+    skips = ([_change(layers, node) for node in part if node.convolves]
+             for part in modules_of(layers, "ExternalSkip"))  # fmt: skip
     reduce, merge, shrink = zip(*skips)  # conv1, conv1, conv2
-    attention = [
-        "; ".join(node.text for node in part) for part in modules_of(layers, "CrossLevelAttention")
-    ]
+    attention = ("; ".join(node.text for node in part)
+                 for part in modules_of(layers, "CrossLevelAttention"))  # fmt: skip
     convs, (*_, scores) = [node for node in judge if node.convolves], judge
     step, halved = "conv 4×4 /2, BN, LeakyReLU", "channels × 0.5, size × 1"
     return statements(
@@ -92,10 +84,8 @@ def networks_of(experiment: str) -> dict[str, nn.Module]:
 
 
 def gn_cyclegan_facts(networks: Mapping[str, nn.Module], image: Shape) -> pd.DataFrame:
-    """Columns stated, built, agrees: GN_CycleGAN, sections 2.1 and 2.2, of its complete method.
-
-    `networks` are `networks_of("GN_CycleGAN-FLIR")`.
-    """
+    """Columns stated, built, agrees: GN_CycleGAN, sections 2.1 and 2.2, of its complete method:
+    `networks_of("GN_CycleGAN-FLIR")`."""
     maker, critic = networks["generator"], networks["discriminator_infrared"]
     layers, judge = trace(maker, image, parts={}), trace(critic, image)
     classes = [type(module) for module in networks.values()]
@@ -104,8 +94,8 @@ def gn_cyclegan_facts(networks: Mapping[str, nn.Module], image: Shape) -> pd.Dat
     cbam = modules_of(layers, "CBAM")[0]
     labels = [node.text for node in cbam]
     order = ["channel" if "H, W" in label else "spatial" for label in labels if "average" in label]
-    gates = [(node, before) for node in cbam if node.text == "×" for before in layers.pred[node]]
-    weights = [before.operations[-1] for gate, before in gates if before.shape != gate.shape]
+    weights = [before.operations[-1] for node in cbam if node.text == "×"
+               for before in layers.pred[node] if before.shape != node.shape]  # fmt: skip
     *mlp, spatial = (node for node in cbam if node.convolves)
     (before,) = layers.pred[spatial]
     norms = [label for label in spatial.operations if label in ("BN", "IN")]

@@ -1,8 +1,6 @@
 """A built network as a graph of layers, so that a figure or a count cannot drift from the code.
-
 `trace` exports the network with `torch.export`, on shapes alone. A graph is a `networkx.DiGraph` of
-`Node`s in the order in which they run, from the first input to the output.
-"""
+`Node`s in the order in which they run, from the first input to the output."""
 
 import copy
 from collections import defaultdict
@@ -17,7 +15,7 @@ from torch import fx, library, nn
 
 Shape = tuple[int, ...]  # without the batch
 
-# an operation that only looks at the same values in another arrangement is no node of its own
+# these only look at the same values in another arrangement, and are no nodes of their own
 _VIEWS = {"chunk", "detach", "flatten", "getitem", "reshape", "transpose", "unflatten", "view"}
 _LABELS = {
     "conv2d": "conv", "conv_transpose2d": "convT", "batch_norm": "BN", "leaky_relu": "LeakyReLU",
@@ -28,8 +26,7 @@ _LABELS = {
 JOINS = {"concat", "+", "×", "÷", "∇"}
 _BEFORE = {"pad", "LeakyReLU", "ReLU"}  # may lead to the convolution of a layer
 _AFTER = {"BN", "IN", "LeakyReLU", "ReLU", "tanh", "sigmoid"}
-# modules that are one node of a network
-PARTS = {
+PARTS = {  # modules that are one node of a network
     "ExternalSkip": "external skip", "CrossLevelAttention": "cross-level attention",
     "PixelAttention": "pixel attention", "MultiHeadAttention": "multi-head attention",
     "ResidualBlock": "residual block", "CBAM": "CBAM",
@@ -38,19 +35,15 @@ PARTS = {
 
 @dataclass(eq=False)
 class Node:
-    """A layer: operations in order, as a figure labels them ("conv 4×4 /2", "BN").
-
-    `title`: of a module drawn as one node, or of an input or output, which has no operations.
-    `shape`: of the result. `within`: path and class of the modules whose forward was running,
-    outermost first, torch's own left out. `shared`: another node has the same weights.
-    """
+    """A layer, a module that is drawn as one node, or an input or output (no operations)."""
 
     name: str
-    title: str = ""
-    operations: list[str] = field(default_factory=list)
-    shape: Shape = ()
+    title: str = ""  # where it is no layer
+    operations: list[str] = field(default_factory=list)  # in order: "conv 4×4 /2", "BN"
+    shape: Shape = ()  # of the result
+    # path and class of the modules whose forward was running, outermost first, without torch's own
     within: list[tuple[str, str]] = field(default_factory=list)
-    shared: bool = False
+    shared: bool = False  # another node has the same weights
 
     @property
     def text(self) -> str:
@@ -98,12 +91,13 @@ def trace(network: nn.Module, *shapes: Shape, parts: Mapping[str, str] = PARTS) 
             continue
         if step.op == "call_function":
             label, stack = _label(step), step.meta["nn_module_stack"].values()
-            ours = [(path, kind) for path, kind in stack if not kind.startswith("torch.")]
-            within = [(path, kind.rpartition(".")[2]) for path, kind in ours]
+            within = [(path, kind.rpartition(".")[2]) for path, kind in stack
+                      if not kind.startswith("torch.")]  # fmt: skip
             part = next((path for path, kind in within if path and kind in parts), "")
-            if part:
-                title = _title(network.get_submodule(part), parts)
-                node = modules.setdefault(part, Node(part, title))
+            if part:  # one that has others in it says so: "residual block with CBAM"
+                kinds = [type(inner).__name__ for inner in network.get_submodule(part).modules()]
+                titles = dict.fromkeys(parts[kind] for kind in kinds if kind in parts)
+                node = modules.setdefault(part, Node(part, " with ".join(titles)))
             elif len(sources) == 1 and len(sources[0].users) == 1 and _follows(read[0], label):
                 node = read[0]
             else:
@@ -140,12 +134,6 @@ def _label(step: fx.Node) -> str:
     return label
 
 
-def _title(module: nn.Module, parts: Mapping[str, str]) -> str:
-    """A module that has others in it says so: "residual block with CBAM"."""
-    kinds = [type(inner).__name__ for inner in module.modules()]
-    return " with ".join(dict.fromkeys(parts[kind] for kind in kinds if kind in parts))
-
-
 def _follows(node: Node, label: str) -> bool:
     """Whether an operation belongs to the layer that `node` is so far."""
     if node.convolves:
@@ -164,10 +152,8 @@ def modules_of(graph: nx.DiGraph, kind: str) -> list[list[Node]]:
 
 
 def stages(graph: nx.DiGraph) -> dict[Node, int]:
-    """The main path, the longest that passes attention by, and which U each of its nodes is of.
-
-    The first is 1, and another begins where the size falls after it has risen.
-    """
+    """The main path, the longest that passes attention by, and which U each of its nodes is of:
+    the first is 1, and another begins where the size falls after it has risen."""
     path = nx.dag_longest_path(graph.subgraph(n for n in graph if "attention" not in n.title))
     stage, rising, found = 1, False, {path[0]: 1}
     for before, node in pairwise(path):
@@ -184,10 +170,8 @@ EXTERNAL, ATTENTION = "external skip connection", "attention"
 
 
 def skip_roles(graph: nx.DiGraph) -> dict[tuple[Node, Node], str]:
-    """What each edge is: MAIN, INTERNAL, EXTERNAL or ATTENTION.
-
-    A skip connection is internal within one U and external from one to the next.
-    """
+    """What each edge is: MAIN, INTERNAL, EXTERNAL or ATTENTION. A skip connection is internal
+    within one U and external from one to the next."""
     stage, roles = stages(graph), dict.fromkeys(graph.edges, ATTENTION)
     for a, b in graph.edges:
         if a in stage and b in stage:

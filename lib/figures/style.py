@@ -12,27 +12,18 @@ DPI = 200
 SHOWN_DPI = 110  # in notebooks
 TEXT_WIDTH = 7.2  # inches, two journal columns
 
-plt.rcParams.update(
-    {
-        "font.size": 8,
-        "axes.titlesize": 8,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "figure.constrained_layout.use": True,
-        "svg.hashsalt": "infrared",  # the same figure gives the same bytes
-        "image.cmap": "gray",
-        "image.interpolation": "nearest",
-    }
-)
+plt.rc("font", size=8)
+plt.rc("axes", titlesize=8)
+plt.rc("axes.spines", top=False, right=False)
+plt.rc("figure.constrained_layout", use=True)
+plt.rc("svg", hashsalt="infrared")  # the same figure gives the same bytes
+plt.rc("image", cmap="gray", interpolation="nearest")
 
 
 def save(figure: Figure, profile: str, name: str, vector: bool = False) -> Figure | Image:
-    """Write results/<profile>/figures/<name>.png, or .svg for lines; returns what a notebook shows.
-
-    That is the figure itself for lines and, as notebooks are published and must stay small, a JPEG
-    for images. The figure is closed for pyplot, so that a notebook shows it once: as the value of
-    its cell.
-    """
+    """Write results/<profile>/figures/<name>.png, or .svg for lines; returns what a notebook shows:
+    the figure itself for lines and, as notebooks are published and must stay small, a JPEG for
+    images. The figure is closed for pyplot, so that it is shown once, as the value of a cell."""
     folder = results_dir(profile) / "figures"
     folder.mkdir(exist_ok=True)
     plt.close(figure)
@@ -50,8 +41,5 @@ def save(figure: Figure, profile: str, name: str, vector: bool = False) -> Figur
 def show_grey(axes, image, title: str = "") -> None:
     """A grey image (H, W) of bytes at its true grey levels, without ticks."""
     axes.imshow(image, vmin=0, vmax=255)
-    axes.set_title(title)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.set(title=title, xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)

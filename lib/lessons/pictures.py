@@ -1,10 +1,9 @@
 """Figures of the lessons: images and features beside each other, a curve that grows as it is made.
-
-All of them are closed for pyplot, so that a notebook shows each once.
-"""
+All of them are closed for pyplot, so that a notebook shows each once."""
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,7 +13,8 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from lib.figures.images import rows_of_images
+from lib.figures.images import Images, rows_of_images
+from lib.figures.network_graph import shape_text
 from lib.figures.style import TEXT_WIDTH
 from lib.metrics import psnr
 
@@ -26,20 +26,16 @@ def closed(figure: Figure) -> Figure:
     return figure
 
 
-def beside(
-    images: Mapping[str, np.ndarray], title: str = "", reference: np.ndarray | None = None
-) -> Figure:
+def beside(images: Images, title: str = "", reference: np.ndarray | None = None) -> Figure:
     """Bytes (H, W) or (H, W, 3) of one size in a row, by name; grey ones with their PSNR to
     `reference`, where that is given."""
-    heads = [
-        name if reference is None or np.array_equal(image, reference)
-        else f"{name}\n{psnr(image, reference):.1f} dB"
-        for name, image in images.items()
-    ]  # fmt: skip
+    heads = [name if reference is None or np.array_equal(image, reference)
+             else f"{name}\n{psnr(image, reference):.1f} dB"
+             for name, image in images.items()]  # fmt: skip
     return closed(rows_of_images({"": list(images.values())}, heads, title))
 
 
-def histograms(images: Mapping[str, np.ndarray], title: str = "") -> Figure:
+def histograms(images: Images, title: str = "") -> Figure:
     """How many pixels have which grey level, a curve for each of `images`, name -> bytes."""
     figure, axes = plt.subplots(figsize=(TEXT_WIDTH, 2.2))
     for name, image in images.items():
@@ -53,16 +49,15 @@ def histograms(images: Mapping[str, np.ndarray], title: str = "") -> Figure:
 def feature_maps(features: Mapping[str, Tensor], title: str = "", columns: int = 6) -> Figure:
     """A row for each of `features`, name -> (1, C, h, w): the channels that vary most from place
     to place, each from its least value (black) to its greatest (white)."""
-    figure, axes = plt.subplots(len(features), columns, squeeze=False,
-                                figsize=(TEXT_WIDTH, 1.25 * len(features) + 0.3))  # fmt: skip
+    size = TEXT_WIDTH, 1.25 * len(features) + 0.3
+    figure, axes = plt.subplots(len(features), columns, squeeze=False, figsize=size,
+                                subplot_kw={"xticks": [], "yticks": []})  # fmt: skip
     for row, (name, feature) in zip(axes, features.items()):
         maps = feature[0].detach().numpy()
         for axis, channel in zip(row, np.argsort(-maps.var(axis=(1, 2)), kind="stable")):
             axis.imshow(maps[channel])
             axis.set_title(f"channel {channel}")
         row[0].set_ylabel("{}\n{}×{}".format(name, *maps.shape[1:]))
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
     figure.suptitle(title)
     return closed(figure)
 
@@ -94,27 +89,19 @@ def ranked(values: Mapping[str, Tensor], label: str, title: str = "", log: bool 
 def shapes_of(network: nn.Module, image: Tensor, parts: Mapping[str, nn.Module]) -> pd.DataFrame:
     """What each of `parts`, name -> a part of the network, makes of one image: the shape of its
     result, without the batch."""
-    found = {}
-
-    def note(name: str, result: Tensor) -> None:
-        found[name] = {"shape of its result": "×".join(map(str, result.shape[1:]))}
-
-    note("input", image)
-    handles = [part.register_forward_hook(lambda _, given, result, name=name: note(name, result))
-               for name, part in parts.items()]  # fmt: skip
-    with torch.no_grad():
+    shapes = {"input": shape_text(image.shape[1:])}
+    with torch.no_grad(), ExitStack() as hooks:
+        for name, part in parts.items():
+            hooks.enter_context(part.register_forward_hook(
+                lambda _, given, out, name=name: shapes.update({name: shape_text(out.shape[1:])})
+            ))  # fmt: skip
         network(image)
-    for handle in handles:
-        handle.remove()
-    return pd.DataFrame(found).T
+    return pd.Series(shapes).to_frame("shape of its result")
 
 
 class LiveCurve:
-    """Losses of a loop, drawn while it runs: `for step in (curve := LiveCurve(60)): ...`
-
-    In a notebook one picture is redrawn in place, about once a second and at the end; a notebook
-    that runs headless keeps the last one.
-    """
+    """Losses of a loop, drawn while it runs: `for step in (curve := LiveCurve(60)): ...` In a
+    notebook one picture is redrawn in place, about once a second and at the end."""
 
     def __init__(self, steps: int):
         self.steps, self.values = steps, {}
@@ -125,8 +112,8 @@ class LiveCurve:
         shown, last = display(self.figure, display_id=True), time.monotonic()
         for step in range(self.steps):
             yield step
-            done = step == self.steps - 1
-            if shown and (done or time.monotonic() - last > REDRAWN_EVERY):
+            due = step == self.steps - 1 or time.monotonic() - last > REDRAWN_EVERY
+            if shown and due:
                 shown.update(self.draw())
                 last = time.monotonic()
 

@@ -1,7 +1,5 @@
 """The widgets of the playground: each is a `Panel`, controls above a picture that follows them.
-
-Nothing here needs a browser: where a control's `value` is set, the picture is drawn anew.
-"""
+Nothing here needs a browser: where a control's `value` is set, the picture is drawn anew."""
 
 import base64
 import io
@@ -13,24 +11,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from ipywidgets import (
-    HTML,
-    Box,
-    Dropdown,
-    FileUpload,
-    FloatSlider,
-    Image,
-    IntSlider,
-    Layout,
-    ToggleButtons,
-    ValueWidget,
-    VBox,
-)
+    HTML, Box, Dropdown, FileUpload, FloatSlider, Image, IntSlider, Layout, ToggleButtons,
+    ValueWidget, VBox,
+)  # fmt: skip
 from matplotlib.figure import Figure
 from torch import nn
 
 from lib.data.degradation import LITERAL, DegradationRanges, degrade
 from lib.evaluation import classical
 from lib.evaluation.attention import attention_weights, most_varied_channels
+from lib.figures.images import Images
 from lib.figures.style import TEXT_WIDTH, show_grey
 from lib.lessons import toy
 from lib.metrics import average_gradient, information_entropy, psnr, ssim
@@ -43,11 +33,8 @@ ENLARGED = 4  # pixels a side of one pixel of the before/after slider
 
 
 class Panel(VBox):
-    """Controls by name, a picture and a line of text.
-
-    `draw` gets the values of the controls by name; it yields one drawing, or several, one after the
-    other, where something is to move. An executed notebook keeps the last picture.
-    """
+    """Controls by name, a picture and a line of text. `draw` gets the values of the controls; it
+    yields one drawing, or several, one after the other, where something is to move."""
 
     def __init__(self, controls: Mapping[str, ValueWidget], draw: Callable[..., Iterator[Drawing]]):
         self.controls, self.draw = dict(controls), draw
@@ -69,7 +56,7 @@ class Panel(VBox):
         return super()._repr_mimebundle_(**kwargs) | {"image/png": png}
 
 
-def degradation_lab(photographs: Mapping[str, np.ndarray]) -> Panel:
+def degradation_lab(photographs: Images) -> Panel:
     """Contrast, noise, blur and brightness of `lib.data.degradation`, and what they do to an image
     of `photographs`, name -> bytes (H, W), and to its measures."""
     middle = LITERAL.middle()
@@ -99,18 +86,15 @@ def degradation_lab(photographs: Mapping[str, np.ndarray]) -> Panel:
     }, draw)  # fmt: skip
 
 
-def before_after(scenes: Mapping[str, Mapping[str, np.ndarray]]) -> Panel:
-    """Two methods on one scene, divided by a line that a slider moves.
-
-    scenes: scene -> method -> bytes (H, W) of one size, the same methods in each; the first is the
-    input and the last the reference, with which both are compared.
-    """
+def before_after(scenes: Mapping[str, Images]) -> Panel:
+    """Two methods on one scene, divided by a line that a slider moves. `scenes`: scene -> method ->
+    bytes (H, W) of one size; the first method is the input and the last the reference, with which
+    both are compared."""
     methods = list(next(iter(scenes.values())))
 
     def draw(scene, left, right, position) -> Iterator[Drawing]:
         images = scenes[scene]
-        width = images[left].shape[1]
-        column = round(position / 100 * width)
+        column = round(position / 100 * images[left].shape[1])
         page = np.concatenate([images[left][:, :column], images[right][:, column:]], axis=1)
         page = page.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
         page[:, max(0, ENLARGED * column - 1) : ENLARGED * column + 1] = 255
@@ -127,13 +111,11 @@ def before_after(scenes: Mapping[str, Mapping[str, np.ndarray]]) -> Panel:
     }, draw)  # fmt: skip
 
 
-def attention_explorer(
-    generator: nn.Module, images: Mapping[str, np.ndarray], about: str
-) -> Panel:
+def attention_explorer(generator: nn.Module, images: Images, about: str) -> Panel:
     """What the cross-level attention of a 2D-GAN weighs, level by level, and how it treats the
     channels at one place of one of `images`, name -> bytes (H, W)."""
     weights = cache(lambda image: attention_weights(generator, images[image][None]))
-    first = next(iter(images))
+    levels = len(weights(next(iter(images))))
 
     def draw(image, level, shown, x, y) -> Iterator[Drawing]:
         maps = weights(image)[level - 1][0]  # (C, h, w)
@@ -153,7 +135,7 @@ def attention_explorer(
 
     return Panel({
         "image": Dropdown(options=list(images), description="image"),
-        "level": IntSlider(1, 1, len(weights(first)), description="level"),
+        "level": IntSlider(1, 1, levels, description="level"),
         "shown": ToggleButtons(options=["mean", "channel that varies most"]),
         "x": IntSlider(50, 0, 100, description="x (%)", continuous_update=False),
         "y": IntSlider(50, 0, 100, description="y (%)", continuous_update=False),
@@ -162,11 +144,23 @@ def attention_explorer(
 
 def toy_critic() -> Panel:
     """A critic of two clouds of points, drawn while it is trained: its score and its slope."""
+    extent = (-toy.EXTENT, toy.EXTENT) * 2
 
     def draw(kind, distance, steps) -> Iterator[Drawing]:
         real, fake = toy.clouds(distance)
         for critic in toy.train(kind, real, fake, steps, every=max(1, steps // 5)):
-            yield _critic_figure(critic, real, fake, kind)
+            score, slope = toy.field(critic)
+            figure, axes = plt.subplots(1, 2, figsize=(TEXT_WIDTH, 3.1), sharey=True)
+            for axis, values, title in zip(axes, (score, slope), ("score", "norm of its gradient")):
+                shades = axis.imshow(values, cmap="cividis", extent=extent, origin="lower")
+                axis.contour(values, 8, colors="white", linewidths=0.5, extent=extent)
+                axis.set_title(f"{kind}: {title}")
+                figure.colorbar(shades, ax=axis, shrink=0.85)
+            axes[0].scatter(*fake[:, :, 0, 0].T, s=5, color="tab:red", label="generated")
+            axes[0].scatter(*real[:, :, 0, 0].T, s=5, color="tab:cyan", label="real")
+            axes[0].legend(loc="lower right")
+            yield figure, _table({"steepest": slope.max(), "least steep": slope.min(),
+                                  "highest score": score.max(), "lowest": score.min()})
 
     return Panel({
         "kind": ToggleButtons(options=toy.KINDS),
@@ -175,49 +169,32 @@ def toy_critic() -> Panel:
     }, draw)  # fmt: skip
 
 
-def _critic_figure(critic: nn.Module, real, fake, kind: str) -> Drawing:
-    score, slope = toy.field(critic)
-    figure, axes = plt.subplots(1, 2, figsize=(TEXT_WIDTH, 3.1), sharey=True)
-    extent = (-toy.EXTENT, toy.EXTENT) * 2
-    for axis, values, title in zip(axes, (score, slope), ("score", "norm of its gradient")):
-        shades = axis.imshow(values, cmap="cividis", extent=extent, origin="lower")
-        axis.contour(values, 8, colors="white", linewidths=0.5, extent=extent)
-        axis.set_title(f"{kind}: {title}")
-        figure.colorbar(shades, ax=axis, shrink=0.85)
-    for points, colour, name in ((fake, "tab:red", "generated"), (real, "tab:cyan", "real")):
-        axes[0].scatter(*points[:, :, 0, 0].T, s=5, color=colour, label=name)
-    axes[0].legend(loc="lower right")
-    return figure, _table({"steepest": slope.max(), "least steep": slope.min(),
-                           "highest score": score.max(), "lowest": score.min()})
-
-
 def loss_weights(runs: Mapping[str, Run]) -> Panel:
     """Validation measures at the end of each run of the search for 2D-GAN's loss weights, by the
     weight of one loss. `runs`: name -> run, one at least."""
-    ends = {name: run.history().filter(like="validation_").dropna().iloc[-1]
-            for name, run in runs.items()}  # fmt: skip
-    ends = pd.DataFrame(ends).T.rename(columns=lambda name: name.removeprefix("validation_"))
-    used = pd.DataFrame({name: run.record["config"]["experiment"]["losses"]
-                         for name, run in runs.items()}).T  # fmt: skip
+    ends, used = {}, {}
+    for name, run in runs.items():
+        ends[name] = run.history().filter(like="validation_").dropna().iloc[-1]
+        used[name] = run.record["config"]["experiment"]["losses"]
+    ends, used = pd.DataFrame(ends).T, pd.DataFrame(used).T
+    ends = ends.rename(columns=lambda name: name.removeprefix("validation_"))
     profile = next(iter(runs.values())).record["profile"]
 
     def draw(loss, measure) -> Iterator[Drawing]:
         figure, axes = plt.subplots(figsize=(TEXT_WIDTH, 2.6))
         axes.plot(used[loss].astype(float), ends[measure], "o")
-        for name in ends.index:
-            place = used[loss][name], ends[measure][name]
+        for name, *place in zip(ends.index, used[loss], ends[measure]):
             axes.annotate(name.removeprefix("search-2dgan-"), place, xytext=(5, 3),
                           textcoords="offset points")
-        axes.set(xscale="log", xlabel=f"weight of {loss}", ylabel=f"{measure}, validation images",
-                 title=f"profile {profile}")
+        axes.set(xscale="log", xlabel=f"weight of {loss}", title=f"profile {profile}",
+                 ylabel=f"{measure}, validation images")
         axes.margins(x=0.15, y=0.15)
         yield figure, ""
 
-    return Panel({
-        "loss": Dropdown(options=["mse", "vgg", "efficientnet", "adversarial"], description="loss"),
-        "measure": Dropdown(options=[name for name in ("PSNR", "SSIM", "PSNR structure")
-                                     if name in ends], description="measure"),
-    }, draw)  # fmt: skip
+    losses = ["mse", "vgg", "efficientnet", "adversarial"]
+    measures = [name for name in ("PSNR", "SSIM", "PSNR structure") if name in ends]
+    return Panel({"loss": Dropdown(options=losses, description="loss"),
+                  "measure": Dropdown(options=measures, description="measure")}, draw)
 
 
 def own_image() -> Panel:
@@ -228,8 +205,7 @@ def own_image() -> Panel:
         if not file:
             yield np.full((64, 256), 235, np.uint8), "choose an image: PNG, JPEG or TIFF"
             return
-        content = np.frombuffer(file[0]["content"], np.uint8)
-        image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
+        image = cv2.imdecode(np.frombuffer(file[0]["content"], np.uint8), cv2.IMREAD_UNCHANGED)
         if image is None:
             yield np.full((64, 256), 235, np.uint8), f"{file[0]['name']} is no image known here"
             return

@@ -31,7 +31,9 @@ def stored_runs(names: Iterable[str], profile: str, data: str | None = None) -> 
     the largest that has any. Nothing is trained; what is not there is left out."""
     for one in dict.fromkeys((profile, *PROFILES)):
         found = {}
-        for name in names if _has_results(one) else ():
+        published = paths.published_dir(one)
+        looked_at = published.is_dir() or (published.parents[1] / one).is_dir()
+        for name in names if looked_at else ():
             with suppress(FileNotFoundError, record.Damaged):
                 runs = find_runs(one, [name], [0], data, report=lambda *_: None)
                 found[name] = runs[name][0]
@@ -40,24 +42,17 @@ def stored_runs(names: Iterable[str], profile: str, data: str | None = None) -> 
     return {}
 
 
-def _has_results(profile: str) -> bool:
-    published = paths.published_dir(profile)
-    return published.is_dir() or (published.parents[1] / profile).is_dir()
-
-
 def enhancement_scenes(profile: str, data: str | None = None) -> Scenes:
     """The input, every classical method, the tone map and every trained network that is there, and
     the reference last; of the images that the runs keep, else of the first test images."""
     images = catalogue.load("enhancement", data, 128, PROFILES["smoke"].enhancement.limits)
-    names = [*METHODS.values(), *COMPONENTS]
-    runs = stored_runs([name for name in dict.fromkeys(names) if EXPERIMENTS[name].network],
-                       profile, data)  # fmt: skip
-    inputs, references, scenes = _examples(runs, images.test.degraded, images.test.reference,
-                                           images.test.names)  # fmt: skip
-    found = {"input": inputs}
-    found |= {name: classical.enhance(name, inputs) for name in classical.METHODS}
-    found |= {"tone map": fit_tone_map(images)(inputs)} | _outputs(runs)
-    return _by_scene(scenes, found | {"reference": references})
+    names = dict.fromkeys([*METHODS.values(), *COMPONENTS])
+    runs = stored_runs([name for name in names if EXPERIMENTS[name].network], profile, data)
+    test = images.test
+    inputs, references, scenes = _examples(runs, test.degraded, test.reference, test.names)
+    made = {name: classical.enhance(name, inputs) for name in classical.METHODS}
+    made["tone map"] = fit_tone_map(images)(inputs)
+    return _by_scene(scenes, {"input": inputs} | made, runs, {"reference": references})
 
 
 def translation_scenes(profile: str, data: str | None = None) -> Scenes:
@@ -66,31 +61,26 @@ def translation_scenes(profile: str, data: str | None = None) -> Scenes:
     pairs = catalogue.load("flir", data, 128, PROFILES["smoke"].translation.limits)
     runs = stored_runs([f"{name}-FLIR" for name in GENERATORS.values()], profile, data)
     test = pairs.split["test"]
-    inputs, references, scenes = _examples(runs, pairs.visible[test], pairs.infrared[test],
-                                           [pairs.names[i] for i in test])  # fmt: skip
-    size = references.shape[1]
+    names = [pairs.names[i] for i in test]
+    inputs, references, scenes = _examples(runs, pairs.visible[test], pairs.infrared[test], names)
     mean = pairs.infrared[pairs.split["train"]].mean(axis=0)
     found = {"visible, grey": inputs.mean(axis=-1)}
-    if mean.shape == (size, size):
+    if mean.shape == references.shape[1:]:
         found["mean infrared"] = np.repeat(mean[None], len(inputs), axis=0)
     found = {name: np.rint(those).astype(np.uint8) for name, those in found.items()}
-    return _by_scene(scenes, found | _outputs(runs) | {"infrared": references})
+    return _by_scene(scenes, found, runs, {"infrared": references})
 
 
 def _examples(runs: dict[str, Run], inputs, references, names) -> tuple:
     """Inputs, references and names of the scenes that all runs keep, else of the first few."""
-    if not runs:
-        return inputs[:SHOWN], references[:SHOWN], names[:SHOWN]
-    first = next(iter(runs.values()))
-    samples = first.samples()
-    return samples["input"], samples["reference"], first.record["examples"]
+    for first in runs.values():
+        samples = first.samples()
+        return samples["input"], samples["reference"], first.record["examples"]
+    return inputs[:SHOWN], references[:SHOWN], names[:SHOWN]
 
 
-def _outputs(runs: dict[str, Run]) -> dict[str, np.ndarray]:
-    return {name: run.samples()["output"] for name, run in runs.items()}
-
-
-def _by_scene(scenes: Iterable[str], found: dict[str, np.ndarray]) -> Scenes:
+def _by_scene(scenes: Iterable[str], untrained: dict, runs: dict[str, Run], last: dict) -> Scenes:
+    found = untrained | {name: run.samples()["output"] for name, run in runs.items()} | last
     return {scene: {method: images[k] for method, images in found.items()}
             for k, scene in enumerate(scenes)}  # fmt: skip
 
@@ -102,8 +92,8 @@ def attentive_generator(profile: str, data: str | None = None) -> tuple[nn.Modul
         with suppress(FileNotFoundError, record.Damaged):
             return load_generator(run.folder), f"C5, {run.record['trained']}, {run.dataset}"
     pairs = catalogue.load("enhancement", data, 128, {"train": 8, "validation": 1, "test": 1}).train
-    cpu = torch.device("cpu")
-    x, y = (to_unit(to_device(part, cpu)) for part in (pairs.degraded, pairs.reference))
+    x, y = (to_unit(to_device(part, torch.device("cpu")))
+            for part in (pairs.degraded, pairs.reference))  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = TwoDGAN(narrower(EXPERIMENTS["C5"].network, 16))

@@ -1,8 +1,6 @@
 """A critic of points in the plane: what its losses do to its slope, small enough to be looked at.
-
 A point is an image of two channels and one pixel, (N, 2, 1, 1), so that losses and normalisation
-are those of the papers, unchanged.
-"""
+are those of the papers, unchanged."""
 
 from collections.abc import Iterator
 
@@ -15,12 +13,12 @@ from lib.networks.gradient_normalisation import GradientNormalised
 
 PLAIN, PENALTY, NORMALISED = KINDS = ("plain", "gradient penalty", "gradient normalisation")
 POINTS = 100  # of each cloud
-EXTENT = 3.0  # the field reaches from minus this to this, in both directions
+EXTENT, SIDE = 3.0, 60  # the field: from minus EXTENT to it both ways, SIDE x SIDE values
 
 
-def clouds(distance: float, seed: int = 0) -> tuple[Tensor, Tensor]:
+def clouds(distance: float) -> tuple[Tensor, Tensor]:
     """Real points on the right and generated ones on the left, (N, 2, 1, 1) each."""
-    random = torch.Generator().manual_seed(seed)
+    random = torch.Generator().manual_seed(0)
     real, fake = 0.4 * torch.randn(2, POINTS, 2, 1, 1, generator=random)
     real[:, 0] += distance / 2
     fake[:, 0] -= distance / 2
@@ -28,11 +26,9 @@ def clouds(distance: float, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def train(kind: str, real: Tensor, fake: Tensor, steps: int, every: int) -> Iterator[nn.Module]:
-    """A small critic as it starts, after every so many steps and at the end.
-
-    It scores real points above generated ones (2D-GAN, Eq. 4, without penalty where `kind` is
-    PLAIN; GN_CycleGAN, Eq. 2, where it is NORMALISED). Raises ValueError for an unknown kind.
-    """
+    """A small critic as it starts, after every so many steps and at the end. It scores real points
+    above generated ones (2D-GAN, Eq. 4, without penalty where `kind` is PLAIN; GN_CycleGAN, Eq. 2,
+    where it is NORMALISED). Raises ValueError for an unknown kind."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     with torch.random.fork_rng(devices=[]):
@@ -56,13 +52,12 @@ def train(kind: str, real: Tensor, fake: Tensor, steps: int, every: int) -> Iter
     yield critic
 
 
-def field(critic: nn.Module, side: int = 60) -> tuple[np.ndarray, np.ndarray]:
-    """Score and norm of its gradient on a grid over the plane, (side, side) each, y upward."""
-    line = torch.linspace(-EXTENT, EXTENT, side)
+def field(critic: nn.Module) -> tuple[np.ndarray, np.ndarray]:
+    """Score and norm of its gradient on a grid over the plane, (SIDE, SIDE) each, y upward."""
+    line = torch.linspace(-EXTENT, EXTENT, SIDE)
     y, x = torch.meshgrid(line, line, indexing="ij")
     points = torch.stack([x, y], dim=-1).view(-1, 2, 1, 1).requires_grad_()
     scores = critic(points)
     (gradient,) = torch.autograd.grad(scores.sum(), points)
-    shape = side, side
-    return (scores.detach().view(shape).numpy(),
-            gradient.flatten(1).norm(dim=1).view(shape).numpy())  # fmt: skip
+    values = scores.detach(), gradient.flatten(1).norm(dim=1)
+    return tuple(one.view(SIDE, SIDE).numpy() for one in values)

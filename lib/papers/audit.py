@@ -17,18 +17,17 @@ of an entry is our reading, and not said by the paper, stands in its `extension`
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 import yaml
 
 from lib.papers import reported
-from lib.papers.checks import Relation, known, relations, summary
+from lib.papers.checks import known, relations, summary
 from lib.paths import REPO
 
 COLUMNS = ["id", "paper", "where", "statement", "stated", "recomputed", "verdict", "extension"]
-
-Result = tuple[str, str, bool]  # stated, recomputed, whether they agree
+OWN_WORDS = ("sum", "product", "percent", "stated", "wider", "text")  # besides those of `checks`
 
 
 def load() -> list[dict]:
@@ -37,10 +36,8 @@ def load() -> list[dict]:
 
 
 def audit_table(numbers: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One row an entry with what is stated, what the tables give, and the verdict.
-
-    Verdicts: consistent, inconsistent, not checkable. `numbers`: the frame of `reported.load`.
-    """
+    """One row an entry with what is stated, what the tables give, and the verdict. Verdicts:
+    consistent, inconsistent, not checkable. `numbers`: the frame of `reported.load`."""
     numbers = reported.load() if numbers is None else numbers
     rows = [{"extension": "", **entry, **examine(entry, numbers)} for entry in load()]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -59,91 +56,65 @@ def as_text(findings: pd.DataFrame) -> str:
 
 def examine(entry: Mapping, numbers: pd.DataFrame) -> dict[str, str]:
     """`stated`, `recomputed` and `verdict` of one entry."""
-    check, paper = entry["check"], entry["paper"]
-    if "not_checkable" in check:
-        return {"stated": "", "recomputed": check["not_checkable"], "verdict": "not checkable"}
-    part = numbers[numbers["paper"] == paper]
+    part = numbers[numbers["paper"] == entry["paper"]]
     cells = {f"{n.item}/{n.row}/{n.column}": n for n in part.itertuples(index=False)}
-    word = next((word for word in OWN_WORDS if word in check), None)
-    if word:
-        stated, recomputed, agree = OWN_WORDS[word](check, cells)
-    else:
-        stated, recomputed, agree = _compared(relations(check, paper), cells)
-    verdict = "consistent" if agree else "inconsistent"
+    stated, recomputed, agree = _result(entry["check"], entry["paper"], cells)
+    verdict = "not checkable" if agree is None else "consistent" if agree else "inconsistent"
     return {"stated": stated, "recomputed": recomputed, "verdict": verdict}
 
 
-def _compared(found: list[Relation], cells: Mapping) -> Result:
+def _result(check: Mapping, paper: str, cells: Mapping) -> tuple[str, str, bool | None]:
+    """What is stated, what the paper's `cells` give, and whether they agree (None: no check)."""
+    match check:
+        case {"not_checkable": why}:
+            return "", why, None
+        case {"sum": parts, "stated": stated}:
+            return str(stated), f"sum of {parts}: {sum(parts)}", sum(parts) == stated
+        case {"product": parts, "stated": stated}:
+            product = math.prod(parts)
+            return str(stated), f"product of {parts}: {product}", product == stated
+        case {"percent": cell}:
+            claim = cells[cell]
+            gains = [_gain(cells, claim.new, old) for old in check.get("over", [claim.old])]
+            rounding = 0.5 * 10.0 ** -len(claim.printed.partition(".")[2]) + 1e-9
+            agree = all(abs(gain - claim.reported) <= rounding for gain in gains)
+            return f"{claim.printed} %", ", ".join(f"{gain:.2f} %" for gain in gains), agree
+        case {"stated": digits}:
+            printed = [cells[cell].printed for cell in digits]
+            agree = all(float(a) == float(b) for a, b in zip(digits.values(), printed, strict=True))
+            return ", ".join(digits.values()), ", ".join(printed), agree
+        case {"wider": wider, "than": than}:
+            more, less = _gain(cells, *wider), _gain(cells, *than)
+            text = f"{more:+.2f} % is called a difference, {less:+.2f} % is called none"
+            return "a difference, and none", text, abs(more) > abs(less)
+        case {"text": places}:
+            return f"{len(places)} places", "; ".join(f"{k}: {v}" for k, v in places.items()), False
+    found = relations(check, paper)
     values = {cell: n.reported for cell, n in cells.items()}
     printed = {cell: n.printed for cell, n in cells.items()}
-    failing = [one.describe(printed, "is not") for one in found if not one.holds(values)]
-    holding = [one.describe(printed, "is") for one in found if one.holds(values)]
+    failing = [one for one in found if not one.holds(values)]
+    verb, outcome = ("is not", "fail") if failing else ("is", "hold")
+    shown = [one.describe(printed, verb) for one in failing or found]
     stated = "1 comparison" if len(found) == 1 else f"{len(found)} comparisons"
-    if failing:
-        return stated, summary(failing, f"{len(failing)} of {len(found)} fail"), False
-    return stated, summary(holding, f"{len(holding)} of {len(found)} hold"), True
+    return stated, summary(shown, f"{len(shown)} of {len(found)} {outcome}"), not failing
 
 
-def _percent(check: Mapping, cells: Mapping) -> Result:
-    claim = cells[check["percent"]]
-    places = len(claim.printed.partition(".")[2])
-    new = cells[claim.new].reported
-    gains = [100 * (new / cells[old].reported - 1) for old in check.get("over", [claim.old])]
-    agree = all(abs(gain - claim.reported) <= 0.5 * 10.0**-places + 1e-9 for gain in gains)
-    return f"{claim.printed} %", ", ".join(f"{gain:.2f} %" for gain in gains), agree
-
-
-def _stated(check: Mapping, cells: Mapping) -> Result:
-    digits = check["stated"]
-    printed = [cells[cell].printed for cell in digits]
-    agree = all(float(a) == float(b) for a, b in zip(digits.values(), printed, strict=True))
-    return ", ".join(digits.values()), ", ".join(printed), agree
-
-
-def _wider(check: Mapping, cells: Mapping) -> Result:
-    gaps = []
-    for pair in (check["wider"], check["than"]):
-        new, old = (cells[cell].reported for cell in pair)
-        gaps.append(100 * (new / old - 1))
-    text = f"{gaps[0]:+.2f} % is called a difference, {gaps[1]:+.2f} % is called none"
-    return "a difference, and none", text, abs(gaps[0]) > abs(gaps[1])
-
-
-def _arithmetic(word: str, operation: Callable) -> Callable[[Mapping, Mapping], Result]:
-    def result(check: Mapping, _: Mapping) -> Result:
-        value = operation(check[word])
-        return str(check["stated"]), f"{word} of {check[word]}: {value}", value == check["stated"]
-
-    return result
-
-
-def _text(check: Mapping, _: Mapping) -> Result:
-    places = check["text"]
-    return f"{len(places)} places", "; ".join(f"{k}: {v}" for k, v in places.items()), False
-
-
-# the words for sums come first: they, too, have a `stated`
-OWN_WORDS = {
-    "sum": _arithmetic("sum", sum),
-    "product": _arithmetic("product", math.prod),
-    "percent": _percent,
-    "stated": _stated,
-    "wider": _wider,
-    "text": _text,
-}
+def _gain(cells: Mapping, new: str, old: str) -> float:
+    """In percent."""
+    return 100 * (cells[new].reported / cells[old].reported - 1)
 
 
 def cells_of(entry: Mapping) -> list[str]:
     """The cells that the check of an entry reads; ValueError for one the paper does not print."""
-    check, paper = entry["check"], entry["paper"]
-    if "percent" in check:
-        found = [check["percent"], *check.get("over", [])]
-    elif "wider" in check:
-        found = [*check["wider"], *check["than"]]
-    elif isinstance(check.get("stated"), Mapping):
-        found = list(check["stated"])
-    elif any(word in check for word in ("sum", "product", "text", "not_checkable")):
-        found = []
-    else:
-        found = [cell for relation in relations(check, paper) for cell in relation.cells]
-    return [known(cell, paper) for cell in found]
+    match entry["check"]:
+        case {"sum": _} | {"product": _} | {"text": _} | {"not_checkable": _}:
+            found = []
+        case {"percent": cell, **others}:
+            found = [cell, *others.get("over", [])]
+        case {"stated": digits}:
+            found = list(digits)
+        case {"wider": wider, "than": than}:
+            found = [*wider, *than]
+        case check:
+            found = [cell for one in relations(check, entry["paper"]) for cell in one.cells]
+    return [known(cell, entry["paper"]) for cell in found]

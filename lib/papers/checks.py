@@ -26,13 +26,10 @@ from functools import cache
 from lib.papers import reported
 
 WORDS = {
-    "higher": {"than", "in", "of", "by"},
-    "lower": {"than", "in", "of", "by"},
-    "near": {"to", "in", "of", "within"},
-    "below": {"methods", "in", "of"},
-    "about": {"methods", "in", "of", "within"},
-    "equal": set(),
-}
+    "higher": {"than", "in", "of", "by"}, "lower": {"than", "in", "of", "by"},
+    "near": {"to", "in", "of", "within"}, "equal": set(),
+    "below": {"methods", "in", "of"}, "about": {"methods", "in", "of", "within"},
+}  # fmt: skip
 ROUNDING = 1e-9  # of differences of printed numbers
 SHOWN = 3  # relations that are written out where there are many
 
@@ -40,9 +37,7 @@ SHOWN = 3  # relations that are written out where there are many
 @dataclass(frozen=True)
 class Relation:
     """`left` above `right` (">") or near it ("~"): cells as `table4/AG/C5`, or a constant.
-
-    `margin`: by how much it is exceeded, or how far off it may be, in their unit.
-    """
+    `margin`: by how much it is exceeded, or how far off it may be, in their unit."""
 
     left: str | float
     sign: str
@@ -91,20 +86,21 @@ def relations(check: Mapping | list[Mapping], paper: str) -> list[Relation]:
         left, right = (known(cell, paper) for cell in check["equal"])
         return [Relation(left, "~", right)]
     item, found = check.get("in"), []
-    these, those = check.get("methods", check[word]), check.get("than", check.get("to"))
-    for metric in _match(check["of"], _names(paper, item)[0]):
+    metrics, methods = _names(paper, item)
+    metrics = _match(check["of"], metrics)
+    these = _match(check.get("methods", check[word]), methods)
+    those = _match(check.get("than", check.get("to", [])), methods)
+    for metric in metrics:
         margin = check.get("by", check.get("within", 0))
         if isinstance(margin, Mapping):
             margin = margin[metric.rpartition(".")[2]]
-        left = _cells(paper, item, metric, these)
+        left, right = ([_cell(paper, item, metric, one) for one in its] for its in (these, those))
         if word in ("below", "about"):
-            pairs = [(cell, check[word]) for cell in left]
-        else:
-            right = _cells(paper, item, metric, those)
-            pairs = [(a, b) for a in left for b in right if a != b]
-        sign = "~" if word in ("near", "about") else ">"
+            right = [check[word]]
+        pairs = [(a, b) for a in left for b in right if a != b]
         if word in ("below", "lower"):
             pairs = [(b, a) for a, b in pairs]
+        sign = "~" if word in ("near", "about") else ">"
         found += [Relation(a, sign, b, margin) for a, b in pairs]
     return found
 
@@ -121,20 +117,15 @@ def known(cell: str, paper: str) -> str:
     return cell
 
 
-def _cells(paper: str, item: str | None, metric: str, methods) -> list[str]:
-    methods = _match(methods, _names(paper, item)[1])
-    if item is None:
-        return [f"{method}/{metric}" for method in methods]
-    return [f"{item}/{method}/{metric}" if paper == "gn_cyclegan" else f"{item}/{metric}/{method}"
-            for method in methods]  # fmt: skip
+def _cell(paper: str, item: str | None, metric: str, method: str) -> str:
+    names = (method, metric) if item is None or paper == "gn_cyclegan" else (metric, method)
+    return "/".join(filter(None, (item, *names)))
 
 
 @cache
 def _names(paper: str, item: str | None) -> tuple[list[str] | None, list[str] | None]:
     """Metrics and methods of a table: GN_CycleGAN prints one method a row, 2D-GAN one a column.
-
-    None without a table: any name will do.
-    """
+    None without a table: any name will do."""
     if item is None:
         return None, None
     part = reported.cells(paper, item)

@@ -1,8 +1,6 @@
 """What the papers print: 206 numbers of their tables and 11 percentages of their prose.
-
 `data/reported/<paper>.csv` holds one number a line, in printed order. A percentage of the prose
-also names the two table cells it compares, as `table4/AG/C5`: it claims 100 * (new / old - 1).
-"""
+also names the two table cells it compares, as `table4/AG/C5`: it claims 100 * (new / old - 1)."""
 
 from functools import cache
 
@@ -23,12 +21,9 @@ def _read() -> pd.DataFrame:
 
 
 def load() -> pd.DataFrame:
-    """All 217 reported numbers in printed order.
-
-    Columns: paper, item (`table2`..`table7` or `prose`), row, column, reported (float), printed
-    (its digits as in the paper), new and old (the cells a prose percentage compares, else empty)
-    and where (section of the paper).
-    """
+    """All 217 reported numbers in printed order. Columns: paper, item (`table2`..`table7` or
+    `prose`), row, column, reported (float), printed (its digits as in the paper), new and old (the
+    cells a prose percentage compares, else empty) and where (section of the paper)."""
     return _read().copy()
 
 

@@ -6,7 +6,6 @@ becomes "4 of 24 comparisons say otherwise" and "Table 3, image 1, PSNR: 2D-GAN 
 """
 
 import re
-from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
@@ -14,8 +13,7 @@ from lib.report.wording import anchor_of, place_and_name, worded
 
 OUTCOMES = {  # of one comparison, of several
     "fail": ("says otherwise", "say otherwise"), "hold": ("agrees", "agree"),
-    "open": ("is not settled", "are not settled"),
-    "below": ("says nothing", "say nothing"),
+    "open": ("is not settled", "are not settled"), "below": ("says nothing", "say nothing"),
 }  # fmt: skip
 NOTES = {
     "(over all test images)": "Judged over all test images, not the three that the paper prints.",
@@ -32,28 +30,19 @@ _COMPARISON = re.compile(
 )
 
 
-@dataclass
-class Argument:
-    """`head`: how many comparisons decide; `lines`: some of them; `notes`: what to keep in mind."""
-
-    head: str = ""
-    lines: list[Markup] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-def argument(why: str, paper: str) -> Argument:
-    """The parts of `why`. What is no list of comparisons becomes one line, its keys in words."""
-    found = Argument()
-    for note, words in NOTES.items():
-        if note in why:
-            why = why.replace(note, "").rstrip()
-            found.notes.append(words)
-    if head := _HEAD.fullmatch(why):
-        some, of_all, outcome, why = head.groups()
+def argument(why: str, paper: str) -> dict[str, str | list]:
+    """Of `why`, the `head`: how many comparisons decide; `lines`: some of them; `notes`: what to
+    keep in mind. What is no list of comparisons becomes one line, its keys in words."""
+    notes = [note for note in NOTES if note in why]
+    for note in notes:
+        why = why.replace(note, "").rstrip()
+    head = ""
+    if counted := _HEAD.fullmatch(why):
+        some, of_all, outcome, why = counted.groups()
         said = OUTCOMES[outcome][some != "1"]
-        found.head = f"{some} of {of_all} comparison{'s' if of_all != '1' else ''} {said}:"
-    found.lines = [comparison(one, paper) for one in why.split("; ") if one]
-    return found
+        head = f"{some} of {of_all} comparison{'s' if of_all != '1' else ''} {said}:"
+    lines = [comparison(one, paper) for one in why.split("; ") if one]
+    return {"head": head, "lines": lines, "notes": [NOTES[note] for note in notes]}
 
 
 def comparison(text: str, paper: str) -> Markup:
@@ -66,15 +55,16 @@ def comparison(text: str, paper: str) -> Markup:
         place, left, other, right, what = other, right, "", left, "below"
     unit = " dB" if "PSNR" in place else ""
     if other:
-        compared = Markup("{}, {}" if other == place else "{}; {other}: {}").format(
-            left, right, other=other)  # fmt: skip
+        compared = Markup("{}, {}" if other == place else "{}; {other}: {}")
+        compared = compared.format(left, right, other=other)
         what = what.replace(" of", " of each other")
         what += parts["margin"] + unit if parts["margin"] else ""
     else:
         compared, what = left, f"{what} {right}{unit}"
-    between = f" (difference {parts['low']} to {parts['high']}{unit})" if parts["low"] else ""
-    return Markup("{}: {}: {}{}{}").format(place, compared, VERBS[parts["verb"]], what,
-                                           _minus(between))  # fmt: skip
+    what = VERBS[parts["verb"]] + what
+    if parts["low"]:
+        what += _minus(f" (difference {parts['low']} to {parts['high']}{unit})")
+    return Markup("{}: {}: {}").format(place, compared, what)
 
 
 def _side(text: str, paper: str) -> tuple[str, Markup]:

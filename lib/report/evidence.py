@@ -28,26 +28,23 @@ FILES = ("run.json", "history.csv", "test_images.csv", "samples.png", "attention
 
 
 def read_runs(profile: str, verdict: Verdict) -> list[dict]:
-    """All runs of a profile, in the order of EXPERIMENTS, by seed.
-
-    Of each: `where` it is (`runs/C5/seed0`), `anchor`, `record` (None where it cannot be read),
-    `problems` (why it is stale or not whole), `machine` (an anchor), `files` and `used_in`, the
-    tables with numbers that rest on it: (text, link) each.
-    """
+    """All runs of a profile, in the order of EXPERIMENTS, by seed. Of each: `where` it is
+    (`runs/C5/seed0`), `anchor`, `record` (None where it cannot be read), `problems` (why it is
+    stale or not whole), `machine` (an anchor), `files` and `used_in`, the tables with numbers that
+    rest on it: (text, link) each."""
     used, found = defaultdict(dict), []
     for name, runs in verdict.rests_on.items():
         paper, item, *_ = name.split("/")
         for where in runs:
             used[where][title(paper, item), f"#{slug(f'{paper}-{item}')}"] = None
-    folders = [path.parent for name in EXPERIMENTS for path in sorted(
+    paths = [path for name in EXPERIMENTS for path in sorted(
         results_of(profile, name).glob(f"runs/{name}/seed*/run.json"), key=natural)]  # fmt: skip
-    for folder in folders:
+    for folder in (path.parent for path in paths):
         where = f"runs/{folder.parent.name}/{folder.name}"
         link = os.path.relpath(folder, results_dir(profile) / "report")
-        try:
+        known = None
+        with suppress(record.Damaged):
             known = record.read(folder)
-        except record.Damaged:
-            known = None
         found.append({
             "where": where, "anchor": run_anchor(where), "record": known,
             "problems": [problem.what for problem in verdict.problems if problem.where == where],
@@ -59,21 +56,18 @@ def read_runs(profile: str, verdict: Verdict) -> list[dict]:
 
 
 def data_sets(runs: Iterable[dict], absent: Collection[str]) -> list[tuple[str, str, str]]:
-    """(names, fingerprint, whether it is so today) of all data that runs were made with.
-
-    Data that are divided in two ways have two names and one fingerprint. absent: names of those
-    that were not there to compare.
-    """
-    found: dict[str, tuple[dict, str]] = {}
+    """(names, fingerprint, whether it is so today) of all data that runs were made with. Data that
+    are divided in two ways have two names and one fingerprint. absent: names of those that were not
+    there to compare."""
+    names, states = defaultdict(dict), {}
     for run in (run for run in runs if run["record"]):
         name, fingerprint = run["record"]["dataset"], run["record"]["data_fingerprint"]
-        names, state = found.get(fingerprint, ({}, "unchanged"))
+        names[fingerprint][name] = None
         if any("data changed" in problem for problem in run["problems"]):
-            state = "CHANGED since"
+            states[fingerprint] = "CHANGED since"
         if name in absent:
-            state = "not under the data root, so not compared"
-        found[fingerprint] = names | {name: None}, state
-    return sorted(("; ".join(names), key, state) for key, (names, state) in found.items())
+            states[fingerprint] = "not under the data root, so not compared"
+    return sorted(("; ".join(names[key]), key, states.get(key, "unchanged")) for key in names)
 
 
 def stages(results: Path) -> list[dict]:
@@ -85,20 +79,20 @@ def stages(results: Path) -> list[dict]:
         with suppress(ValueError, KeyError):  # a damaged stamp: its job runs again next time
             stamp = json.loads(path.read_text(encoding="utf-8"))
             what = max(stamp["seconds"], key=stamp["seconds"].get)
-            found.append({"name": stamp["name"], "what": what, "seconds": stamp["seconds"][what]} | {
-                name: stamp.get(name, {}).get(what) for name in ("memory_mb", "written_mb")})
+            line = {"name": stamp["name"], "what": what, "seconds": stamp["seconds"][what]}
+            for name in ("memory_mb", "written_mb"):
+                line[name] = stamp.get(name, {}).get(what)
+            found.append(line)
     return found
 
 
 def further_tables(results: Path) -> list[tuple[str, str, str, Markup]]:
-    """(anchor, file name, caption, HTML) of what was measured besides the papers' tables.
-
-    The anchor is that of the table which paired tests belong to, else empty.
-    """
+    """(anchor, file name, caption, HTML) of what was measured besides the papers' tables. The
+    anchor is that of the table which paired tests belong to, else empty."""
     printed = {"_".join(key): slug("-".join(key)) for key in TABLES}
+    paths = sorted(results.glob("tables/*.csv"), key=natural)
     return [(printed.get(path.stem.partition("_tests")[0], ""), path.name, caption(path.stem),
-             table_html(path)) for path in sorted(results.glob("tables/*.csv"), key=natural)
-            if path.stem not in printed]  # fmt: skip
+             table_html(path)) for path in paths if path.stem not in printed]  # fmt: skip
 
 
 def table_html(path: Path) -> Markup:
@@ -116,18 +110,16 @@ def table_html(path: Path) -> Markup:
 def protocols(recorded: Mapping[str, Sequence[Run]]) -> dict[str, list[dict]]:
     """What the networks of each paper's tables were trained for: one line a data set, with its
     `name`, the `tables`, how many test `images`, what `shares` of the paper's protocol, `seeds`."""
-    found: dict[tuple[str, str], dict[str, dict]] = {}
-    for (paper, item), table in TABLES.items():
-        for run in (run for name in table.experiments for run in recorded.get(name, ())):
-            if run.trained:
-                line = found.setdefault((paper, run.dataset), defaultdict(dict))
-                for key, value in (("tables", item.removeprefix("table")), ("shares", run.share),
-                                   ("images", str(len(run.test_images))),
-                                   ("seeds", str(run.record["seed"]))):  # fmt: skip
-                    line[key][value] = None
-    return {paper: [{"name": name} | {key: ", ".join(its) for key, its in line.items()}
-                    for (of, name), line in found.items() if of == paper]
-            for paper in TITLES}  # fmt: skip
+    rows = [
+        (paper, run.dataset, item.removeprefix("table"), run.share, str(len(run.test_images)),
+         str(run.record["seed"]))
+        for (paper, item), table in TABLES.items() for name in table.experiments
+        for run in recorded.get(name, ()) if run.trained
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["paper", "name", "tables", "shares", "images", "seeds"])
+    lines = frame.groupby(["paper", "name"], sort=False).agg(lambda its: ", ".join(its.unique()))
+    lines = lines.reset_index().to_dict("records")
+    return {paper: [line for line in lines if line["paper"] == paper] for paper in TITLES}
 
 
 def list_figures(results: Path) -> list[Path]:

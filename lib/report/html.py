@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 import jinja2
-import pandas as pd
 from markupsafe import Markup
 
 from lib.clock import clock
@@ -48,51 +47,43 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
     or more.
     """
     results = results_dir(profile)
-    numbers, claims = (_read(results / name) for name in ("numbers.csv", "claims.csv"))
+    paths = results / "numbers.csv", results / "claims.csv"
+    numbers, claims = (read_table(path) if path.is_file() else None for path in paths)
     if numbers is None or list(numbers.columns) != COLUMNS:
         state = "is not there" if numbers is None else "does not have the columns it should have"
-        raise FileNotFoundError(f"{results / 'numbers.csv'} {state}: run ./run_all.sh --profile "
-                                f"{profile} first")  # fmt: skip
+        raise FileNotFoundError(f"{paths[0]} {state}: run ./run_all.sh --profile {profile} first")
     names = [name_of(line) for line in numbers.to_dict("records")]
     if sorted(names) != sorted(name_of(cell) for cell in reported.load().to_dict("records")):
-        raise ValueError(f"{results / 'numbers.csv'} does not hold each number of the papers once; "
-                         "run notebooks/90_summary.ipynb again")  # fmt: skip
+        raise ValueError(f"{paths[0]} does not hold each number of the papers once; run "
+                         "notebooks/90_summary.ipynb again")  # fmt: skip
     if claims is not None and list(claims.columns) != OF_CLAIMS:
-        raise ValueError(f"{results / 'claims.csv'} does not have the columns it should have; run "
+        raise ValueError(f"{paths[1]} does not have the columns it should have; run "
                          "notebooks/90_summary.ipynb again")  # fmt: skip
     verdict = verify(profile, data)
     runs = read_runs(profile, verdict)
     recorded = recorded_runs(profile, numbers)
-    tables = make_tables(numbers, verdict.rests_on, {run["where"]: run["problems"] for run in runs},
-                         recorded)  # fmt: skip
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGE), autoescape=True,
-                                     undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                     lstrip_blocks=True)  # fmt: skip
-    environment.filters |= {name: getattr(wording, name)
-                            for name in ("sign", "short", "slug", "breakable", "worded")}
-    environment.filters |= {"argument": argument, "caption": caption, "clock": clock}
+    stale = {run["where"]: run["problems"] for run in runs}
+    tables = make_tables(numbers, verdict.rests_on, stale, recorded)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PAGE), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    filters = wording.sign, wording.short, wording.slug, wording.breakable, wording.worded
+    environment.filters |= {one.__name__: one for one in (*filters, argument, caption, clock)}
     text = environment.get_template("index.html.j2").render(
         profile=profile, titles=wording.TITLES, groups=wording.GROUPS, commit=git_commit(),
         style=Markup((PAGE / "style.css").read_text(encoding="utf-8")),
-        protocols=protocols(recorded),
-        tables=tables, cells=[cell for table in tables for cell in table["cells"]],
+        protocols=protocols(recorded), tables=tables,
+        cells=[cell for table in tables for cell in table["cells"]],
         verified=verdict, problems=[p for p in verdict.problems if p.kind != "stale"],
         claims=None if claims is None else claims.to_dict("records"),
-        audit=audit_table().to_dict("records"),
-        ledger=read_ledger(REPO), runs=runs, data_sets=data_sets(runs, verdict.unchecked_data),
-        further=further_tables(results), notebooks=NOTEBOOKS,
-        stages=stages(results),
-        executed=[path.stem for path in results.glob("executed/*.ipynb")],
-        figures=list_figures(results), shown_first=SHOWN_FIRST,
+        audit=audit_table().to_dict("records"), ledger=read_ledger(REPO), runs=runs,
+        data_sets=data_sets(runs, verdict.unchecked_data), further=further_tables(results),
+        stages=stages(results), figures=list_figures(results), shown_first=SHOWN_FIRST,
+        notebooks=NOTEBOOKS, executed=[path.stem for path in results.glob("executed/*.ipynb")],
     )  # fmt: skip
     if len(text.encode()) >= MAX_BYTES:
         raise ValueError(f"the page has {len(text.encode())} bytes, more than {MAX_BYTES}")
     return write_text(results / "report" / "index.html", text)
-
-
-def _read(path: Path) -> pd.DataFrame | None:
-    """A CSV file as text, None where there is none."""
-    return read_table(path) if path.is_file() else None
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,17 +14,17 @@ from lib.results.tables import FITTED, TABLES, notebook_of
 ABOUT = {"n_images": "{}", "dataset": "{}", "seeds": "seed {}"}  # what a number was measured on
 
 Line = Mapping[str, str]  # a row of numbers.csv
+Runs = Mapping[str, Sequence[Run]]  # by experiment
 
 
 def make_tables(
     numbers: pd.DataFrame, rests_on: Mapping[str, Sequence[str]],
-    problems: Mapping[str, Sequence[str]], recorded: Mapping[str, Sequence[Run]],
+    problems: Mapping[str, Sequence[str]], recorded: Runs,
 ) -> list[dict]:
     """All tables of both papers, each followed by its paper's percentages of the prose.
 
-    numbers: numbers.csv as text. `rests_on` has the runs of a number by its name
-    (`2dgan/table4/AG/C5`), `problems` what is wrong with each run that is there, `recorded` the
-    runs of an experiment.
+    numbers: numbers.csv as text. `rests_on`: name of a number (`2dgan/table4/AG/C5`) -> its runs;
+    `problems`: run that is there -> what is wrong with it.
     `rows` of a table are (name, cells), None for a cell that is left blank. A cell is its line of
     numbers.csv with `anchor`, `side` and `difference`, `spread`, `about` (where its table does not
     say that of all its cells), `note` (number of the table's note), `origins` and `stale`.
@@ -40,36 +40,33 @@ def make_tables(
             there = [run for run in runs if run in problems]
             origins = origins_of(line, there, recorded)
             side, apart = difference(line)
+            stale = not origins or any(problems.get(run, True) for run in runs)
             cells[line["row"], line["column"]] = line | {
                 "anchor": cell_anchor(paper, "{item}/{row}/{column}".format(**line)),
                 "side": side, "difference": apart, "spread": spread(line), "origins": origins,
                 "about": about({field: line[field] for field in ABOUT if field not in common}),
                 "note": notes.index(line["why"]) + 1 if line["why"] else None,
-                "stale": side != "missing" and (
-                    not origins or any(problems.get(run, True) for run in runs)),
+                "stale": side != "missing" and stale,
             }  # fmt: skip
         rows, columns = part["row"].unique(), part["column"].unique()
         tables.append({
             "anchor": slug(f"{paper}-{item}"), "title": title(paper, item), "paper": paper,
-            "name": f"{paper}_{item}",
-            "about": about(common), "columns": columns, "cells": cells.values(), "notes": notes,
+            "name": f"{paper}_{item}", "notebook": notebook_of(paper, item), "notes": notes,
+            "about": about(common), "columns": columns, "cells": cells.values(),
             "rows": [(row, [cells.get((row, column)) for column in columns]) for row in rows],
-            "notebook": notebook_of(paper, item),
         })  # fmt: skip
     return tables
 
 
-def origins_of(
-    line: Line, runs: Sequence[str], recorded: Mapping[str, Sequence[Run]]
-) -> list[tuple[str, str]]:
+def origins_of(line: Line, runs: Sequence[str], recorded: Runs) -> list[tuple[str, str]]:
     """(text, anchor) of what a number comes from: two other numbers, a notebook that counts, or a
     run for each seed, with what that seed gave."""
     paper, item = line["paper"], line["item"]
     if not line["reproduced"]:
         return []
     if item == "prose":
-        return [(in_words(cell, paper), cell_anchor(paper, cell))
-                for cell in line["source"].split(", ")]
+        cells = line["source"].split(", ")
+        return [(in_words(cell, paper), cell_anchor(paper, cell)) for cell in cells]
     if TABLES[paper, item].counted:
         return [("", f"notebook-{notebook_of(paper, item)}")]
     cell, found = TABLES[paper, item].cells[line["row"], line["column"]], []
@@ -83,11 +80,9 @@ def origins_of(
 
 
 def difference(line: Line) -> tuple[str, str]:
-    """On which side of the paper's number ours lies, and by how much, as text.
-
-    `same` where the paper's number lies within our interval, or ours rounds to it; `fitted` where
-    it does because we chose so (FITTED).
-    """
+    """On which side of the paper's number ours lies, and by how much, as text. `same` where the
+    paper's number lies within our interval, or ours rounds to it; `fitted` where it does because we
+    chose so (FITTED)."""
     if not line["reproduced"]:
         return "missing", ""
     paper, ours = float(line["reported"]), float(line["reproduced"])
@@ -99,20 +94,19 @@ def difference(line: Line) -> tuple[str, str]:
     elif paper:
         percent = 100 * apart / abs(paper)
         shown += f" ({percent:+.{0 if abs(percent) >= 10 else 1}f} %)"
+    side, sign = ("above", "▲") if apart > 0 else ("below", "▼")
     within = line["ci_low"] and float(line["ci_low"]) <= paper <= float(line["ci_high"])
-    side, sign = ("same", "≈") if within or round(ours, decimals) == paper else (
-        ("above", "▲") if apart > 0 else ("below", "▼"))  # fmt: skip
-    if side == "same" and any(fnmatchcase(name_of(line), pattern) for pattern in FITTED):
-        side, sign = "fitted", "≈ fitted"
+    if within or round(ours, decimals) == paper:
+        fitted = any(fnmatchcase(name_of(line), pattern) for pattern in FITTED)
+        side, sign = ("fitted", "≈ fitted") if fitted else ("same", "≈")
     return side, f"{sign} {shown}".replace("-", "−")
 
 
 def spread(line: Line) -> str:
     """The 95 % interval, rounded as the paper rounds, else the standard deviation."""
-    decimals = _decimals(line)
-    if line["ci_low"]:
-        return f"{float(line['ci_low']):.{decimals}f} to {float(line['ci_high']):.{decimals}f}"
-    return f"sd {float(line['sd']):.{decimals}f}" if line["sd"] else ""
+    low, high, sd = (line[name] and f"{float(line[name]):.{_decimals(line)}f}"
+                     for name in ("ci_low", "ci_high", "sd"))  # fmt: skip
+    return f"{low} to {high}" if low else f"sd {sd}" if sd else ""
 
 
 def about(given: Line) -> str:

@@ -11,7 +11,7 @@ from lib.results.claims import BELOW
 from lib.training.experiments import EXPERIMENTS
 
 TITLES = {"2dgan": "2D-GAN", "gn_cyclegan": "GN_CycleGAN"}
-METHODS = {  # printed or an experiment's title -> in words
+METHODS = {  # printed or an experiment's title -> in words; neither paper's own is "Ours" here
     "Ours": "2D-GAN", "FUnIE": "FUnIE-GAN", "OG": "the degraded input",
     "Ours(GN_CycleGAN)": "GN_CycleGAN", "Ours (GN_CycleGAN)": "GN_CycleGAN",
     "Baseline(CycleGAN)": "CycleGAN", "the degraded image as it is": "the degraded input",
@@ -27,6 +27,11 @@ GROUPS = {  # of verdicts on our numbers, in the order in which they are counted
     "seen": ("seen",), "not seen": ("not seen",), "contradicted": ("contradicted",),
     "undecided": ("undecided", BELOW), "not testable": ("not testable",),
 }  # fmt: skip
+
+
+def sign(verdict: str) -> tuple[str, str]:
+    """Sign and CSS class of a verdict such as "not testable"."""
+    return VERDICTS.get(verdict, ("•", "open"))
 
 
 def short(verdict: str) -> str:
@@ -47,19 +52,15 @@ def place_and_name(cell: str, paper: str) -> tuple[str, str]:
     if not names[1:]:
         name, metric = item, names[0]
         place = re.sub(r"^cycle_([ab])", lambda its: f"cycle loss {its[1].upper()},", metric)
-        known = EXPERIMENTS.get(name)
-        return place, name if not known or re.fullmatch(r"[CL]\d", name) else method(known.title)
+        if name in EXPERIMENTS and not re.fullmatch(r"[CL]\d", name):
+            name = EXPERIMENTS[name].title
+        return place, METHODS.get(name, name)
     by_row = paper == "gn_cyclegan" or item in ("prose", "table2")
     name, metric = names if by_row else reversed(names)
     parts = re.sub(r"^Img", "image ", metric).split(".")
     if item == "table3" and paper == "2dgan" and len(parts) == 1:
         parts = ["all test images", *parts]
-    return ", ".join([item.replace("table", "Table "), *parts]), method(name)
-
-
-def method(name: str) -> str:
-    """A method as the papers' readers call it: neither paper's own is "Ours" here."""
-    return METHODS.get(name, name)
+    return ", ".join([item.replace("table", "Table "), *parts]), METHODS.get(name, name)
 
 
 def in_words(cell: str, paper: str) -> str:
@@ -71,8 +72,7 @@ def worded(text: str, paper: str) -> Markup:
     """Text in which each printed cell's key is a link to that cell, in words."""
     link = Markup('<a href="#{}">{}</a>')
     parts = _cells(paper).split(text)  # keys at the odd places
-    for k in range(1, len(parts), 2):
-        parts[k] = link.format(anchor_of(parts[k], paper), in_words(parts[k], paper))
+    parts[1::2] = [link.format(anchor_of(key, paper), in_words(key, paper)) for key in parts[1::2]]
     return Markup().join(parts)
 
 
@@ -109,17 +109,11 @@ def cell_anchor(paper: str, cell: str) -> str:
     return slug(f"n {paper} {cell}")
 
 
-def sign(verdict: str) -> tuple[str, str]:
-    """Sign and CSS class of a verdict such as "not testable"."""
-    return VERDICTS.get(verdict, ("•", "open"))
-
-
 def breakable(text: str) -> Markup:
     """Names such as Ours(GN_CycleGAN+resnet_9blocks) may break at signs."""
     return Markup(re.sub(r"([+_]|(?=\())", r"\1<wbr>", str(escape(text))))
 
 
-def natural(path: Path) -> tuple:
-    """Sorts fig2 before fig10."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part)
-                 for part in re.split(r"(\d+)", path.as_posix()))  # fmt: skip
+def natural(path: Path) -> list[str | int]:
+    """Sorts fig2 before fig10: text and numbers take turns."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.as_posix())]
