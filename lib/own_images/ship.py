@@ -64,7 +64,8 @@ def ship(
     known, config = _whole_run(folder, data)
     network, images = load_generator(folder), load(config, paths.data_root(data))
     enhances = isinstance(images, EnhancementData)
-    if enhances and not _is_local(config):
+    kind = config.experiment.network
+    if enhances and not (isinstance(kind, TwoDGANConfig) and kind.attention != "multi_head"):
         raise ValueError(f"{folder}: only a 2D-GAN without attention over the whole image can be "
                          "used in tiles")  # fmt: skip
     name = name or NAMES.get(known["experiment"], known["experiment"].lower())
@@ -74,14 +75,17 @@ def ship(
     if not difference < MOST_DIFFERENCE:
         raise ValueError(f"{folder}: half precision changes the result by {difference:.2f} grey "
                          "levels on average")  # fmt: skip
+    dataset = known["dataset"]
+    terms = next((text for start, text in SOURCES.items() if dataset.startswith(start)), dataset)
     about = {
         "task": shipped.ENHANCEMENT if enhances else shipped.TRANSLATION,
         **{key: known[key] for key in FROM_RECORD},
         "metrics": {key: value for key, value in known["metrics"].items()
                     if not key.startswith("last ")},  # of other weights
         "title": config.experiment.title,
-        "licence": _licence(known["dataset"]),
-        "limits": _limits(config, known["dataset"], enhances),
+        "licence": "The kit's MIT licence covers its code. These weights were trained on "
+                   f"{dataset}; the source's terms: {terms}. Mind these when you use the weights.",
+        "limits": _limits(config, dataset, enhances),
         "network": shipped.settings(network),
         "half_precision": {"format": str(HALF).removeprefix("torch."),
                            "mean_difference_in_grey_levels": difference},
@@ -116,11 +120,6 @@ def _whole_run(folder: Path, data: Path | None) -> tuple[dict, RunConfig]:
     return known, config
 
 
-def _is_local(config: RunConfig) -> bool:
-    network = config.experiment.network
-    return isinstance(network, TwoDGANConfig) and network.attention != "multi_head"
-
-
 @torch.inference_mode()
 def _difference(network: nn.Module, weights: dict[str, Tensor], images) -> float:
     """Mean absolute difference in grey levels between a network and its rounded copy."""
@@ -132,15 +131,8 @@ def _difference(network: nn.Module, weights: dict[str, Tensor], images) -> float
     rounded = shipped.build(shipped.settings(network))
     rounded.load_state_dict(weights)
     rounded.eval()
-    differences = [(network(x) - rounded(x)).abs().mean().item() * 127.5
-                   for x in to_unit(inputs).split(1)]  # fmt: skip
-    return float(np.mean(differences))
-
-
-def _licence(dataset: str) -> str:
-    source = next((text for start, text in SOURCES.items() if dataset.startswith(start)), dataset)
-    return (f"The kit's MIT licence covers its code. These weights were trained on {dataset}; the "
-            f"source's terms: {source}. Mind these when you use the weights.")  # fmt: skip
+    return float(np.mean([(network(x) - rounded(x)).abs().mean().item() * 127.5
+                          for x in to_unit(inputs).split(1)]))  # fmt: skip
 
 
 def _limits(config: RunConfig, dataset: str, enhances: bool) -> list[str]:
@@ -150,17 +142,15 @@ def _limits(config: RunConfig, dataset: str, enhances: bool) -> list[str]:
     if narrow > 1:
         limits.append(f"1/{narrow} of the paper's channels")
     if enhances:
-        limits += [
+        return limits + [
             "trained on photographs that were made dim and noisy by computation, not on recorded "
             "infrared images; what it adds looks natural and need not be there",
             "results are pictures to look at: no longer counts or temperatures",
         ]
-    else:
-        limits += [
-            f"what looks warm is guessed from the scenes of {dataset}: no measurement",
-            "depends on the whole image, so that a part of it, cut out, is translated otherwise",
-        ]
-    return limits
+    return limits + [
+        f"what looks warm is guessed from the scenes of {dataset}: no measurement",
+        "depends on the whole image, so that a part of it, cut out, is translated otherwise",
+    ]
 
 
 def main(arguments: list[str] | None = None) -> int:

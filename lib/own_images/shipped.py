@@ -5,9 +5,10 @@ they are not for, and has the settings that build the network; `lib.own_images.s
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -15,7 +16,6 @@ from torch import nn
 
 from lib.files import sha256
 from lib.networks import NETWORKS
-from lib.own_images.tone import Tone
 from lib.paths import REPO
 
 FOLDER = REPO / "data" / "weights"
@@ -23,17 +23,11 @@ ENHANCEMENT, TRANSLATION = "enhancement", "translation"
 KEYS = {"task", "network", "sha256", "limits"}  # besides what only readers want
 
 
-@dataclass(frozen=True)
-class Shipped:
+class Shipped(NamedTuple):
     """A network ready to use, and what is known of it."""
 
     about: dict
     network: nn.Module
-
-    @property
-    def tone(self) -> Tone:
-        """Where the training images of an enhancement network lie."""
-        return Tone(**self.about["tone"])
 
 
 def names(task: str, folder: Path) -> list[str]:
