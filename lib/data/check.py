@@ -64,12 +64,30 @@ def examine(root: Path, folder: str) -> State:
         state.problems.append(told if str(root) in told else f"{root / folder}: {told}")
     with ThreadPoolExecutor(4) as threads:
         digests = dict(zip(state.files, threads.map(_digest, state.files), strict=True))
+    there = {path.relative_to(root / folder).as_posix(): of for path, of in digests.items()}
     try:
-        state.problems += _altered(digests, root, folder)
+        known = sources.recorded(root).get(folder, {"files": {}})
+        state.problems += [
+            f"{root / folder / name} {'was altered' if name in there else 'is gone'} since the "
+            f"download of {known['date']}"
+            for name, digest in known["files"].items() if there.get(name) != digest
+        ]  # fmt: skip
     except ValueError as error:  # what is known of downloads is damaged
         state.problems.append(str(error))
-    state.shared += _copies(state, digests)
+    named = "".join(state.problems + state.shared)
+    split = {path: side for path, side in state.split.items() if str(path) not in named}
+    train = {digests[path]: path for path, side in split.items() if side == "train"}
+    state.shared += [f"{path} is a copy of {train[digests[path]]}, which is in training"
+                     for path, side in split.items()
+                     if side in ("validation", "test") and digests[path] in train]  # fmt: skip
     return state
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError:  # named already, as it could not be read
+        return str(path)
 
 
 def _imagenet(state: State, root: Path, folder: str) -> None:
@@ -125,32 +143,6 @@ def _pairs(state: State, root: Path, folder: str) -> None:
             state.split |= dict.fromkeys(found[name], side)
 
 
-def _copies(state: State, digests: dict[Path, str]) -> list[str]:
-    """Files that stand in training and, byte for byte, in validation or test; none named before."""
-    named = "".join(state.problems + state.shared)
-    split = {path: side for path, side in state.split.items() if str(path) not in named}
-    train = {digests[path]: path for path, side in split.items() if side == "train"}
-    return [f"{path} is a copy of {train[digests[path]]}, which is in training"
-            for path, side in split.items()
-            if side in ("validation", "test") and digests[path] in train]  # fmt: skip
-
-
-def _altered(digests: dict[Path, str], root: Path, folder: str) -> list[str]:
-    """Files that are not as `lib.data.download` left them."""
-    known = sources.recorded(root).get(folder, {"files": {}})
-    there = {path.relative_to(root / folder).as_posix(): of for path, of in digests.items()}
-    return [f"{root / folder / name} {'was altered' if name in there else 'is gone'} since the "
-            f"download of {known['date']}"
-            for name, digest in known["files"].items() if there.get(name) != digest]  # fmt: skip
-
-
-def _digest(path: Path) -> str:
-    try:
-        return sha256(path)
-    except OSError:  # named already, as it could not be read
-        return str(path)
-
-
 def report(root: Path, folders: Iterable[str]) -> bool:
     """Print a line on each folder, and one on each problem. Returns whether all is usable."""
     told = []
@@ -165,8 +157,7 @@ def report(root: Path, folders: Iterable[str]) -> bool:
         except ValueError:
             name = "not used"
         problems = state.problems + state.shared
-        wrong = f"{len(problems)} wrong" if problems else "usable"
-        verdict = wrong if there else "absent"
+        verdict = (f"{len(problems)} wrong" if problems else "usable") if there else "absent"
         print(f"{folder:12} {len(state.files):6}  {verdict:10} {name}")
         told += problems[:SHOWN]
         if more := problems[SHOWN:]:

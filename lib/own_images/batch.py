@@ -136,19 +136,17 @@ def gather(inputs: Iterable[Path], out: Path) -> tuple[list[tuple[Path, Path]], 
     """
     found, roots, problems = {}, [], []
     for path in inputs:
+        inside, root = [path], path.resolve().parent
         if path.is_dir():
             inside = [file for file in sorted(path.rglob("*")) if _is_image(file, path, out)]
-            if not inside:
-                problems.append(f"{path} holds no PNG, JPEG or TIFF")
-                continue
-            roots.append(path.resolve())
-        elif path.exists():
-            inside = [path]
-            roots.append(path.resolve().parent)
-        else:
+            root = path.resolve()
+        if not path.exists():
             problems.append(f"{path} is not there")
-            continue
-        found |= {_place(file): file for file in inside}
+        elif inside:
+            roots.append(root)
+            found |= {_place(file): file for file in inside}
+        else:
+            problems.append(f"{path} holds no PNG, JPEG or TIFF")
     base = os.path.commonpath(roots) if roots else ""
     return [(file, out / full.relative_to(base)) for full, file in found.items()], problems
 
