@@ -38,19 +38,17 @@ class State:
     problems: list[str] = field(default_factory=list)
     shared: list[str] = field(default_factory=list)  # images that training and test have in common
 
-    def tell(self, work: Callable, *items) -> list:
-        """`work` of each item, None where it raises ValueError, which is a problem."""
-
-        def one(item):
-            try:
-                return work(item)
-            except ValueError as error:
-                return str(error)
-
+    def tell(self, work: Callable, items: Iterable) -> dict:
+        """`work` of each item, without those where it raises ValueError, which is a problem."""
         with ThreadPoolExecutor(4) as threads:
-            done = list(threads.map(one, items))
-        self.problems += [result for result in done if isinstance(result, str)]
-        return [None if isinstance(result, str) else result for result in done]
+            waiting = {item: threads.submit(work, item) for item in items}
+        done = {}
+        for item, future in waiting.items():
+            try:
+                done[item] = future.result()
+            except ValueError as error:
+                self.problems.append(str(error))
+        return done
 
 
 def examine(root: Path, folder: str) -> State:
@@ -92,20 +90,18 @@ def _digest(path: Path) -> str:
 
 def _imagenet(state: State, root: Path, folder: str) -> None:
     files = imagenet.list_files(root)
-    small = dict(zip(files, state.tell(_thumbnail, *files.values()), strict=True))
+    small = state.tell(_thumbnail, files.values())
     split_of = splits.by_hash(files, imagenet.stored_twins(files))
     state.split = {files[name]: split for name, split in split_of.items()}
-    train, test = ([name for name, split in split_of.items()
-                    if split in sides and small[name] is not None]
+    train, test = ([path for path, split in state.split.items() if split in sides and path in small]
                    for sides in (("train",), ("validation", "test")))  # fmt: skip
     if not train or not test:
         return
-    known, asked = (np.stack([small[name] for name in names]) for names in (train, test))
+    known, asked = (np.stack([small[path] for path in paths]) for paths in (train, test))
     for turned in (asked, asked[:, :, ::-1]):  # left and right exchanged
         alike = turned.reshape(len(test), -1) @ known.reshape(len(train), -1).T
-        for i, j in np.argwhere(alike > ALIKE):
-            state.shared.append(f"{files[test[i]]} shows what {files[train[j]]} shows, which is "
-                                "in training")  # fmt: skip
+        state.shared += [f"{test[i]} shows what {train[j]} shows, which is in training"
+                         for i, j in np.argwhere(alike > ALIKE)]  # fmt: skip
 
 
 def _thumbnail(path: Path) -> np.ndarray:
@@ -117,28 +113,27 @@ def _thumbnail(path: Path) -> np.ndarray:
 
 def _faces(state: State, root: Path, folder: str) -> None:
     files, split_of = sober_drunk.list_files(root / folder), sober_drunk.read_split()
-    frames = dict(zip(files.values(), state.tell(sober_drunk.load_frames, *files.values())))
-    widths = {path: of.shape[2] for path, of in frames.items() if of is not None}
+    frames = state.tell(sober_drunk.load_frames, files.values())
+    widths = {path: of.shape[2] for path, of in frames.items()}
     if widths and (odd := sober_drunk.of_other_width(widths)):
         state.problems.append(f"{odd}: frames of another width than most")
     state.split = {path: split_of.get(person, "") for (person, _), path in files.items()}
     state.problems += [f"{path}: its person has no split in data/splits/sober_drunk.csv"
                        for path, split in state.split.items() if not split]  # fmt: skip
-    for split in splits.SPLITS:
-        for number, name in sober_drunk.STATES.items():
-            if not any(s == number and split_of.get(p) == split for p, s in files):
-                state.problems.append(f"{root / folder / name}: too few persons: none is for the "
-                                      f"split {split}")  # fmt: skip
+    there = {(split_of.get(person), number) for person, number in files}
+    state.problems += [f"{root / folder / name}: too few persons: none is for the split {split}"
+                       for split in splits.SPLITS for number, name in sober_drunk.STATES.items()
+                       if (split, number) not in there]  # fmt: skip
 
 
 def _pairs(state: State, root: Path, folder: str) -> None:
     layout = sources.LAYOUTS[folder]
     found = pairs.list_pairs(root, layout)
-    whole = state.tell(lambda files: pairs.read_pair(files, 32), *found.values())
+    whole = state.tell(lambda files: pairs.read_pair(files, 32), found.values())
     if len(found) < layout.least:
         state.problems.append(f"{root / folder}: too few: {len(found)} pairs of at least "
                               f"{layout.least}, so that they are not used")  # fmt: skip
-    elif None not in whole:
+    elif len(whole) == len(found):
         for name, (_, side) in pairs.divide(found, layout).items():
             state.split |= dict.fromkeys(found[name], side)
 

@@ -182,21 +182,17 @@ def _get(url: str, path: Path, digest: str = "", show: bool = True) -> Path:
 
 def _one_by_one(part: Part, place: Path) -> Found:
     wanted = part.wanted()
-
-    def get(path: str) -> Path | None:
-        try:
-            return _get(part.each + quote(path), place / path, show=False)
-        except Gone:
-            return None
-
     threads = ThreadPoolExecutor(AT_ONCE)
     try:
-        files = tqdm(threads.map(get, wanted), part.each, len(wanted))
-        for path, file in zip(wanted, files, strict=True):
-            if file:
-                yield wanted[path], file.read_bytes()
-            else:
+        waiting = [threads.submit(_get, part.each + quote(path), place / path, show=False)
+                   for path in wanted]  # fmt: skip
+        for path, file in zip(wanted, tqdm(waiting, part.each), strict=True):
+            try:
+                content = file.result().read_bytes()
+            except Gone:
                 print(f"{part.each}{path} is gone at its source and left out")
+            else:
+                yield wanted[path], content
     finally:
         threads.shutdown(cancel_futures=True)
 

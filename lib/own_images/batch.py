@@ -94,7 +94,8 @@ def _do_all(
             continue
         written[target] = source
         remarks = set(picture.remarks)
-        if enhancing and any(map(tone.is_coloured, picture.pages)):
+        three = [page for page in picture.pages if enhancing and page.ndim == 3]
+        if any((page != page[..., :1]).any() for page in three):
             remarks.add("colour images become grey, by ITU-R 601 luma")
         for remark in sorted(remarks - told):
             print(f"note: {remark} (first in {source})")

@@ -17,7 +17,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lib import paths
 from lib.data import catalogue
 from lib.data.enhancement import EnhancementData
 from lib.data.tensors import rgb_tensor, to_device, to_unit
@@ -25,6 +24,7 @@ from lib.files import sha256, write_atomically, write_text
 from lib.networks.two_d_gan import TwoDGANConfig
 from lib.own_images import shipped
 from lib.own_images.tone import Tone
+from lib.paths import data_root
 from lib.training import record
 from lib.training.experiments import RunConfig, resolve
 from lib.training.recipes.untrained import tone_regression
@@ -61,10 +61,21 @@ def ship(
     Raises ValueError for any other run, for a network that cannot be used on images of any size,
     and where half precision changes the result by half a grey level or more.
     """
-    known, config = _whole_run(folder, data)
-    network, images = load_generator(folder), load(config, paths.data_root(data))
-    enhances = isinstance(images, EnhancementData)
+    known = record.read(folder)
+    if known is None:
+        raise ValueError(f"{folder} holds no run")
+    config = resolve(known["experiment"], known["profile"], known["seed"])
     kind = config.experiment.network
+    if kind is None:
+        raise ValueError(f"{folder}: {known['experiment']} has no network of its own")
+    root = data_root(data)
+    todo = to_do(folder, config, catalogue.describe(config.experiment.data, root))
+    if todo.what != "nothing":
+        raise ValueError(f"{folder}: {todo.why}; python -m lib.train --experiment "
+                         f"{config.experiment.name} --profile {config.profile} --seed {config.seed}"
+                         " makes it again")  # fmt: skip
+    network, images = load_generator(folder), load(config, root)
+    enhances = isinstance(images, EnhancementData)
     if enhances and not (isinstance(kind, TwoDGANConfig) and kind.attention != "multi_head"):
         raise ValueError(f"{folder}: only a 2D-GAN without attention over the whole image can be "
                          "used in tiles")  # fmt: skip
@@ -101,23 +112,6 @@ def ship(
     path = write_atomically(out / f"{name}.safetensors", lambda part: save_file(weights, part))
     about["sha256"] = sha256(path)
     return write_text(out / f"{name}.json", json.dumps(about, indent=1) + "\n")
-
-
-def _whole_run(folder: Path, data: Path | None) -> tuple[dict, RunConfig]:
-    """A run's record and configuration. Raises ValueError unless it is whole and of today."""
-    known = record.read(folder)
-    if known is None:
-        raise ValueError(f"{folder} holds no run")
-    config = resolve(known["experiment"], known["profile"], known["seed"])
-    if config.experiment.network is None:
-        raise ValueError(f"{folder}: {known['experiment']} has no network of its own")
-    dataset = catalogue.describe(config.experiment.data, paths.data_root(data))
-    todo = to_do(folder, config, dataset)
-    if todo.what != "nothing":
-        raise ValueError(f"{folder}: {todo.why}; python -m lib.train --experiment "
-                         f"{config.experiment.name} --profile {config.profile} --seed {config.seed}"
-                         " makes it again")  # fmt: skip
-    return known, config
 
 
 @torch.inference_mode()
