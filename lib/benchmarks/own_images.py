@@ -33,28 +33,20 @@ FRAME = (512, 640)  # of a thermal camera
 KINDS = ("enhancement_wide", "flir_infrared", "osu_infrared")
 
 
-def haze(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Bright and flat, little noise: what the sun on a lens makes of a scene."""
-    return 130 + 0.3 * image + rng.normal(0, 2, image.shape)
-
-
-def gamma(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Dark by a curve, not by a factor."""
-    return 140 * (image / 255) ** 1.8 + 20 + rng.normal(0, 3, image.shape)
-
-
-def stripes(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The columns of a detector without correction, each with an offset of its own."""
-    return 60 + 0.35 * image + rng.normal(0, 4, image.shape[1]) + rng.normal(0, 2, image.shape)
-
-
-def soft_counts(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Counts of 14 bits, twice as blurred as in training."""
-    soft = cv2.GaussianBlur(image, (0, 0), 1.2)
-    return np.rint(7000 + 4 * soft + rng.normal(0, 16, image.shape)).astype(np.uint16)
-
-
-UNLIKE = {one.__name__: one for one in (haze, gamma, stripes, soft_counts)}
+UNLIKE = {  # (H, W) float64 and a generator -> what training never saw
+    # bright and flat, little noise: what the sun on a lens makes of a scene
+    "haze": lambda image, rng: 130 + 0.3 * image + rng.normal(0, 2, image.shape),
+    # dark by a curve, not by a factor
+    "gamma": lambda image, rng: 140 * (image / 255) ** 1.8 + 20 + rng.normal(0, 3, image.shape),
+    # the columns of a detector without correction, each with an offset of its own
+    "stripes": lambda image, rng: (
+        60 + 0.35 * image + rng.normal(0, 4, image.shape[1]) + rng.normal(0, 2, image.shape)
+    ),
+    # counts of 14 bits, twice as blurred as in training
+    "soft_counts": lambda image, rng: np.rint(
+        7000 + 4 * cv2.GaussianBlur(image, (0, 0), 1.2) + rng.normal(0, 16, image.shape)
+    ).astype(np.uint16),
+}
 
 
 def degraded(image: np.ndarray, name: str, how: str) -> np.ndarray:

@@ -162,9 +162,8 @@ def report(root: Path, folders: Iterable[str]) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m lib.data.check", description=__doc__.splitlines()[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m lib.data.check",
+                                     description=__doc__.splitlines()[0])  # fmt: skip
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     try:
         root = data_root(parser.parse_args(arguments).data)

@@ -63,10 +63,11 @@ def download(origin: Origin, root: Path, agreed: bool, given: Path | None = None
     if there:
         print(f"{folder} is there already: move it away to fetch it anew")
     elif origin.parts and (given or not origin.steps):
-        if not agreed and not origin.free and not _agrees():
-            raise PermissionError(
-                "the licence was not agreed to, nothing was fetched; --yes agrees to it"
-            )
+        if not agreed and not origin.free:
+            told = input("Do you agree to it? [y/N] ") if sys.stdin.isatty() else ""
+            if told.lower() not in ("y", "yes"):
+                raise PermissionError("the licence was not agreed to, nothing was fetched; --yes "
+                                      "agrees to it")  # fmt: skip
         with only_one(root / ".downloads" / "lock", f"another download into {root} is running"):
             _install(origin, root, given)
     else:
@@ -80,10 +81,6 @@ def download(origin: Origin, root: Path, agreed: bool, given: Path | None = None
         print(f"{folder / name}: {count} files" + f" of at least {least}" * (count < least))
         complete &= count >= least
     return complete
-
-
-def _agrees() -> bool:
-    return sys.stdin.isatty() and input("Do you agree to it? [y/N] ").lower() in ("y", "yes")
 
 
 def _install(origin: Origin, root: Path, given: Path | None) -> None:
@@ -243,19 +240,17 @@ def _square(content: bytes, name: str, size: int) -> bytes:
 
 def main(arguments: list[str] | None = None) -> int:
     origins = sources.read()
-    parser = argparse.ArgumentParser(
-        prog="python -m lib.data.download", description=__doc__.splitlines()[0],
-        epilog=f"The data sets: {', '.join(origins)}.",
-    )  # fmt: skip
+    parser = argparse.ArgumentParser(prog="python -m lib.data.download",
+                                     description=__doc__.splitlines()[0],
+                                     epilog=f"The data sets: {', '.join(origins)}.")  # fmt: skip
     parser.add_argument("names", nargs="*", metavar="NAME", help="without: list what there is")
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     parser.add_argument("--yes", action="store_true", help="agree to licences that restrict use")
     parser.add_argument("--from", dest="given", type=Path, metavar="FILE",
                         help="the archive of the one NAME, fetched by hand")  # fmt: skip
     args = parser.parse_args(arguments)
-    for name in args.names:
-        if name not in origins:
-            parser.error(f"unknown data set {name!r}; there are {', '.join(origins)}")
+    if unknown := [name for name in args.names if name not in origins]:
+        parser.error(f"unknown data set {unknown[0]!r}; there are {', '.join(origins)}")
     if args.given and (len(args.names) != 1 or len(origins[args.names[0]].parts) != 1):
         parser.error("--from takes one NAME that is one archive")
     if args.given and not args.given.is_file():

@@ -98,10 +98,8 @@ def read() -> dict[str, Origin]:
 
 
 def recorded(root: Path) -> dict[str, dict]:
-    """What `lib.data.download` wrote down of what it fetched into a data root, by folder.
-
-    Raises ValueError where that is there and cannot be read.
-    """
+    """What `lib.data.download` wrote down of what it fetched into a data root, by folder; raises
+    ValueError where that is there and cannot be read."""
     path = root / "downloads.json"
     if not path.is_file():
         return {}

@@ -94,8 +94,8 @@ def _do_all(
             continue
         written[target] = source
         remarks = set(picture.remarks)
-        three = [page for page in picture.pages if enhancing and page.ndim == 3]
-        if any((page != page[..., :1]).any() for page in three):
+        colour = [page for page in picture.pages if enhancing and page.ndim == 3]
+        if any((page != page[..., :1]).any() for page in colour):
             remarks.add("colour images become grey, by ITU-R 601 luma")
         for remark in sorted(remarks - told):
             print(f"note: {remark} (first in {source})")
@@ -121,10 +121,10 @@ def _do(method: Method, picture: files.Picture, depth: int, source: Path, target
         remarks += told
     files.write(target, pages, picture.kept)
     height, width = pages[0].shape
-    several = [f"{len(pages)} pages"] if len(pages) > 1 else []
     black = np.mean([np.mean(page == 0) for page in pages])
     white = np.mean([np.mean(page == np.iinfo(page.dtype).max) for page in pages])
-    kinds = [f"{target}: {width}x{height}", f"{depth} bits", *several]
+    kinds = [f"{target}: {width}x{height}", f"{depth} bits"]
+    kinds += [f"{len(pages)} pages"] if len(pages) > 1 else []
     return ", ".join([*kinds, f"{black:.1%} black, {white:.1%} white", *dict.fromkeys(remarks)])
 
 

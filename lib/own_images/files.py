@@ -27,16 +27,11 @@ LEFT_OUT = ("transparency is left out",)
 
 @dataclass(frozen=True)
 class Picture:
-    """The content of a file.
+    """The content of a file, a single page but in a TIFF."""
 
-    pages: (H, W) grey or (H, W, 3) RGB, of any real type; one, but in a TIFF.
-    kept: what is written again with each page, as arguments of the writer.
-    remarks: what of the file is not used.
-    """
-
-    pages: list[np.ndarray]
-    kept: list[dict[str, Any]]
-    remarks: tuple[str, ...]
+    pages: list[np.ndarray]  # (H, W) grey or (H, W, 3) RGB, of any real type
+    kept: list[dict[str, Any]]  # what is written again with each page, as arguments of the writer
+    remarks: tuple[str, ...]  # what of the file is not used
 
 
 def depth_of(image: np.ndarray) -> int:

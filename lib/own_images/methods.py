@@ -97,11 +97,10 @@ def translator(method: str, limit: int, device: str, weights: Path) -> Method:
     def run(image: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         image = tone.as_bytes(image)
         image = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=-1)
-        size = image.shape[:2]
-        within = reduced_size(size, limit)
-        reduced = f"translated at {within[1]}x{within[0]} and enlarged, see --limit"
+        height, width = reduced_size(image.shape[:2], limit)
+        remark = f"translated at {width}x{height} and enlarged, see --limit"
         levels = translate_levels(network, image.astype(np.float32), limit)
-        return levels, (reduced,) if within != size else ()
+        return levels, (remark,) if (height, width) != image.shape[:2] else ()
 
     return run
 

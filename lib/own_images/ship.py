@@ -131,10 +131,10 @@ def _difference(network: nn.Module, weights: dict[str, Tensor], images) -> float
 
 def _limits(config: RunConfig, dataset: str, enhances: bool) -> list[str]:
     """What a user has to know before trusting a result."""
-    size, narrow = config.scale.image_size, config.scale.width_divisor
+    size = config.scale.image_size
     limits = [f"trained and tested on images of {size}x{size} pixels"]
-    if narrow > 1:
-        limits.append(f"1/{narrow} of the paper's channels")
+    if config.scale.width_divisor > 1:
+        limits.append(f"1/{config.scale.width_divisor} of the paper's channels")
     if enhances:
         return limits + [
             "trained on photographs that were made dim and noisy by computation, not on recorded "
@@ -148,9 +148,8 @@ def _limits(config: RunConfig, dataset: str, enhances: bool) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m lib.own_images.ship", description=__doc__.splitlines()[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m lib.own_images.ship",
+                                     description=__doc__.splitlines()[0])  # fmt: skip
     parser.add_argument("run", type=Path, help="e.g. results/laptop/runs/C5-wide/seed0")
     parser.add_argument("--name", default="", help="what --method will call it; default: 2dgan for "
                         "C5-wide, gn_cyclegan for GN_CycleGAN-FLIR, else the experiment's name")

@@ -37,15 +37,10 @@ def names(task: str, folder: Path) -> list[str]:
 
 
 def about(name: str, folder: Path) -> dict:
-    """What is known of shipped weights.
-
-    Raises FileNotFoundError where there are none of that name, ValueError for a damaged file.
-    """
+    """What is known of shipped weights. Raises ValueError for a damaged file."""
     path = folder / f"{name}.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no weights are shipped for {name!r}: {path} is missing") from None
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error})") from None
     if not isinstance(known, dict) or KEYS - known.keys():
@@ -57,8 +52,8 @@ def about(name: str, folder: Path) -> dict:
 def load(name: str, folder: Path, device: torch.device) -> Shipped:
     """Shipped weights in their network, in full precision, ready to evaluate.
 
-    Raises FileNotFoundError and ValueError as `about` does, and where the weights are not those
-    that it is about.
+    Raises FileNotFoundError where there are none, ValueError where they or what is known of them
+    are damaged.
     """
     known, path = about(name, folder), folder / f"{name}.safetensors"
     if not path.is_file():
