@@ -137,14 +137,13 @@ def gather(inputs: Iterable[Path], out: Path) -> tuple[list[tuple[Path, Path]], 
     """
     found, roots, problems = {}, [], []
     for path in inputs:
-        inside, root = [path], path.resolve().parent
-        if path.is_dir():
+        folder, inside = path.is_dir(), [path]
+        if folder:
             inside = [file for file in sorted(path.rglob("*")) if _is_image(file, path, out)]
-            root = path.resolve()
         if not path.exists():
             problems.append(f"{path} is not there")
         elif inside:
-            roots.append(root)
+            roots.append(path.resolve() if folder else path.resolve().parent)
             found |= {_place(file): file for file in inside}
         else:
             problems.append(f"{path} holds no PNG, JPEG or TIFF")
