@@ -38,19 +38,17 @@ class State:
     problems: list[str] = field(default_factory=list)
     shared: list[str] = field(default_factory=list)  # images that training and test have in common
 
-    def tell(self, work: Callable, *items) -> list:
-        """`work` of each item, None where it raises ValueError, which is a problem."""
-
-        def one(item):
-            try:
-                return work(item)
-            except ValueError as error:
-                return str(error)
-
+    def tell(self, work: Callable, items: Iterable) -> dict:
+        """`work` of each item, without those where it raises ValueError, which is a problem."""
         with ThreadPoolExecutor(4) as threads:
-            done = list(threads.map(one, items))
-        self.problems += [result for result in done if isinstance(result, str)]
-        return [None if isinstance(result, str) else result for result in done]
+            waiting = {item: threads.submit(work, item) for item in items}
+        done = {}
+        for item, future in waiting.items():
+            try:
+                done[item] = future.result()
+            except ValueError as error:
+                self.problems.append(str(error))
+        return done
 
 
 def examine(root: Path, folder: str) -> State:
@@ -64,30 +62,46 @@ def examine(root: Path, folder: str) -> State:
         state.problems.append(told if str(root) in told else f"{root / folder}: {told}")
     with ThreadPoolExecutor(4) as threads:
         digests = dict(zip(state.files, threads.map(_digest, state.files), strict=True))
+    there = {path.relative_to(root / folder).as_posix(): of for path, of in digests.items()}
     try:
-        state.problems += _altered(digests, root, folder)
+        known = sources.recorded(root).get(folder, {"files": {}})
+        state.problems += [
+            f"{root / folder / name} {'was altered' if name in there else 'is gone'} since the "
+            f"download of {known['date']}"
+            for name, digest in known["files"].items() if there.get(name) != digest
+        ]  # fmt: skip
     except ValueError as error:  # what is known of downloads is damaged
         state.problems.append(str(error))
-    state.shared += _copies(state, digests)
+    named = "".join(state.problems + state.shared)
+    split = {path: side for path, side in state.split.items() if str(path) not in named}
+    train = {digests[path]: path for path, side in split.items() if side == "train"}
+    state.shared += [f"{path} is a copy of {train[digests[path]]}, which is in training"
+                     for path, side in split.items()
+                     if side in ("validation", "test") and digests[path] in train]  # fmt: skip
     return state
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError:  # named already, as it could not be read
+        return str(path)
 
 
 def _imagenet(state: State, root: Path, folder: str) -> None:
     files = imagenet.list_files(root)
-    small = dict(zip(files, state.tell(_thumbnail, *files.values()), strict=True))
+    small = state.tell(_thumbnail, files.values())
     split_of = splits.by_hash(files, imagenet.stored_twins(files))
     state.split = {files[name]: split for name, split in split_of.items()}
-    train, test = ([name for name, split in split_of.items()
-                    if split in sides and small[name] is not None]
+    train, test = ([path for path, split in state.split.items() if split in sides and path in small]
                    for sides in (("train",), ("validation", "test")))  # fmt: skip
     if not train or not test:
         return
-    known, asked = (np.stack([small[name] for name in names]) for names in (train, test))
+    known, asked = (np.stack([small[path] for path in paths]) for paths in (train, test))
     for turned in (asked, asked[:, :, ::-1]):  # left and right exchanged
         alike = turned.reshape(len(test), -1) @ known.reshape(len(train), -1).T
-        for i, j in np.argwhere(alike > ALIKE):
-            state.shared.append(f"{files[test[i]]} shows what {files[train[j]]} shows, which is "
-                                "in training")  # fmt: skip
+        state.shared += [f"{test[i]} shows what {train[j]} shows, which is in training"
+                         for i, j in np.argwhere(alike > ALIKE)]  # fmt: skip
 
 
 def _thumbnail(path: Path) -> np.ndarray:
@@ -99,56 +113,29 @@ def _thumbnail(path: Path) -> np.ndarray:
 
 def _faces(state: State, root: Path, folder: str) -> None:
     files, split_of = sober_drunk.list_files(root / folder), sober_drunk.read_split()
-    frames = dict(zip(files.values(), state.tell(sober_drunk.load_frames, *files.values())))
-    widths = {path: of.shape[2] for path, of in frames.items() if of is not None}
+    frames = state.tell(sober_drunk.load_frames, files.values())
+    widths = {path: of.shape[2] for path, of in frames.items()}
     if widths and (odd := sober_drunk.of_other_width(widths)):
         state.problems.append(f"{odd}: frames of another width than most")
     state.split = {path: split_of.get(person, "") for (person, _), path in files.items()}
     state.problems += [f"{path}: its person has no split in data/splits/sober_drunk.csv"
                        for path, split in state.split.items() if not split]  # fmt: skip
-    for split in splits.SPLITS:
-        for number, name in sober_drunk.STATES.items():
-            if not any(s == number and split_of.get(p) == split for p, s in files):
-                state.problems.append(f"{root / folder / name}: too few persons: none is for the "
-                                      f"split {split}")  # fmt: skip
+    there = {(split_of.get(person), number) for person, number in files}
+    state.problems += [f"{root / folder / name}: too few persons: none is for the split {split}"
+                       for split in splits.SPLITS for number, name in sober_drunk.STATES.items()
+                       if (split, number) not in there]  # fmt: skip
 
 
 def _pairs(state: State, root: Path, folder: str) -> None:
     layout = sources.LAYOUTS[folder]
     found = pairs.list_pairs(root, layout)
-    whole = state.tell(lambda files: pairs.read_pair(files, 32), *found.values())
+    whole = state.tell(lambda files: pairs.read_pair(files, 32), found.values())
     if len(found) < layout.least:
         state.problems.append(f"{root / folder}: too few: {len(found)} pairs of at least "
                               f"{layout.least}, so that they are not used")  # fmt: skip
-    elif None not in whole:
+    elif len(whole) == len(found):
         for name, (_, side) in pairs.divide(found, layout).items():
             state.split |= dict.fromkeys(found[name], side)
-
-
-def _copies(state: State, digests: dict[Path, str]) -> list[str]:
-    """Files that stand in training and, byte for byte, in validation or test; none named before."""
-    named = "".join(state.problems + state.shared)
-    split = {path: side for path, side in state.split.items() if str(path) not in named}
-    train = {digests[path]: path for path, side in split.items() if side == "train"}
-    return [f"{path} is a copy of {train[digests[path]]}, which is in training"
-            for path, side in split.items()
-            if side in ("validation", "test") and digests[path] in train]  # fmt: skip
-
-
-def _altered(digests: dict[Path, str], root: Path, folder: str) -> list[str]:
-    """Files that are not as `lib.data.download` left them."""
-    known = sources.recorded(root).get(folder, {"files": {}})
-    there = {path.relative_to(root / folder).as_posix(): of for path, of in digests.items()}
-    return [f"{root / folder / name} {'was altered' if name in there else 'is gone'} since the "
-            f"download of {known['date']}"
-            for name, digest in known["files"].items() if there.get(name) != digest]  # fmt: skip
-
-
-def _digest(path: Path) -> str:
-    try:
-        return sha256(path)
-    except OSError:  # named already, as it could not be read
-        return str(path)
 
 
 def report(root: Path, folders: Iterable[str]) -> bool:
@@ -165,8 +152,7 @@ def report(root: Path, folders: Iterable[str]) -> bool:
         except ValueError:
             name = "not used"
         problems = state.problems + state.shared
-        wrong = f"{len(problems)} wrong" if problems else "usable"
-        verdict = wrong if there else "absent"
+        verdict = (f"{len(problems)} wrong" if problems else "usable") if there else "absent"
         print(f"{folder:12} {len(state.files):6}  {verdict:10} {name}")
         told += problems[:SHOWN]
         if more := problems[SHOWN:]:
@@ -176,9 +162,8 @@ def report(root: Path, folders: Iterable[str]) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m lib.data.check", description=__doc__.splitlines()[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m lib.data.check",
+                                     description=__doc__.splitlines()[0])  # fmt: skip
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     try:
         root = data_root(parser.parse_args(arguments).data)

@@ -42,15 +42,11 @@ QUALITY = 93  # of the JPEG that a centre square is written as
 Found = Iterator[tuple[str, bytes]]  # where a file goes in the folder, and its content
 
 
-class Failed(Exception):
-    """One line that says what went wrong."""
-
-
-class Gone(Failed):
+class Gone(ConnectionError):
     """The address is not there."""
 
 
-class Unusable(Failed):
+class Unusable(ValueError):
     """What was fetched is not what it should be, and is fetched anew the next time."""
 
 
@@ -58,30 +54,27 @@ def download(origin: Origin, root: Path, agreed: bool, given: Path | None = None
     """Fetch a data set into the data root, or say what is there. Returns whether all of it is.
 
     agreed: to a licence that restricts use. given: the archive, where a person fetched it. Raises
-    Failed; then nothing has changed but for what `.downloads` keeps.
+    OSError or ValueError; then nothing has changed but for what `.downloads` keeps.
     """
     print(f"{origin.name}: {origin.title}\n  from     {origin.page}\n  licence  {origin.licence}\n"
           f"  size     {origin.size}")  # fmt: skip
     folder = root / origin.folder
-    if folder.is_dir():
+    there = folder.is_dir()
+    if there:
         print(f"{folder} is there already: move it away to fetch it anew")
     elif origin.parts and (given or not origin.steps):
-        if not agreed and not origin.free and not _agrees():
-            raise Failed("the licence was not agreed to, nothing was fetched; --yes agrees to it")
+        if not agreed and not origin.free:
+            told = input("Do you agree to it? [y/N] ") if sys.stdin.isatty() else ""
+            if told.lower() not in ("y", "yes"):
+                raise PermissionError("the licence was not agreed to, nothing was fetched; --yes "
+                                      "agrees to it")  # fmt: skip
         with only_one(root / ".downloads" / "lock", f"another download into {root} is running"):
-            _install(origin, root, root / ".downloads" / origin.name, given)
-        return _complete(origin, folder)
+            _install(origin, root, given)
     else:
         print(origin.steps.replace("{data}", str(root)), end="")
-    usable = check.report(root, [origin.folder])
-    return folder.is_dir() and usable and _complete(origin, folder)
-
-
-def _agrees() -> bool:
-    return sys.stdin.isatty() and input("Do you agree to it? [y/N] ").lower() in ("y", "yes")
-
-
-def _complete(origin: Origin, folder: Path) -> bool:
+    if there or not folder.is_dir():  # nothing was fetched
+        if not check.report(root, [origin.folder]) or not there:
+            return False
     complete = True
     for name, least in origin.holds.items():
         count = sum(path.is_file() for path in (folder / name).rglob("*"))
@@ -90,23 +83,29 @@ def _complete(origin: Origin, folder: Path) -> bool:
     return complete
 
 
-def _install(origin: Origin, root: Path, work: Path, given: Path | None) -> None:
-    """Fetch, unpack, check, and only then move into the data root."""
+def _install(origin: Origin, root: Path, given: Path | None) -> None:
+    """Fetch, unpack, check, and only then move into the data root.
+
+    Raises Unusable also where an earlier download of the same set brought something else.
+    """
+    work = root / ".downloads" / origin.name
     staged = work / "staged" / origin.folder
     shutil.rmtree(work / "staged", ignore_errors=True)
     for half in work.rglob("tmp*"):  # pooch's, of a download that was killed
         half.unlink()
     try:
-        record = _stage(origin, work, staged, given)
-        try:
-            _hold_to(sources.recorded(root).get(origin.folder), record["fetched"])
-            if problems := check.examine(work / "staged", origin.folder).problems:
-                raise Unusable(f"what was fetched is not usable: {problems[0]}")
-        except Unusable:
+        record, known = _stage(origin, work, staged, given), sources.recorded(root)
+        before = known.get(origin.folder, record)
+        odd = {name for name, _ in record["fetched"].items() ^ before["fetched"].items()}
+        wrong = [f"what was fetched is not usable: {problem}"
+                 for problem in check.examine(work / "staged", origin.folder).problems]  # fmt: skip
+        if odd:
+            wrong = [f"{min(odd)} is not what the download of {before['date']} brought; to take "
+                     f"it and {len(odd) - 1} others, move downloads.json away"]  # fmt: skip
+        if wrong:
             shutil.rmtree(work)
-            raise
-        everything = sources.recorded(root) | {origin.folder: record}
-        write_text(root / "downloads.json", json.dumps(everything, indent=1))
+            raise Unusable(wrong[0])
+        write_text(root / "downloads.json", json.dumps(known | {origin.folder: record}, indent=1))
         os.replace(staged, root / origin.folder)
         shutil.rmtree(work)
     finally:
@@ -137,7 +136,14 @@ def _stage(origin: Origin, work: Path, staged: Path, given: Path | None) -> dict
             shutil.rmtree(place, ignore_errors=True)
             raise
         about.append(source)
-    _drop_single_halves(origin, staged)
+    if layout := sources.LAYOUTS.get(origin.folder):
+        visible, infrared = ({path.stem for path in (staged / half).glob("*")}
+                             for half in (layout.visible, layout.infrared))  # fmt: skip
+        single = [path for path in staged.rglob("*.*") if path.stem not in visible & infrared]
+        for path in single:
+            path.unlink()
+        if single:
+            print(f"{len(single)} images without the other half of their pair are left out")
     names = sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*.*"))
     return {
         "date": str(date.today()),
@@ -160,34 +166,30 @@ def _get(url: str, path: Path, digest: str = "", show: bool = True) -> Path:
             return Path(one.fetch(path.name, downloader=fetcher))
     except requests.HTTPError as error:
         status = error.response.status_code
-        kind = Gone if status in (404, 410) else Failed
+        kind = Gone if status in (404, 410) else ConnectionError
         raise kind(f"{url}: the server answers {status} {error.response.reason}") from None
     except requests.exceptions.ChunkedEncodingError:
-        raise Failed(f"{url} broke off; the same command tries again") from None
+        raise ConnectionError(f"{url} broke off; the same command tries again") from None
     except requests.RequestException as error:
-        raise Failed(f"{urlsplit(url).netloc} cannot be reached ({type(error).__name__}); "
-                     "the same command tries again") from None  # fmt: skip
+        raise ConnectionError(f"{urlsplit(url).netloc} cannot be reached ({type(error).__name__}); "
+                              "the same command tries again") from None  # fmt: skip
     except ValueError:
         raise Unusable(f"{url} is not the file it was: its SHA-256 is not {digest}") from None
 
 
 def _one_by_one(part: Part, place: Path) -> Found:
     wanted = part.wanted()
-
-    def get(path: str) -> Path | None:
-        try:
-            return _get(part.each + quote(path), place / path, show=False)
-        except Gone:
-            return None
-
     threads = ThreadPoolExecutor(AT_ONCE)
     try:
-        for path, file in zip(wanted, tqdm(threads.map(get, wanted), part.each, len(wanted)),
-                              strict=True):  # fmt: skip
-            if file:
-                yield wanted[path], file.read_bytes()
-            else:
+        waiting = [threads.submit(_get, part.each + quote(path), place / path, show=False)
+                   for path in wanted]  # fmt: skip
+        for path, file in zip(wanted, tqdm(waiting, part.each), strict=True):
+            try:
+                content = file.result().read_bytes()
+            except Gone:
                 print(f"{part.each}{path} is gone at its source and left out")
+            else:
+                yield wanted[path], content
     finally:
         threads.shutdown(cancel_futures=True)
 
@@ -236,43 +238,19 @@ def _square(content: bytes, name: str, size: int) -> bytes:
     return written.getvalue()
 
 
-def _drop_single_halves(origin: Origin, staged: Path) -> None:
-    layout = sources.LAYOUTS.get(origin.folder)
-    if not layout:
-        return
-    stems = [{path.stem for path in (staged / half).glob("*")}
-             for half in (layout.visible, layout.infrared)]  # fmt: skip
-    single = [path for path in staged.rglob("*.*") if path.stem not in stems[0] & stems[1]]
-    for path in single:
-        path.unlink()
-    if single:
-        print(f"{len(single)} images without the other half of their pair are left out")
-
-
-def _hold_to(before: dict | None, fetched: dict[str, str]) -> None:
-    """Raises Failed where an earlier download of the same set brought something else."""
-    if before and fetched != before["fetched"]:
-        then = before["fetched"]
-        odd = sorted(name for name in fetched | then if fetched.get(name) != then.get(name))
-        raise Unusable(f"{odd[0]} is not what the download of {before['date']} brought; to take "
-                       f"it and {len(odd) - 1} others, move downloads.json away")  # fmt: skip
-
-
 def main(arguments: list[str] | None = None) -> int:
     origins = sources.read()
-    parser = argparse.ArgumentParser(
-        prog="python -m lib.data.download", description=__doc__.splitlines()[0],
-        epilog=f"The data sets: {', '.join(origins)}.",
-    )  # fmt: skip
+    parser = argparse.ArgumentParser(prog="python -m lib.data.download",
+                                     description=__doc__.splitlines()[0],
+                                     epilog=f"The data sets: {', '.join(origins)}.")  # fmt: skip
     parser.add_argument("names", nargs="*", metavar="NAME", help="without: list what there is")
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     parser.add_argument("--yes", action="store_true", help="agree to licences that restrict use")
     parser.add_argument("--from", dest="given", type=Path, metavar="FILE",
                         help="the archive of the one NAME, fetched by hand")  # fmt: skip
     args = parser.parse_args(arguments)
-    for name in args.names:
-        if name not in origins:
-            parser.error(f"unknown data set {name!r}; there are {', '.join(origins)}")
+    if unknown := [name for name in args.names if name not in origins]:
+        parser.error(f"unknown data set {unknown[0]!r}; there are {', '.join(origins)}")
     if args.given and (len(args.names) != 1 or len(origins[args.names[0]].parts) != 1):
         parser.error("--from takes one NAME that is one archive")
     if args.given and not args.given.is_file():
@@ -288,7 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in args.names:
         try:
             complete &= download(origins[name], root, args.yes, args.given)
-        except (Failed, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:
             print(f"{name}: {error}", file=sys.stderr)
             complete = False
         except KeyboardInterrupt:

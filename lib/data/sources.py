@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -87,8 +88,7 @@ def _read(file: Path) -> dict[str, Origin]:
             for n in part.pop("numbers", [""]):
                 filled = json.dumps(part).replace("{n}", str(n))
                 parts.append(Part(**json.loads(filled.replace("{commit}", part.get("commit", "")))))
-        fields = {"folder": name, **fields, "parts": tuple(parts)}
-        origins[name] = Origin(name, **fields)
+        origins[name] = Origin(name, **{"folder": name, **fields, "parts": tuple(parts)})
     return origins
 
 
@@ -98,22 +98,17 @@ def read() -> dict[str, Origin]:
 
 
 def recorded(root: Path) -> dict[str, dict]:
-    """What `lib.data.download` wrote down of what it fetched into a data root, by folder.
-
-    Raises ValueError where that is there and cannot be read.
-    """
+    """What `lib.data.download` wrote down of what it fetched into a data root, by folder; raises
+    ValueError where that is there and cannot be read."""
     path = root / "downloads.json"
     if not path.is_file():
         return {}
-    try:
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         known = json.loads(path.read_text(encoding="utf-8"))
-        whole = all(isinstance(record["files"], dict) and isinstance(record["date"], str)
-                    for record in known.values())  # fmt: skip
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        whole = False
-    if not whole:
-        raise ValueError(f"{path} is damaged; move it away, and no data set counts as downloaded")
-    return known
+        if all(isinstance(record["files"], dict) and isinstance(record["date"], str)
+               for record in known.values()):  # fmt: skip
+            return known
+    raise ValueError(f"{path} is damaged; move it away, and no data set counts as downloaded")
 
 
 def look_at(folder: Path) -> None:

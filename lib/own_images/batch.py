@@ -45,87 +45,87 @@ def run(
     enhancing: whether grey values are wanted, or temperatures where a file has them; else colours.
     """
     try:
-        batch = _Batch(make(options), options, enhancing)
+        method = make(options)
+        todo, problems = gather(options.inputs, options.out)
     except (ValueError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
     try:
-        return batch.run()
+        wrong = len(problems) + _do_all(method, todo, options, enhancing)
     except KeyboardInterrupt:
         print("stopped; what is done stays", file=sys.stderr)
         return 130
+    if wrong:
+        print(f"{wrong} could not be done", file=sys.stderr)
+    return int(wrong > 0)
 
 
-class _Batch:
-    """The files of one command, and what has been said and written of them."""
-
-    def __init__(self, method: Method, options: argparse.Namespace, enhancing: bool):
-        self.method, self.options, self.enhancing = method, options, enhancing
-        self.todo, self.problems = gather(options.inputs, options.out)
-        self.inputs = {_place(source) for source, _ in self.todo}
-        self.written: dict[Path, Path] = {}  # result -> what it was made of
-        self.told: set[str] = set()
-
-    def run(self) -> int:
-        """All of them. Returns 1 where one could not be done, else 0."""
-        for problem in self.problems:
-            print(f"error: {problem}", file=sys.stderr)
-        wrong, total, start = len(self.problems), len(self.todo), time.perf_counter()
-        for number, (source, target) in enumerate(self.todo, start=1):
-            begun = time.perf_counter()
-            try:
-                done = self._do(source, target)
-            except (ValueError, OSError, MemoryError, RuntimeError) as problem:  # Runtime: torch's
-                reason = (str(problem).splitlines() or [type(problem).__name__])[0]
-                named = reason.startswith(str(source))
-                print(f"error: {reason if named else f'{source}: {reason}'}", file=sys.stderr)
-                wrong += 1
-                continue
-            now = time.perf_counter()
-            left = f"; about {clock((now - start) / number * (total - number))} left"
-            print(f"[{number}/{total}] {done}, {now - begun:.1f} s{left * (number < total)}",
-                  flush=True)  # fmt: skip
-        if wrong:
-            print(f"{wrong} could not be done", file=sys.stderr)
-        return int(wrong > 0)
-
-    def _do(self, source: Path, target: Path) -> str:
-        """One file; returns what to tell of it. Raises what reading, the method and writing do."""
-        picture = files.read(source, radiometric=self.enhancing)
-        asked = self.options.depth
-        depth = max(map(files.depth_of, picture.pages)) if asked == "same" else int(asked)
-        target = target.with_suffix(files.suffix_for(source, depth))
-        self._check_free(target)
-        pages, remarks = [], []
-        for number, page in enumerate(picture.pages, start=1):
-            try:
-                made = self.method(page)
-            except ValueError as problem:
-                where = f", page {number}" if len(picture.pages) > 1 else ""
-                raise ValueError(f"{source}{where}: {problem}") from None
-            pages.append(tone.to_depth(made.levels, depth))
-            remarks += made.remarks
-        files.write(target, pages, picture.kept)
-        self.written[target] = source
-        self._tell_once(picture, source)
-        return f"{target}: {_described(pages, remarks)}"
-
-    def _check_free(self, target: Path) -> None:
-        """Raise ValueError where a result would take the place of an input or of another result."""
-        if target in self.written:
-            raise ValueError(f"{target} has just been made of {self.written[target]}; do one alone")
-        if _place(target) in self.inputs:
-            raise ValueError(f"its result would replace the input {target}; choose another --out")
-        if target.exists() and not self.options.overwrite:
-            raise ValueError(f"{target} is there already; --overwrite replaces it")
-
-    def _tell_once(self, picture: files.Picture, source: Path) -> None:
+def _do_all(
+    method: Method, todo: list[tuple[Path, Path]], options: argparse.Namespace, enhancing: bool
+) -> int:
+    """Returns how many could not be done."""
+    inputs = {_place(source) for source, _ in todo}
+    written: dict[Path, Path] = {}  # result -> what it was made of
+    told: set[str] = set()
+    wrong, start = 0, time.perf_counter()
+    for number, (source, target) in enumerate(todo, start=1):
+        begun = time.perf_counter()
+        try:
+            picture = files.read(source, radiometric=enhancing)
+            same = max(map(files.depth_of, picture.pages))
+            depth = same if options.depth == "same" else int(options.depth)
+            if depth == 16 and files.SUFFIXES[source.suffix.lower()] == files.JPEG:
+                target = target.with_suffix(".png")  # a JPEG has no 16 bits
+            if target in written:
+                raise ValueError(f"{target} has just been made of {written[target]}; do one alone")
+            if _place(target) in inputs:
+                raise ValueError(f"its result would replace the input {target}; choose another "
+                                 "--out")  # fmt: skip
+            if target.exists() and not options.overwrite:
+                raise ValueError(f"{target} is there already; --overwrite replaces it")
+            done = _do(method, picture, depth, source, target)
+        except (ValueError, OSError, MemoryError, RuntimeError) as problem:  # Runtime: torch's
+            reason = (str(problem).splitlines() or [type(problem).__name__])[0]
+            named = reason.startswith(str(source))
+            print(f"error: {reason if named else f'{source}: {reason}'}", file=sys.stderr)
+            wrong += 1
+            continue
+        written[target] = source
         remarks = set(picture.remarks)
-        if self.enhancing and any(map(tone.is_coloured, picture.pages)):
+        colour = [page for page in picture.pages if enhancing and page.ndim == 3]
+        if any((page != page[..., :1]).any() for page in colour):
             remarks.add("colour images become grey, by ITU-R 601 luma")
-        for remark in sorted(remarks - self.told):
+        for remark in sorted(remarks - told):
             print(f"note: {remark} (first in {source})")
-        self.told |= remarks
+        told |= remarks
+        now = time.perf_counter()
+        left = f"; about {clock((now - start) / number * (len(todo) - number))} left"
+        print(f"[{number}/{len(todo)}] {done}, {now - begun:.1f} s{left * (number < len(todo))}",
+              flush=True)  # fmt: skip
+    return wrong
+
+
+def _do(method: Method, picture: files.Picture, depth: int, source: Path, target: Path) -> str:
+    """Write the result of one file. Returns its size and depth, the shares of its values at the
+    ends, and remarks; raises what the method and writing do."""
+    pages, remarks = [], []
+    for number, page in enumerate(picture.pages, start=1):
+        try:
+            levels, told = method(page)
+        except ValueError as problem:
+            where = f", page {number}" if len(picture.pages) > 1 else ""
+            raise ValueError(f"{source}{where}: {problem}") from None
+        pages.append(tone.to_depth(levels, depth))
+        remarks += told
+    files.write(target, pages, picture.kept)
+    height, width = pages[0].shape
+    black = np.mean([np.mean(page == 0) for page in pages])
+    white = np.mean([np.mean(page == np.iinfo(page.dtype).max) for page in pages])
+    kinds = [f"{target}: {width}x{height}", f"{depth} bits"]
+    kinds += [f"{len(pages)} pages"] if len(pages) > 1 else []
+    return ", ".join([*kinds, f"{black:.1%} black, {white:.1%} white", *dict.fromkeys(remarks)])
 
 
 def gather(inputs: Iterable[Path], out: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
@@ -137,19 +137,16 @@ def gather(inputs: Iterable[Path], out: Path) -> tuple[list[tuple[Path, Path]], 
     """
     found, roots, problems = {}, [], []
     for path in inputs:
-        if path.is_dir():
+        folder, inside = path.is_dir(), [path]
+        if folder:
             inside = [file for file in sorted(path.rglob("*")) if _is_image(file, path, out)]
-            if not inside:
-                problems.append(f"{path} holds no PNG, JPEG or TIFF")
-                continue
-            roots.append(path.resolve())
-        elif path.exists():
-            inside = [path]
-            roots.append(path.resolve().parent)
-        else:
+        if not path.exists():
             problems.append(f"{path} is not there")
-            continue
-        found |= {_place(file): file for file in inside}
+        elif inside:
+            roots.append(path.resolve() if folder else path.resolve().parent)
+            found |= {_place(file): file for file in inside}
+        else:
+            problems.append(f"{path} holds no PNG, JPEG or TIFF")
     base = os.path.commonpath(roots) if roots else ""
     return [(file, out / full.relative_to(base)) for full, file in found.items()], problems
 
@@ -163,15 +160,3 @@ def _is_image(file: Path, folder: Path, out: Path) -> bool:
 def _place(file: Path) -> Path:
     """Where a file lies, whatever leads there; of a link where it lies itself."""
     return file.parent.resolve() / file.name
-
-
-def _described(pages: list[np.ndarray], remarks: list[str]) -> str:
-    """Size and depth of a result, the shares of its values at the ends, and remarks."""
-    height, width = pages[0].shape
-    kinds = [f"{width}x{height}", f"{pages[0].dtype.itemsize * 8} bits"]
-    if len(pages) > 1:
-        kinds.append(f"{len(pages)} pages")
-    top = np.iinfo(pages[0].dtype).max
-    black = np.mean([np.mean(page == 0) for page in pages])
-    white = np.mean([np.mean(page == top) for page in pages])
-    return ", ".join([*kinds, f"{black:.1%} black, {white:.1%} white", *dict.fromkeys(remarks)])

@@ -6,7 +6,6 @@ and all for translation, are what is shipped (`lib.own_images.shipped`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,32 +15,17 @@ from lib.evaluation import classical
 from lib.machine import choose_device
 from lib.own_images import shipped, tone
 from lib.own_images.files import depth_of
-from lib.own_images.passes import (
-    LEAST,
-    LIMIT,
-    TILE,
-    enhance_levels,
-    reduced_size,
-    translate_levels,
-)
+from lib.own_images.passes import LEAST, LIMIT, TILE, enhance_levels, reduced_size, translate_levels
 from lib.own_images.shipped import ENHANCEMENT, FOLDER, TRANSLATION
 from lib.training.recipes.untrained import set_tone
 
 CLASSICAL = {name.lower(): name for name in classical.METHODS}
 TONE_MAP = "tonemap"
 TWO_D_GAN, GN_CYCLE_GAN = "2dgan", "gn_cyclegan"
-DEPTHS = ("same", 8, 16)
 
-
-@dataclass(frozen=True)
-class Made:
-    """levels: (H, W) float32, 0..255. remarks: what happened to this image besides the method."""
-
-    levels: np.ndarray
-    remarks: tuple[str, ...] = ()
-
-
-Method = Callable[[np.ndarray], Made]  # of (H, W) or (H, W, 3), any real type
+# (H, W) or (H, W, 3), any real type -> levels (H, W) float32, 0..255, and what happened to this
+# image besides the method
+Method = Callable[[np.ndarray], tuple[np.ndarray, tuple[str, ...]]]
 
 
 def enhance(
@@ -61,8 +45,7 @@ def enhance(
     Raises ValueError for NaN, another shape or type, a name that is unknown, and below 16 x 16
     pixels; FileNotFoundError where weights are missing.
     """
-    made = enhancer(method, tile, device, Path(weights))(checked(image))
-    return tone.to_depth(made.levels, _bits(depth, image))
+    return _result(enhancer(method, tile, device, Path(weights)), image, depth)
 
 
 def translate(
@@ -76,8 +59,7 @@ def translate(
         network has to see it whole (`lib.own_images.passes`).
     depth, device, weights and errors as for `enhance`.
     """
-    made = translator(method, limit, device, Path(weights))(checked(image))
-    return tone.to_depth(made.levels, _bits(depth, image))
+    return _result(translator(method, limit, device, Path(weights)), image, depth)
 
 
 def enhancer(method: str, tile: int, device: str, weights: Path) -> Method:
@@ -86,15 +68,22 @@ def enhancer(method: str, tile: int, device: str, weights: Path) -> Method:
     if tile < 0:
         raise ValueError(f"a tile of {tile} pixels is none")
     if method in CLASSICAL:
-        run = classical.METHODS[CLASSICAL[method]]
-        return lambda image: Made(run(tone.as_bytes(_grey(image))).astype(np.float32))
-    if method == TONE_MAP:
-        known = _known(TWO_D_GAN, ENHANCEMENT, weights, asked=TONE_MAP)
-        range_, fitted = tone.Tone(**known["tone"]), np.array(known["tone_map"])
-        return _on_tone(range_, lambda levels: set_tone(levels[None], fitted)[0].astype(np.float32))
-    _known(method, ENHANCEMENT, weights)
-    found = shipped.load(method, weights, target)
-    return _on_tone(found.tone, lambda levels: enhance_levels(found.network, levels, tile))
+        classic = classical.METHODS[CLASSICAL[method]]
+        return lambda image: (classic(tone.as_bytes(_grey(image))).astype(np.float32), ())
+    known = _known(TWO_D_GAN if method == TONE_MAP else method, ENHANCEMENT, weights, asked=method)
+    network = None if method == TONE_MAP else shipped.load(method, weights, target).network
+    seen = tone.Tone(**known["tone"])
+
+    def run(image: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        levels = seen.levels(_grey(image))
+        share = seen.beyond(levels)
+        remarks = (f"{share:.1%} outliers cut off",) if share >= 0.0005 else ()
+        if network is not None:
+            return enhance_levels(network, levels, tile), remarks
+        fitted = np.array(known["tone_map"])
+        return set_tone(levels[None], fitted)[0].astype(np.float32), remarks
+
+    return run
 
 
 def translator(method: str, limit: int, device: str, weights: Path) -> Method:
@@ -102,25 +91,18 @@ def translator(method: str, limit: int, device: str, weights: Path) -> Method:
     target = choose_device(device)
     if limit < LEAST:
         raise ValueError(f"a limit of {limit} pixels leaves nothing to see")
-    _known(method, TRANSLATION, weights)
+    _known(method, TRANSLATION, weights, asked=method)
     network = shipped.load(method, weights, target).network
 
-    def run(image: np.ndarray) -> Made:
+    def run(image: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         image = tone.as_bytes(image)
         image = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=-1)
-        size = image.shape[:2]
-        within = reduced_size(size, limit)
-        reduced = f"translated at {within[1]}x{within[0]} and enlarged, see --limit"
+        height, width = reduced_size(image.shape[:2], limit)
+        remark = f"translated at {width}x{height} and enlarged, see --limit"
         levels = translate_levels(network, image.astype(np.float32), limit)
-        return Made(levels, (reduced,) if within != size else ())
+        return levels, (remark,) if (height, width) != image.shape[:2] else ()
 
     return run
-
-
-def checked(image: np.ndarray) -> np.ndarray:
-    """The image itself. Raises ValueError for what no method takes."""
-    check_values(image, "image")
-    return image
 
 
 def available(task: str, weights: Path) -> list[str]:
@@ -131,30 +113,16 @@ def available(task: str, weights: Path) -> list[str]:
     return [*found, *([TONE_MAP] if TWO_D_GAN in found else []), *sorted(CLASSICAL)]
 
 
-def _known(name: str, task: str, weights: Path, asked: str = "") -> dict:
-    """What is shipped under a name, needed by the method `asked`, by default that of the name.
-
-    Raises saying which methods there are.
-    """
+def _known(name: str, task: str, weights: Path, asked: str) -> dict:
+    """What is shipped under the name that the method `asked` needs, else an error that says which
+    methods there are."""
     if name in shipped.names(task, weights):
         return shipped.about(name, weights)
     choice = f"what works here: {', '.join(available(task, weights)) or 'nothing yet'}"
     if name in (TWO_D_GAN, GN_CYCLE_GAN):
-        raise FileNotFoundError(f"{asked or name} needs {weights / name}.json and .safetensors, "
-                                f"which are not shipped yet; {choice}")  # fmt: skip
+        raise FileNotFoundError(f"{asked} needs {weights / name}.json and .safetensors, which are "
+                                f"not shipped yet; {choice}")  # fmt: skip
     raise ValueError(f"no method {name!r} for {task}; {choice}")
-
-
-def _on_tone(range_: tone.Tone, run: Callable[[np.ndarray], np.ndarray]) -> Method:
-    """A method on levels as one on images; what it cuts off at the ends is told."""
-
-    def method(image: np.ndarray) -> Made:
-        levels = range_.levels(_grey(image))
-        share = range_.beyond(levels)
-        remarks = (f"{share:.1%} outliers cut off",) if share >= 0.0005 else ()
-        return Made(run(levels), remarks)
-
-    return method
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
@@ -165,8 +133,10 @@ def _grey(image: np.ndarray) -> np.ndarray:
     return np.rint(luma).astype(np.uint8) if image.dtype == np.uint8 else luma
 
 
-def _bits(depth: str | int, image: np.ndarray) -> int:
-    """A depth as 8 or 16. Raises ValueError for another."""
-    if str(depth) not in map(str, DEPTHS):
-        raise ValueError(f"no depth {depth!r}; there are {', '.join(map(str, DEPTHS))}")
-    return depth_of(image) if depth == "same" else int(depth)
+def _result(run: Method, image: np.ndarray, depth: str | int) -> np.ndarray:
+    """What a method makes of an array, 8 or 16 bits. Raises ValueError for what none takes."""
+    check_values(image, "image")
+    levels, _ = run(image)
+    if str(depth) not in ("same", "8", "16"):
+        raise ValueError(f"no depth {depth!r}; there are same, 8, 16")
+    return tone.to_depth(levels, depth_of(image) if depth == "same" else int(depth))

@@ -51,7 +51,8 @@ def translate_levels(network: nn.Module, image: np.ndarray, limit: int = LIMIT) 
     Raises ValueError where fewer than 16 pixels a side, or than the network halves, are left.
     """
     size, within = image.shape[:2], reduced_size(image.shape[:2], limit)
-    multiple = _multiple(network)
+    halvings = len(network.config.widths) - (not isinstance(network.config, UnetGeneratorConfig))
+    multiple = 2**halvings
     check_size(within, multiple)
     if within != size:
         image = cv2.resize(image, within[::-1], interpolation=cv2.INTER_AREA)
@@ -73,12 +74,6 @@ def check_size(size: tuple[int, int], multiple: int) -> None:
     least = max(LEAST, multiple)
     if min(size) < least:
         raise ValueError(f"{size[1]}x{size[0]} pixels: the network takes {least}x{least} or more")
-
-
-def _multiple(network: nn.Module) -> int:
-    """What height and width have to be multiples of in a generator of CycleGAN."""
-    halvings = len(network.config.widths)
-    return 2 ** (halvings if isinstance(network.config, UnetGeneratorConfig) else halvings - 1)
 
 
 def _pad(image: np.ndarray, multiple: int) -> np.ndarray:

@@ -17,7 +17,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lib import paths
 from lib.data import catalogue
 from lib.data.enhancement import EnhancementData
 from lib.data.tensors import rgb_tensor, to_device, to_unit
@@ -25,6 +24,7 @@ from lib.files import sha256, write_atomically, write_text
 from lib.networks.two_d_gan import TwoDGANConfig
 from lib.own_images import shipped
 from lib.own_images.tone import Tone
+from lib.paths import data_root
 from lib.training import record
 from lib.training.experiments import RunConfig, resolve
 from lib.training.recipes.untrained import tone_regression
@@ -61,10 +61,22 @@ def ship(
     Raises ValueError for any other run, for a network that cannot be used on images of any size,
     and where half precision changes the result by half a grey level or more.
     """
-    known, config = _whole_run(folder, data)
-    network, images = load_generator(folder), load(config, paths.data_root(data))
+    known = record.read(folder)
+    if known is None:
+        raise ValueError(f"{folder} holds no run")
+    config = resolve(known["experiment"], known["profile"], known["seed"])
+    kind = config.experiment.network
+    if kind is None:
+        raise ValueError(f"{folder}: {known['experiment']} has no network of its own")
+    root = data_root(data)
+    todo = to_do(folder, config, catalogue.describe(config.experiment.data, root))
+    if todo.what != "nothing":
+        raise ValueError(f"{folder}: {todo.why}; python -m lib.train --experiment "
+                         f"{config.experiment.name} --profile {config.profile} --seed {config.seed}"
+                         " makes it again")  # fmt: skip
+    network, images = load_generator(folder), load(config, root)
     enhances = isinstance(images, EnhancementData)
-    if enhances and not _is_local(config):
+    if enhances and not (isinstance(kind, TwoDGANConfig) and kind.attention != "multi_head"):
         raise ValueError(f"{folder}: only a 2D-GAN without attention over the whole image can be "
                          "used in tiles")  # fmt: skip
     name = name or NAMES.get(known["experiment"], known["experiment"].lower())
@@ -74,14 +86,17 @@ def ship(
     if not difference < MOST_DIFFERENCE:
         raise ValueError(f"{folder}: half precision changes the result by {difference:.2f} grey "
                          "levels on average")  # fmt: skip
+    dataset = known["dataset"]
+    terms = next((text for start, text in SOURCES.items() if dataset.startswith(start)), dataset)
     about = {
         "task": shipped.ENHANCEMENT if enhances else shipped.TRANSLATION,
         **{key: known[key] for key in FROM_RECORD},
         "metrics": {key: value for key, value in known["metrics"].items()
                     if not key.startswith("last ")},  # of other weights
         "title": config.experiment.title,
-        "licence": _licence(known["dataset"]),
-        "limits": _limits(config, known["dataset"], enhances),
+        "licence": "The kit's MIT licence covers its code. These weights were trained on "
+                   f"{dataset}; the source's terms: {terms}. Mind these when you use the weights.",
+        "limits": _limits(config, dataset, enhances),
         "network": shipped.settings(network),
         "half_precision": {"format": str(HALF).removeprefix("torch."),
                            "mean_difference_in_grey_levels": difference},
@@ -99,28 +114,6 @@ def ship(
     return write_text(out / f"{name}.json", json.dumps(about, indent=1) + "\n")
 
 
-def _whole_run(folder: Path, data: Path | None) -> tuple[dict, RunConfig]:
-    """A run's record and configuration. Raises ValueError unless it is whole and of today."""
-    known = record.read(folder)
-    if known is None:
-        raise ValueError(f"{folder} holds no run")
-    config = resolve(known["experiment"], known["profile"], known["seed"])
-    if config.experiment.network is None:
-        raise ValueError(f"{folder}: {known['experiment']} has no network of its own")
-    dataset = catalogue.describe(config.experiment.data, paths.data_root(data))
-    todo = to_do(folder, config, dataset)
-    if todo.what != "nothing":
-        raise ValueError(f"{folder}: {todo.why}; python -m lib.train --experiment "
-                         f"{config.experiment.name} --profile {config.profile} --seed {config.seed}"
-                         " makes it again")  # fmt: skip
-    return known, config
-
-
-def _is_local(config: RunConfig) -> bool:
-    network = config.experiment.network
-    return isinstance(network, TwoDGANConfig) and network.attention != "multi_head"
-
-
 @torch.inference_mode()
 def _difference(network: nn.Module, weights: dict[str, Tensor], images) -> float:
     """Mean absolute difference in grey levels between a network and its rounded copy."""
@@ -132,41 +125,31 @@ def _difference(network: nn.Module, weights: dict[str, Tensor], images) -> float
     rounded = shipped.build(shipped.settings(network))
     rounded.load_state_dict(weights)
     rounded.eval()
-    differences = [(network(x) - rounded(x)).abs().mean().item() * 127.5
-                   for x in to_unit(inputs).split(1)]  # fmt: skip
-    return float(np.mean(differences))
-
-
-def _licence(dataset: str) -> str:
-    source = next((text for start, text in SOURCES.items() if dataset.startswith(start)), dataset)
-    return (f"The kit's MIT licence covers its code. These weights were trained on {dataset}; the "
-            f"source's terms: {source}. Mind these when you use the weights.")  # fmt: skip
+    return float(np.mean([(network(x) - rounded(x)).abs().mean().item() * 127.5
+                          for x in to_unit(inputs).split(1)]))  # fmt: skip
 
 
 def _limits(config: RunConfig, dataset: str, enhances: bool) -> list[str]:
     """What a user has to know before trusting a result."""
-    size, narrow = config.scale.image_size, config.scale.width_divisor
+    size = config.scale.image_size
     limits = [f"trained and tested on images of {size}x{size} pixels"]
-    if narrow > 1:
-        limits.append(f"1/{narrow} of the paper's channels")
+    if config.scale.width_divisor > 1:
+        limits.append(f"1/{config.scale.width_divisor} of the paper's channels")
     if enhances:
-        limits += [
+        return limits + [
             "trained on photographs that were made dim and noisy by computation, not on recorded "
             "infrared images; what it adds looks natural and need not be there",
             "results are pictures to look at: no longer counts or temperatures",
         ]
-    else:
-        limits += [
-            f"what looks warm is guessed from the scenes of {dataset}: no measurement",
-            "depends on the whole image, so that a part of it, cut out, is translated otherwise",
-        ]
-    return limits
+    return limits + [
+        f"what looks warm is guessed from the scenes of {dataset}: no measurement",
+        "depends on the whole image, so that a part of it, cut out, is translated otherwise",
+    ]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m lib.own_images.ship", description=__doc__.splitlines()[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m lib.own_images.ship",
+                                     description=__doc__.splitlines()[0])  # fmt: skip
     parser.add_argument("run", type=Path, help="e.g. results/laptop/runs/C5-wide/seed0")
     parser.add_argument("--name", default="", help="what --method will call it; default: 2dgan for "
                         "C5-wide, gn_cyclegan for GN_CycleGAN-FLIR, else the experiment's name")

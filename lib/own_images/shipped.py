@@ -5,9 +5,10 @@ they are not for, and has the settings that build the network; `lib.own_images.s
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -15,7 +16,6 @@ from torch import nn
 
 from lib.files import sha256
 from lib.networks import NETWORKS
-from lib.own_images.tone import Tone
 from lib.paths import REPO
 
 FOLDER = REPO / "data" / "weights"
@@ -23,17 +23,11 @@ ENHANCEMENT, TRANSLATION = "enhancement", "translation"
 KEYS = {"task", "network", "sha256", "limits"}  # besides what only readers want
 
 
-@dataclass(frozen=True)
-class Shipped:
+class Shipped(NamedTuple):
     """A network ready to use, and what is known of it."""
 
     about: dict
     network: nn.Module
-
-    @property
-    def tone(self) -> Tone:
-        """Where the training images of an enhancement network lie."""
-        return Tone(**self.about["tone"])
 
 
 def names(task: str, folder: Path) -> list[str]:
@@ -43,15 +37,10 @@ def names(task: str, folder: Path) -> list[str]:
 
 
 def about(name: str, folder: Path) -> dict:
-    """What is known of shipped weights.
-
-    Raises FileNotFoundError where there are none of that name, ValueError for a damaged file.
-    """
+    """What is known of shipped weights. Raises ValueError for a damaged file."""
     path = folder / f"{name}.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no weights are shipped for {name!r}: {path} is missing") from None
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error})") from None
     if not isinstance(known, dict) or KEYS - known.keys():
@@ -63,8 +52,8 @@ def about(name: str, folder: Path) -> dict:
 def load(name: str, folder: Path, device: torch.device) -> Shipped:
     """Shipped weights in their network, in full precision, ready to evaluate.
 
-    Raises FileNotFoundError and ValueError as `about` does, and where the weights are not those
-    that it is about.
+    Raises FileNotFoundError where there are none, ValueError where they or what is known of them
+    are damaged.
     """
     known, path = about(name, folder), folder / f"{name}.safetensors"
     if not path.is_file():

@@ -52,11 +52,6 @@ def grey(image: np.ndarray) -> np.ndarray:
     return image.astype(np.float64) @ np.array(LUMA)
 
 
-def is_coloured(image: np.ndarray) -> bool:
-    """Whether an image has three channels that differ."""
-    return image.ndim == 3 and bool((image != image[..., :1]).any())
-
-
 def as_bytes(image: np.ndarray) -> np.ndarray:
     """(H, W[, 3]) of any type -> uint8, for methods that are made for bytes.
 
