@@ -521,11 +521,24 @@ def test_a_batch_does_what_it_can(tmp_path, weights, capsys):
         "b/inf.tif, page 2": "NaN or infinite", "gone": "is not there", "notes.txt": "is no PNG",
     }.items():  # fmt: skip
         about_it = [line for line in errors if str(inputs / name) in line and why in line]
-        assert len(about_it) == 1, (name, errors)
+        assert len(about_it) == 1 and about_it[0].count(str(tmp_path)) == 1, (name, errors)
     made = sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
     assert made == ["a/x.png", "b/colour.png", "b/x.png"]
     assert told.out.count("colour images become grey") == 1 and "left" in told.out
     assert "Traceback" not in told.err
+
+
+def test_links_are_followed_by_their_own_names(tmp_path):
+    """One to itself is no image; the result of one is called as it is, wherever it leads."""
+    Image.fromarray(byte_scene()).save(tmp_path / "x.png")
+    folder = tmp_path / "links"
+    folder.mkdir()
+    (folder / "itself.png").symlink_to("itself.png")
+    (folder / "there.png").symlink_to(tmp_path / "x.png")
+    for asked in (folder, folder / "there.png"):
+        out = tmp_path / f"of-{asked.name}"
+        assert run_command(enhance_command, asked, "--method", "he", "--out", out) == 0
+        assert [file.name for file in out.iterdir()] == ["there.png"]
 
 
 def test_nothing_is_overwritten_unasked(tmp_path, capsys):

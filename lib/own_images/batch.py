@@ -143,7 +143,7 @@ def gather(inputs: Iterable[Path], out: Path) -> tuple[list[tuple[Path, Path]], 
         if not path.exists():
             problems.append(f"{path} is not there")
         elif inside:
-            roots.append(path.resolve() if folder else path.resolve().parent)
+            roots.append(path.resolve() if folder else path.parent.resolve())
             found |= {_place(file): file for file in inside}
         else:
             problems.append(f"{path} holds no PNG, JPEG or TIFF")
@@ -152,9 +152,11 @@ def gather(inputs: Iterable[Path], out: Path) -> tuple[list[tuple[Path, Path]], 
 
 
 def _is_image(file: Path, folder: Path, out: Path) -> bool:
+    if file.suffix.lower() not in files.SUFFIXES or not file.is_file():  # a link to itself is none
+        return False
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
     ours = file.resolve().is_relative_to(out.resolve()) and out.resolve() != folder.resolve()
-    return file.suffix.lower() in files.SUFFIXES and file.is_file() and not hidden and not ours
+    return not hidden and not ours
 
 
 def _place(file: Path) -> Path:

@@ -49,9 +49,9 @@ def read(path: Path, radiometric: bool = False) -> Picture:
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise ValueError(f"{path} is no PNG, JPEG or TIFF")
+    if kind == TIFF:
+        return _read_tiff(path)
     with images.named(path):
-        if kind == TIFF:
-            return _read_tiff(path)
         content = path.read_bytes()
         with Image.open(io.BytesIO(content), formats=[PNG, JPEG]) as image:
             image.load()  # texts may stand behind the pixels
@@ -104,7 +104,7 @@ def _kelvin(content: bytes) -> np.ndarray | None:
 
 def _read_tiff(path: Path) -> Picture:
     pages = images.read(path)  # first: of one that is cut short, to ask for tags never ends
-    with images.complaints_raised(), tifffile.TiffFile(path) as tiff:
+    with images.named(path), images.complaints_raised(), tifffile.TiffFile(path) as tiff:
         # descriptions that these programs write tell of the old pixels' layout and display range
         technical = tiff.is_imagej or tiff.is_ome or tiff.is_shaped
         kept = [_kept_tags(page, not technical) for page in tiff.pages]

@@ -121,7 +121,7 @@ def _known(name: str, task: str, weights: Path, asked: str) -> dict:
     choice = f"what works here: {', '.join(available(task, weights)) or 'nothing yet'}"
     if name in (TWO_D_GAN, GN_CYCLE_GAN):
         raise FileNotFoundError(f"{asked} needs {weights / name}.json and .safetensors, which are "
-                                f"not shipped yet; {choice}")  # fmt: skip
+                                f"not there; {choice}")  # fmt: skip
     raise ValueError(f"no method {name!r} for {task}; {choice}")
 
 
