@@ -63,9 +63,9 @@ def read(folder: Path) -> dict | None:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise Damaged(f"{path} is damaged ({error})") from None
-    if not isinstance(record, dict) or (missing := KEYS - record.keys()):
-        lacks = ", ".join(sorted(missing)) if isinstance(record, dict) else "everything"
-        raise Damaged(f"{path} is damaged or of an older kit (it lacks {lacks})")
+    lacks = sorted(KEYS - record.keys()) if isinstance(record, dict) else ["everything"]
+    if lacks:
+        raise Damaged(f"{path} is damaged or of an older kit (it lacks {', '.join(lacks)})")
     form = FORM | {key: kind for key, kind in OF_SOME.items() if key in record}
     if "weights" not in record:
         form |= {"trained_by": IDENTITY}
@@ -79,13 +79,13 @@ def _fits(value, kind) -> bool:
     if isinstance(kind, dict):
         return isinstance(value, dict) and all(
             key in value and _fits(value[key], its) for key, its in kind.items())  # fmt: skip
-    if isinstance(kind, set | list):
-        inner = value.values() if isinstance(value, dict) else value
-        of_kind = isinstance(value, dict if isinstance(kind, set) else list)
-        return of_kind and all(_fits(one, *kind) for one in inner)
-    if kind is str:
-        return isinstance(value, str)
-    return isinstance(value, int | kind) and not isinstance(value, bool)
+    if isinstance(kind, set):
+        return isinstance(value, dict) and all(_fits(one, *kind) for one in value.values())
+    if isinstance(kind, list):
+        return isinstance(value, list) and all(_fits(one, *kind) for one in value)
+    if kind is float:  # a whole one will do
+        kind = int | float
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def damage(
@@ -97,10 +97,9 @@ def damage(
     """
     for name, digest in record["files"].items():
         if name in (only or record["files"]) and name not in without:
-            path = folder / name
-            if not path.is_file():
+            if not (folder / name).is_file():
                 return f"{name} is missing"
-            if sha256(path) != digest:
+            if sha256(folder / name) != digest:
                 return f"{name} is damaged"
     return None
 
@@ -146,21 +145,21 @@ def write(
     What was not made anew (weights and history, where nothing was trained) lies in `folder`.
     """  # fmt: skip
     metrics = pd.DataFrame({"image": test.names, **test.metrics})
-    text = metrics.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    write_text(work / "test_images.csv", text)
+    write_text(work / "test_images.csv",
+               metrics.to_csv(index=False, float_format="%.6g", lineterminator="\n"))  # fmt: skip
     sheet = _sheet([images[examples] for images in (test.inputs, test.outputs, test.references)])
     write_atomically(work / "samples.png", lambda path: sheet.save(path, "PNG"))
     made = ["test_images.csv", "samples.png"]
     if attention:
-        write_atomically(work / "attention.npz", lambda path: path.write_bytes(_packed(attention)))
+        packed = io.BytesIO()  # np.savez gives a file another name
+        np.savez_compressed(packed, **attention)
+        write_atomically(work / "attention.npz", lambda path: path.write_bytes(packed.getvalue()))
         made.append("attention.npz")
     trained = TRAINED if record["steps"] and "weights" not in record else ()
     files = {name: work / name if (work / name).is_file() else folder / name
              for name in (*made, *trained)}  # fmt: skip
-    record |= {
-        "examples": [test.names[k] for k in examples],
-        "files": {name: sha256(path) for name, path in files.items()},
-    }
+    record["examples"] = [test.names[k] for k in examples]
+    record["files"] = {name: sha256(path) for name, path in files.items()}
     write_text(work / "run.json", json.dumps(record, indent=1) + "\n")
 
 
@@ -197,9 +196,3 @@ def _sheet(rows: list[np.ndarray]) -> Image.Image:
         ImageDraw.Draw(strip).text((3, 1), label, fill="black")
         parts += [np.asarray(strip), row]
     return Image.fromarray(np.vstack(parts))
-
-
-def _packed(arrays: dict[str, np.ndarray]) -> bytes:
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
-    return stream.getvalue()

@@ -22,26 +22,14 @@ from lib.evaluation.examples import choose_examples
 from lib.evaluation.inference import as_method
 from lib.evaluation.judge import judge
 from lib.files import only_one, telling, write_text
-from lib.machine import (
-    choose_device,
-    cores,
-    describe_device,
-    make_deterministic,
-    peak_memory_mb,
-    versions,
-)
+from lib.machine import (choose_device, cores, describe_device, make_deterministic,
+                         peak_memory_mb, versions)  # fmt: skip
 from lib.metrics import METRICS
 from lib.networks.weights import source
 from lib.provenance import digest, git_commit
 from lib.training import checkpoint, engine, record
 from lib.training.experiments import RunConfig, resolve
-from lib.training.identity import (
-    evaluated_by,
-    evaluation_code,
-    settings,
-    trained_by,
-    training_code,
-)
+from lib.training.identity import evaluated_by, evaluation_code, settings, trained_by, training_code
 from lib.training.precision import choose_precision
 from lib.training.profiles import profile as profile_named
 from lib.training.recipes import RECIPES
@@ -51,18 +39,10 @@ VALIDATED = ("PSNR", "SSIM", "PSNR structure")  # along the way, on the validati
 
 
 def run(
-    experiment: str,
-    profile: str = "smoke",
-    seed: int = 0,
-    data: str | Path | None = None,
-    out: str | Path | None = None,
-    device: str = "auto",
-    time_budget: float | None = None,
-    without_perceptual: bool = False,
-    force: bool = False,
-    threads: int | None = None,
-    precision: str = "auto",
-    report=print,
+    experiment: str, profile: str = "smoke", seed: int = 0, data: str | Path | None = None,
+    out: str | Path | None = None, device: str = "auto", time_budget: float | None = None,
+    without_perceptual: bool = False, force: bool = False, threads: int | None = None,
+    precision: str = "auto", report=print,
 ) -> Path:
     """Train an experiment to its end, or to the end of `time_budget` seconds; returns its folder.
 
@@ -74,7 +54,7 @@ def run(
     Raises ValueError for an unknown name, FileNotFoundError for a missing data root,
     BlockingIOError where another process is at this run, PretrainedUnavailable where the
     perceptual networks cannot be had, TrainingDiverged on NaN.
-    """
+    """  # fmt: skip
     config = resolve(experiment, profile, seed, without_perceptual, precision)
     root, target = paths.data_root(data), choose_device(device)
     choose_precision(precision, target)  # a wrong name is told of before anything else
@@ -149,14 +129,14 @@ def _precision(config: RunConfig, work: Path, device: torch.device) -> str:
 
 def training_size(config: RunConfig) -> int:
     """Height and width of the images that a run trains on."""
-    of_recipe = getattr(RECIPES.get(config.experiment.recipe), "training_size", None)
-    return of_recipe(config) if of_recipe else config.scale.image_size
+    recipe = RECIPES[config.experiment.recipe]
+    return getattr(recipe, "training_size", lambda config: config.scale.image_size)(config)
 
 
 def load(config: RunConfig, root: Path, size: int | None = None):
     """The images of a run, at the size that its training needs unless told otherwise."""
-    size = size or training_size(config)
-    return catalogue.load(config.experiment.data, root, size, config.scale.limits)
+    limits = config.scale.limits
+    return catalogue.load(config.experiment.data, root, size or training_size(config), limits)
 
 
 def make_generator(config: RunConfig) -> nn.Module:
@@ -179,15 +159,11 @@ def _train(
 ) -> dict:
     """Train in the folder `work`, where there is something to train; what the record says of it."""
     about = {
-        "status": "complete",
-        "trained": "nothing to train",
-        "steps": 0,
-        "code_commit": git_commit(),
-        "trained_by": trained_by(config, dataset),
-        "definitions": {"trained": training_code(config)},
-        "device": describe_device(device),
+        "status": "complete", "trained": "nothing to train", "steps": 0,
+        "code_commit": git_commit(), "trained_by": trained_by(config, dataset),
+        "definitions": {"trained": training_code(config)}, "device": describe_device(device),
         "versions": versions(),
-    }
+    }  # fmt: skip
     if not config.experiment.network:
         return about
     make_deterministic(config.seed)
@@ -225,18 +201,17 @@ def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
 
     Raises ValueError where that run is not there as it should be.
     """
-    name, owner = config.experiment.weights_of, lender(folder, config)
-    of_owner = resolve(name, config.profile, config.seed)
-    todo = to_do(owner, of_owner, catalogue.describe(of_owner.experiment.data, root))
-    why = todo.why
-    if todo.what == "nothing" and record.WEIGHTS not in record.read(owner)["files"]:
+    borrower, owner = config.experiment, lender(folder, config)
+    name, profile, seed = borrower.weights_of, config.profile, config.seed
+    of_owner = resolve(name, profile, seed)
+    why = to_do(owner, of_owner, catalogue.describe(of_owner.experiment.data, root)).why
+    known = None if why else record.read(owner)
+    if known and record.WEIGHTS not in known["files"]:
         why = "its weights were not published; give --force"
     if why:
-        borrower, seed = config.experiment.name, config.seed
-        raise ValueError(f"{borrower} needs the network of {name} seed {seed} ({why}): python "
-                         f"-m lib.train --experiment {name} {borrower} --profile {config.profile} "
+        raise ValueError(f"{borrower.name} needs the network of {name} seed {seed} ({why}): python "
+                         f"-m lib.train --experiment {name} {borrower.name} --profile {profile} "
                          f"--seed {seed}")  # fmt: skip
-    known = record.read(owner)
     return known | {"weights": known["files"][record.WEIGHTS]}  # its numbers are replaced
 
 
@@ -262,18 +237,12 @@ def _judge(
         test = judge(RECIPES[experiment.recipe](data), data, shown)
     attention = drawn_maps(generator, test.inputs[examples]) if experiment.trained else {}
     about |= {
-        "experiment": experiment.name,
-        "profile": config.profile,
-        "seed": config.seed,
-        "dataset": dataset.name,
-        "data_fingerprint": dataset.fingerprint,
-        "n_images": len(test.names),
-        "metrics": test.means(),
-        "not_measured": test.why,
-        "evaluated_by": evaluated_by(config, dataset),
-        "evaluated_at_commit": git_commit(),
+        "experiment": experiment.name, "profile": config.profile, "seed": config.seed,
+        "dataset": dataset.name, "data_fingerprint": dataset.fingerprint,
+        "n_images": len(test.names), "metrics": test.means(), "not_measured": test.why,
+        "evaluated_by": evaluated_by(config, dataset), "evaluated_at_commit": git_commit(),
         "config": settings(config),
-    }
+    }  # fmt: skip
     about["definitions"]["evaluated"] = evaluation_code(experiment.data)
     record.write(work, folder, about, test, examples, attention)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in about["metrics"].items()
