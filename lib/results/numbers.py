@@ -22,7 +22,7 @@ COLUMNS = [
     "paper", "item", "row", "column", "reported", "reproduced", "sd", "ci_low", "ci_high",
     "seeds", "n_images", "dataset", "source", "why",
 ]  # fmt: skip
-NUMBER = r"-?\d{1,9}(\.\d{1,9})?(e[-+]\d\d)?"  # as `_digits` writes them
+NUMBER = r"-?\d{1,9}(\.\d{1,9})?(e[-+]\d\d)?"  # as `as_text` writes them
 VALUES = ["reproduced", "sd", "ci_low", "ci_high"]
 NOT_FILLED = "the notebook of this table was not run in this profile"
 
@@ -60,22 +60,18 @@ def record(profile: str, paper: str, item: str, rows: Iterable[Number]) -> Path:
     if item == "prose":
         raise ValueError("percentages of the prose are not recorded: `collect` derives them")
     cells = reported.cells(paper, item)
-    order = list(zip(cells["row"], cells["column"], strict=True))
+    printed = {(cell.row, cell.column): cell.printed for cell in cells.itertuples()}
     given: dict[tuple[str, str], Number] = {}
     for number in rows:
         cell = (number.row, number.column)
         _check(number, f"{paper} {item} {cell}")
-        if cell not in order:
+        if cell not in printed:
             raise ValueError(f"{paper} {item} prints no {cell}; see lib.papers.reported.table")
         if cell in given:
             raise ValueError(f"{paper} {item} {cell} is given twice; give each cell once")
         given[cell] = number
-
-    lines = [
-        {"paper": paper, "item": item, "reported": printed, **as_text(given[cell])}
-        for cell, printed in zip(order, cells["printed"], strict=True)
-        if cell in given
-    ]
+    lines = [{"paper": paper, "item": item, "reported": printed[cell], **as_text(given[cell])}
+             for cell in printed if cell in given]  # fmt: skip
     return _write(pd.DataFrame(lines, columns=COLUMNS), _part(profile, paper, item))
 
 
@@ -157,8 +153,8 @@ def coverage(numbers: pd.DataFrame) -> pd.DataFrame:
 
     `numbers` is the frame that `collect` returns.
     """
-    groups = numbers.groupby(["paper", "item"], sort=False)["reproduced"]
-    counts = groups.agg(reported="size", reproduced="count")
+    counts = numbers.groupby(["paper", "item"], sort=False)["reproduced"].agg(
+        reported="size", reproduced="count")  # fmt: skip
     return counts.assign(missing=counts["reported"] - counts["reproduced"]).reset_index()
 
 
@@ -173,10 +169,6 @@ def _check(number: Number, name: str) -> None:
         raise ValueError(f"{name}: give source {number.source} relative to the profile's results")
 
 
-def _digits(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
-
-
 def name_of(line: Mapping[str, str]) -> str:
     """A number as `2dgan/table4/AG/C5`."""
     return "/".join(line[key] for key in ("paper", "item", "row", "column"))
@@ -184,9 +176,9 @@ def name_of(line: Mapping[str, str]) -> str:
 
 def as_text(number: Number) -> dict[str, str]:
     """The fields of a number as they stand in a part, values to 6 significant digits."""
-    values = {name: _digits(getattr(number, name)) for name in VALUES}
-    n_images = "" if number.n_images is None else f"{number.n_images:d}"
-    return {**vars(number), **values, "n_images": n_images}
+    formats = dict.fromkeys(VALUES, ".6g") | {"n_images": "d"}
+    return {name: "" if value is None else format(value, formats.get(name, ""))
+            for name, value in vars(number).items()}  # fmt: skip
 
 
 def _part(profile: str, paper: str, item: str) -> Path:
@@ -205,10 +197,11 @@ def _read_part(path: Path, cells: pd.DataFrame) -> dict[str, dict[str, str]]:
     if list(frame.columns) != COLUMNS:
         raise ValueError(f"{path} does not have the columns of numbers.csv; run its notebook again")
     for field, kind in {**dict.fromkeys(VALUES, NUMBER), "n_images": r"\d{1,9}"}.items():
-        if odd := [text for text in frame[field] if text and not re.fullmatch(kind, text, re.ASCII)]:
-            raise ValueError(f"{path}: {field} {odd[0]!r} is no number; run its notebook again")
-    part = {_name(line): line for line in frame.to_dict("records")}
-    if unknown := part.keys() - set(map(_name, cells.to_dict("records"))):
+        for text in frame[field]:
+            if text and not re.fullmatch(kind, text, re.ASCII):
+                raise ValueError(f"{path}: {field} {text!r} is no number; run its notebook again")
+    part = {f"{line['row']}/{line['column']}": line for line in frame.to_dict("records")}
+    if unknown := part.keys() - set(cells["row"] + "/" + cells["column"]):
         raise ValueError(f"{path} fills {unknown}, which is not printed; run its notebook again")
     return part
 
@@ -222,10 +215,6 @@ def read_table(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path} is damaged ({told}); run its notebook again") from None
 
 
-def _name(line: dict[str, str]) -> str:
-    return f"{line['row']}/{line['column']}"
-
-
 def merge(profile: str) -> pd.DataFrame:
     """All reported numbers in printed order with what the parts say of them, everything as text."""
     merged: dict[tuple[str, str], dict[str, str]] = {}
@@ -233,11 +222,12 @@ def merge(profile: str) -> pd.DataFrame:
         # the prose comes last in each paper, when the cells it compares are in place
         part = {} if item == "prose" else _read_part(_part(profile, paper, item), cells)
         for cell in cells.to_dict("records"):
-            line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | part.get(_name(cell), {})
+            name = f"{cell['row']}/{cell['column']}"
+            line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | part.get(name, {})
             if item == "prose":
                 line |= percentage(cell["new"], cell["old"], merged, paper)
             line |= {key: cell[key] for key in ("paper", "item", "row", "column")}
-            merged[paper, f"{item}/{_name(cell)}"] = line | {"reported": cell["printed"]}
+            merged[paper, f"{item}/{name}"] = line | {"reported": cell["printed"]}
     return pd.DataFrame(merged.values(), columns=COLUMNS)
 
 
@@ -255,13 +245,10 @@ def percentage(new: str, old: str, merged: dict, paper: str) -> dict[str, str]:
         return {"why": f"{old} is not above 0, so no percentage of it can be given"}
     seeds = dict.fromkeys((pair[new]["seeds"], pair[old]["seeds"]))
     return {
-        "reproduced": _digits(100 * (float(pair[new]["reproduced"]) / over - 1)),
-        "seeds": " / ".join(seeds),
-        "n_images": pair[new]["n_images"],
-        "dataset": pair[new]["dataset"],
-        "source": f"{new}, {old}",
-        "why": "",
-    }
+        "reproduced": f"{100 * (float(pair[new]['reproduced']) / over - 1):.6g}",
+        "seeds": " / ".join(seeds), "n_images": pair[new]["n_images"],
+        "dataset": pair[new]["dataset"], "source": f"{new}, {old}", "why": "",
+    }  # fmt: skip
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

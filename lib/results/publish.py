@@ -31,9 +31,8 @@ def publish(profile: str) -> str:
     """Replace the published results of a profile as a whole; returns what to tell about it.
 
     Published runs that are not here stay; as long as there is no report, which is written last, so
-    does all else that is not here yet.
-    A kill leaves what was there or the new. A record's checksums are those of the files that are
-    published; links of the report to what is not published are taken off.
+    does all else that is not here yet. A kill leaves what was there or the new. The checksums of a
+    record are those of what is published; links of the report to what is not are taken off.
     Raises FileNotFoundError where there is nothing to publish, record.Damaged where a run is not
     whole.
     """
@@ -52,20 +51,18 @@ def publish(profile: str) -> str:
     # as long as not all is done, what is here goes over what was there
     sources = {results: COPIED} if whole else {target: COPIED, results: EARLY}
     for source, names in sources.items():
-        for path in (source / name for name in names if (source / name).exists()):
+        for path in (source / name for name in names):
             if path.is_dir():
                 shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*"),
                                 dirs_exist_ok=True)  # fmt: skip
-            else:
+            elif path.exists():
                 shutil.copy(path, new)
         for path in source.glob("executed/[!.]*.ipynb"):
             if text := _for_readers(path):
                 write_text(new / "executed" / path.name, text)
-    firsts: set[Path] = set()
     for path in done:
-        runs = path.parent.parent
-        _copy_run(path.parent, new / path.parent.relative_to(results), first=runs not in firsts)
-        firsts.add(runs)
+        to = new / path.parent.relative_to(results)
+        _copy_run(path.parent, to, first=not to.parent.is_dir())
     for path in target.glob("runs/*/seed*/run.json"):
         if not (kept := new / path.parent.relative_to(target)).is_dir():
             shutil.copytree(path.parent, kept)
@@ -78,9 +75,8 @@ def publish(profile: str) -> str:
     shutil.rmtree(old, ignore_errors=True)
     what = "" if whole else " (as far as it goes: there is no report yet)"
     told = f"published {profile} in {target}{what}: {_size(target) / 1e6:.1f} MB"
-    large = (("all published results", target.parent, LARGE),
-             ("its notebooks", target / "executed", LARGE_NOTEBOOKS))  # fmt: skip
-    for name, folder, limit in large:
+    for name, folder, limit in (("all published results", target.parent, LARGE),
+                                ("its notebooks", target / "executed", LARGE_NOTEBOOKS)):
         if (size := _size(folder)) > limit:
             told += f"; WARNING: {name} are {size / 1e6:.1f} MB"
     return told
@@ -117,10 +113,10 @@ def _copy_run(folder: Path, to: Path, first: bool) -> None:
     if wrong := record.damage(folder, known, without=record.STORED_WEIGHTS):
         raise record.Damaged(f"{folder}: {wrong}")
     wanted = (*OF_EACH_RUN, *(OF_FIRST_SEED if first else ()))
-    known["unpublished"] = known.get("unpublished", {}) | {
-        name: of for name, of in known["files"].items() if name in record.STORED_WEIGHTS
-    }
-    known["files"] = {name: of for name, of in known["files"].items() if name in wanted}
+    files = known["files"]
+    weights = {name: of for name, of in files.items() if name in record.STORED_WEIGHTS}
+    known["unpublished"] = known.get("unpublished", {}) | weights
+    known["files"] = {name: of for name, of in files.items() if name in wanted}
     to.mkdir(parents=True)
     for name in known["files"]:
         shutil.copy(folder / name, to)
