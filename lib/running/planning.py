@@ -9,11 +9,11 @@ import psutil
 from lib import paths
 from lib.machine import cores, gpus
 from lib.running.estimates import Estimates
-from lib.running.job import Job, Options, Plan, label
+from lib.running.job import Job, Options, Plan
 from lib.running.workflow import described, jobs, with_needs
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.profiles import PROFILES
-from lib.training.status import to_do
+from lib.training.status import changed, first_few, to_do
 
 MEMORY_MB = 2000  # that a job may take where nothing says, for the number of jobs at a time
 ON_CLUSTER = 4, 100  # threads of a job of a profile that takes all, and jobs given to it at a time
@@ -41,7 +41,7 @@ def make_plan(
             raise ValueError(job.broken)
         forced = force and (not targets or not set(targets).isdisjoint(job.targets))
         what, why = _to_do(job, options, forced)
-        above = [label(name) for name in job.needs if name in to_run]
+        above = [made[name].label for name in job.needs if name in to_run]
         if why or above or not job.stamp(results).is_file():
             why = why or _changes(job, above, results)
             seconds, memory = job.last(results).get("seconds", {}).get(what), None
@@ -67,7 +67,7 @@ def _to_do(job: Job, options: Options, forced: bool) -> tuple[str, str]:
     found = [
         to_do(paths.run_folder(options.profile, name, job.seed),
               resolve(name, options.profile, job.seed, precision=options.precision),
-              described(EXPERIMENTS[name].data, options.data))
+              described(EXPERIMENTS[name].data, options.data)[0])
         for name in job.runs
     ]  # fmt: skip
     todo = max(found, key=lambda one: URGENCY.index(one.what))
@@ -85,15 +85,10 @@ def _changes(job: Job, above: Sequence[str], results: Path) -> str:
     then, found = last["parts"], []
     for part in sorted(then.keys() | job.parts.keys()):
         if then.get(part) != job.parts.get(part):
-            code = last["definitions"].items() ^ job.definitions.items() if part == "code" else ()
-            names = sorted({name.removeprefix("lib.") for name, _ in code})
-            found.append(f"{part} changed{names and f': {first_few(names)}' or ''}")
-    new = [name for name, identity in job.needs.items() if last["needs"].get(name) != identity]
-    if labels := list(dict.fromkeys([*above, *map(label, new)])):
-        found.append(f"what it reads is new: {first_few(labels)}")
+            names = changed(last["definitions"], job.definitions) if part == "code" else ""
+            found.append(f"{part} changed{names and f': {names}'}")
+    new = [Job(name, {}).label for name, identity in job.needs.items()
+           if last["needs"].get(name) != identity]  # fmt: skip
+    if read := list(dict.fromkeys([*above, *new])):
+        found.append(f"what it reads is new: {first_few(read)}")
     return "; ".join(found) or "it reads fewer runs than before"
-
-
-def first_few(names: Sequence[str]) -> str:
-    """At most three names, and how many more there are."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
