@@ -189,10 +189,8 @@ def resources(job: Job, plan: Plan) -> dict[str, int]:
 
 
 def is_under_way(plan_file: Path, made_by: int) -> bool:
-    """Whether the run_all.sh that made a plan still holds the lock on its results.
-
-    Asked from another machine that is the proof, too, that locks reach from one to the other.
-    """
+    """Whether the run_all.sh that made a plan still holds the lock on its results. Asked from
+    another machine that is the proof, too, that locks reach from one to the other."""
     with contextlib.suppress(BlockingIOError), only_one(plan_file.parent.parent / ".lock", ""):
         return False
     return Plan.read(plan_file).made_by == made_by

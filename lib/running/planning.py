@@ -20,17 +20,13 @@ ON_CLUSTER = 4, 100  # threads of a job of a profile that takes all, and jobs gi
 URGENCY = ("nothing", "evaluate", "continue", "train")  # of lib.training.status.ToDo
 
 
-def make_plan(
-    options: Options, targets: Sequence[str] = (), force: bool = False, parallel: int | None = None,
-    cluster: str = "",
-) -> Plan:  # fmt: skip
+def make_plan(options: Options, targets: Sequence[str] = (), force: bool = False,
+              parallel: int | None = None, cluster: str = "") -> Plan:  # fmt: skip
     """What has to run for `targets` (notebooks, experiments; none: all) and what they need.
 
     force: the targets are done from the first step, whatever is there. parallel: jobs at a time, by
     default as many as there are processors and memory for, and one on each GPU. cluster: where they
-    run instead.
-
-    Raises ValueError where one of them takes data that are broken.
+    run instead. Raises ValueError where one of them takes data that are broken.
     """
     results, made = paths.results_dir(options.profile), jobs(options)
     to_run: dict[str, Job] = {}

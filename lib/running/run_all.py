@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentError, ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -73,21 +73,6 @@ def _cluster(text: str) -> str:
         raise ArgumentTypeError(f"Snakemake has no executor {settings['executor']} here; install "
                                 "it with pip install --no-deps -r requirements-slurm.txt")
     return text
-
-
-@contextlib.contextmanager
-def only_run(results: Path) -> Iterator[None]:
-    """Keep others out of these results, be it run_all.sh or lib.train by hand.
-
-    Raises BlockingIOError where one of them is at it.
-    """
-    advice = "wait for it or stop it"
-    with only_one(results / ".lock", f"another run is writing to {results}; {advice}"):
-        for lock in results.glob("runs/*/*/.lock"):
-            with only_one(lock, f"a training is writing to {lock.parent}; {advice}"):
-                pass
-        os.environ["IR_RUN_ALL"] = str(results)  # tells our own trainings from others
-        yield
 
 
 def execute(plan: Plan, results: Path) -> list[Job]:
@@ -170,10 +155,8 @@ def _tell_done(plan: Plan, results: Path, told: set[str]) -> None:
 
 
 def _tell_to_end(snakemake: psutil.Process, told: set[int]) -> None:
-    """Let Snakemake start nothing more, and its jobs end; `told`: processes that know already.
-
-    Jobs are the children of the one that Snakemake has them forked from; theirs are left to them.
-    """
+    """Let Snakemake start nothing more, and its jobs end; `told`: processes that know already. Jobs
+    are the children of the one that Snakemake has them forked from; theirs are left to them."""
     with contextlib.suppress(psutil.Error):
         jobs = [job for child in snakemake.children() for job in child.children()]
         for process in [snakemake, *jobs]:
@@ -237,7 +220,13 @@ def run(given: Namespace) -> int:
             say(f"  {number:3}  {job.label:32}  {job.what:8}  {clock(job.seconds):>8}  {job.why}")
         say(Estimates(options, plan.threads).table(plan.jobs))
         return 0
-    with telling(results), only_run(results):
+    advice = "wait for it or stop it"
+    busy = f"another run is writing to {results}; {advice}"
+    with telling(results), only_one(results / ".lock", busy):
+        for lock in results.glob("runs/*/*/.lock"):  # of trainings by hand
+            with only_one(lock, f"a training is writing to {lock.parent}; {advice}"):
+                pass
+        os.environ["IR_RUN_ALL"] = str(results)  # tells our own trainings from others
         failed = execute(plan, results)
     if failed:
         print(f"failed: {', '.join(job.label for job in failed)}; {len(plan.left(results))} of "

@@ -109,10 +109,8 @@ def execute_notebook(job: Job, options: Options, executed: Path) -> str:
 
 
 def usage(notebook: bool) -> dict[str, int]:
-    """Peak memory of this job in MiB, and what it wrote to the disk in MiB, in stamps' names.
-
-    Of a notebook both of this process and of its kernel, the largest process that it waited for.
-    """
+    """Peak memory of this job in MiB, and what it wrote to the disk in MiB, in stamps' names. Of a
+    notebook both of this process and of its kernel, the largest process that it waited for."""
     used = [resource.getrusage(resource.RUSAGE_SELF)]
     if notebook:  # a training's only child, git, counts with all that is its parent's
         used.append(resource.getrusage(resource.RUSAGE_CHILDREN))
@@ -147,9 +145,7 @@ def carry_out(plan_file: Path, name: str, stamp: str) -> None:
 
 def main(plan_file: Path, name: str) -> None:
     """The process of a job, which ends with Snakemake and with the process it was forked from.
-
-    Ctrl-C and SIGTERM let a training write where it stands first.
-    """
+    Ctrl-C and SIGTERM let a training write where it stands first."""
     snakemake, forked_from = multiprocessing.parent_process(), os.getppid()
     live_while(lambda: snakemake.is_alive() and os.getppid() == forked_from)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored

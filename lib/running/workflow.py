@@ -30,10 +30,8 @@ FILES = {  # module -> files of the repository that it reads
 
 @cache
 def jobs(options: Options) -> dict[str, Job]:
-    """All jobs by name, each after those that it needs, in the order of NOTEBOOKS.
-
-    Raises ValueError for a notebook that comes after one that is not above it.
-    """
+    """All jobs by name, each after those that it needs, in the order of NOTEBOOKS. Raises
+    ValueError for a notebook that comes after one that is not above it."""
     runs = _run_jobs(options)
     by_name = {job.name: job for made_by in runs.values() for job in made_by}
     made: dict[str, Job] = {}
@@ -65,9 +63,8 @@ def _run_jobs(options: Options) -> dict[str, list[Job]]:
     return made
 
 
-def _run_job(
-    name: str, experiments: list[str], seed: int, options: Options, needed: Job | None = None
-) -> Job:
+def _run_job(name: str, experiments: list[str], seed: int, options: Options,
+             needed: Job | None = None) -> Job:  # fmt: skip
     """A job of experiments on one data set."""
     parts: dict[str, list[str]] = {}
     dataset, broken = described(EXPERIMENTS[experiments[0]].data, options.data)
