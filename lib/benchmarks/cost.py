@@ -84,9 +84,8 @@ def measure(config: RunConfig, device: str, rounds: int) -> Cost:
                 peak_memory_mb(target), round(disk / 1e6, 1))  # fmt: skip
 
 
-def missing(
-    profile: str, device: torch.device, precisions: list[str], only: list[str]
-) -> Iterator[tuple[str, str]]:
+def missing(profile: str, device: torch.device, precisions: list[str],
+            only: list[str]) -> Iterator[tuple[str, str]]:  # fmt: skip
     """Experiments and precisions of a profile whose step was not measured on such a device."""
     seen = [(row.precision, step_settings(resolve(row.experiment, profile))) for row in measured()
             if (row.profile, row.device) == (profile, device.type)]  # fmt: skip

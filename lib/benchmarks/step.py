@@ -75,10 +75,9 @@ class PlainTwoDGAN(TwoDGANRecipe):
         return {"critic": critic, "penalty": penalty, **losses, "total": total}
 
 
-def compare(
-    experiment: str, size: int, batch: int, divisor: int, rounds: int, precisions: list[str],
-    device: torch.device,
-) -> tuple[dict[str, float], dict[str, float]]:
+def compare(experiment: str, size: int, batch: int, divisor: int, rounds: int,
+            precisions: list[str], device: torch.device,
+            ) -> tuple[dict[str, float], dict[str, float]]:  # fmt: skip
     """Time `rounds` steps of each version in turn, after a first one as a warm-up.
 
     Networks of the paper's channels divided by `divisor`, on a few images of `size` pixels. Returns

@@ -52,9 +52,8 @@ def measured(path: Path = TIMINGS) -> tuple[Cost, ...]:
     return tuple(Cost(**row) for row in rows.to_dict("records"))
 
 
-def of_step(
-    config: RunConfig, device: str, precision: str, rows: Iterable[Cost] | None = None
-) -> Cost | None:
+def of_step(config: RunConfig, device: str, precision: str,
+            rows: Iterable[Cost] | None = None) -> Cost | None:  # fmt: skip
     """The cost of a step, by `rows`, what was measured; None where that has none of its recipe."""
     found = []
     for row in measured() if rows is None else rows:

@@ -52,10 +52,8 @@ class Damaged(ValueError):
 
 
 def read(folder: Path) -> dict | None:
-    """The record in a run's folder, None where there is none.
-
-    Raises Damaged where it is there and cannot be read, or is not in today's form.
-    """
+    """The record in a run's folder, None where there is none. Raises Damaged where it is there and
+    cannot be read, or is not in today's form."""
     path = folder / "run.json"
     if not path.is_file():
         return None
@@ -88,13 +86,10 @@ def _fits(value, kind) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def damage(
-    folder: Path, record: dict, only: Collection[str] = (), without: Collection[str] = ()
-) -> str | None:
-    """The first file of a run that is gone or altered, in words; None where all are whole.
-
-    All that the record vouches for are looked at: or `only` these, or those `without` some.
-    """
+def damage(folder: Path, record: dict, only: Collection[str] = (),
+           without: Collection[str] = ()) -> str | None:  # fmt: skip
+    """The first file of a run that is gone or altered, in words; None where all are whole. All that
+    the record vouches for are looked at: or `only` these, or those `without` some."""
     for name, digest in record["files"].items():
         if name in (only or record["files"]) and name not in without:
             if not (folder / name).is_file():
@@ -135,15 +130,13 @@ def is_complete(folder: Path) -> bool:
     return bool(known) and known["status"] == "complete" and not damage(folder, known)
 
 
-def write(
-    work: Path, folder: Path, record: dict, test: Evaluation, examples: list[int],
-    attention: dict[str, np.ndarray],
-) -> None:
+def write(work: Path, folder: Path, record: dict, test: Evaluation, examples: list[int],
+          attention: dict[str, np.ndarray]) -> None:  # fmt: skip
     """Write what an evaluation gave into `work`, and the record that vouches for it.
 
     `examples`: positions of the test images that are kept as images; `attention`: arrays to keep.
     What was not made anew (weights and history, where nothing was trained) lies in `folder`.
-    """  # fmt: skip
+    """
     metrics = pd.DataFrame({"image": test.names, **test.metrics})
     write_text(work / "test_images.csv",
                metrics.to_csv(index=False, float_format="%.6g", lineterminator="\n"))  # fmt: skip

@@ -76,7 +76,10 @@ def run(
         if todo.what == "evaluate":
             config = as_begun(config, record.read(folder))
         else:
-            config = replace(config, precision=_precision(config, work, target))
+            begun = work / "precision.txt"  # of the run that has begun, unless told otherwise
+            if precision != "auto" or not begun.is_file():
+                write_text(begun, choose_precision(precision, target))
+            config = replace(config, precision=begun.read_text(encoding="utf-8"))
         report(f"{experiment} ({config.experiment.title}), profile {profile}, seed {seed}, on "
                f"{dataset.name}, {describe_device(target)}, {config.precision}: {todo.why}")
         if without_perceptual:
@@ -102,12 +105,12 @@ def run(
 def _keep_out_of_run_all(folder: Path, results: Path) -> None:
     """Raises BlockingIOError where run_all.sh is writing to `results`, unless it started us."""
     if folder.resolve().is_relative_to(results) and os.environ.get("IR_RUN_ALL") != str(results):
+        busy = f"run_all.sh is writing to {results}; wait for it or stop it"
         try:
             with FileLock(results / ".lock", timeout=1):  # for a moment, as others who look
                 pass
         except Timeout:
-            raise BlockingIOError(f"run_all.sh is writing to {results}; wait for it or stop it"
-                                  ) from None  # fmt: skip
+            raise BlockingIOError(busy) from None
 
 
 def _tidy(work: Path, known: dict) -> None:
@@ -117,14 +120,6 @@ def _tidy(work: Path, known: dict) -> None:
         state = checkpoint.read_last(work)
         if not state or state["position"]["identity"] == digest(known["trained_by"]):
             shutil.rmtree(work)
-
-
-def _precision(config: RunConfig, work: Path, device: torch.device) -> str:
-    """That of the run that has begun in `work`, else what is asked for or best."""
-    begun = work / "precision.txt"
-    if config.precision != "auto" or not begun.is_file():
-        write_text(begun, choose_precision(config.precision, device))
-    return begun.read_text(encoding="utf-8")
 
 
 def training_size(config: RunConfig) -> int:
@@ -145,18 +140,15 @@ def make_generator(config: RunConfig) -> nn.Module:
 
 
 def load_generator(folder: Path) -> nn.Module:
-    """The trained generator of a run, on the CPU, ready to evaluate.
-
-    Raises Damaged where its weights are not those that its numbers come from.
-    """
+    """The trained generator of a run, on the CPU, ready to evaluate. Raises Damaged where its
+    weights are not those that its numbers come from."""
     known = record.read(folder)
     config = resolve(known["experiment"], known["profile"], known["seed"])
     return record.load_weights(folder, known, make_generator(config))
 
 
-def _train(
-    config: RunConfig, data, dataset: DataSet, work: Path, device: torch.device, time_budget, report
-) -> dict:
+def _train(config: RunConfig, data, dataset: DataSet, work: Path, device: torch.device,
+           time_budget: float | None, report) -> dict:  # fmt: skip
     """Train in the folder `work`, where there is something to train; what the record says of it."""
     about = {
         "status": "complete", "trained": "nothing to train", "steps": 0,
@@ -197,10 +189,8 @@ def _train(
 
 
 def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
-    """What the record says of a network that another run has trained.
-
-    Raises ValueError where that run is not there as it should be.
-    """
+    """What the record says of a network that another run has trained. Raises ValueError where that
+    run is not there as it should be."""
     borrower, owner = config.experiment, lender(folder, config)
     name, profile, seed = borrower.weights_of, config.profile, config.seed
     of_owner = resolve(name, profile, seed)
@@ -215,26 +205,24 @@ def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
     return known | {"weights": known["files"][record.WEIGHTS]}  # its numbers are replaced
 
 
-def _judge(
-    config: RunConfig, root: Path, data, dataset: DataSet, folder: Path, device: torch.device,
-    about: dict, report,
-) -> None:
+def _judge(config: RunConfig, root: Path, data, dataset: DataSet, folder: Path,
+           device: torch.device, about: dict, report) -> None:  # fmt: skip
     """Evaluate the weights as they are stored, new ones or those of before; write the record."""
     experiment, size, work = config.experiment, config.scale.image_size, folder / "training"
     shown = data if training_size(config) == size else load(config, root, size)
     examples = choose_examples(experiment.data, shown)
-    if experiment.weights_of:
+    if not experiment.trained:
+        test = judge(RECIPES[experiment.recipe](data), data, shown)
+    elif experiment.weights_of:
         generator = load_generator(lender(folder, config))
         test = judge(as_method(generator, data, size, device), data, shown)
-    elif experiment.network:
+    else:
         stored = work if (work / record.WEIGHTS).is_file() else folder
         generator, of_last_step = (record.fill(make_generator(config), stored / name)
                                    for name in record.STORED_WEIGHTS)  # fmt: skip
         test = judge(as_method(generator, data, size, device), data, shown)
         last = judge(as_method(of_last_step, data, size, device), data, shown, learned=False)
         test = test.beside("last", last)
-    else:
-        test = judge(RECIPES[experiment.recipe](data), data, shown)
     attention = drawn_maps(generator, test.inputs[examples]) if experiment.trained else {}
     about |= {
         "experiment": experiment.name, "profile": config.profile, "seed": config.seed,

@@ -31,9 +31,7 @@ def as_begun(config: RunConfig, known: dict) -> RunConfig:
 
 def to_do(folder: Path, config: RunConfig, dataset: DataSet, with_weights: bool = True) -> ToDo:
     """What there is to do before `folder` holds the run of `config` on `dataset`, whole.
-
-    with_weights: weights have to be there as well; published records have none.
-    """
+    with_weights: weights have to be there as well; published records have none."""
     try:
         known = record.read(folder)
     except record.Damaged as problem:
