@@ -12,7 +12,7 @@ import sys
 from argparse import ArgumentParser
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -74,13 +74,10 @@ def verify(profile: str, data: str | Path | None = None) -> Verdict:
     with those under data/ as far as they are there. Of published records no weights are expected.
     """
     verdict = Verdict()
-    lines = _read_numbers(profile, verdict)
-    again = {numbers.name_of(line): line for line in lines}
-    if len(again) != len(lines):
-        verdict.note("number", "numbers.csv", "a number stands in it twice")
-    runs = _Runs(profile, data, verdict)
+    stored = _read_numbers(profile, verdict)
+    again, runs = dict(stored), _Runs(profile, data, verdict)
     counted = {f"2dgan/table2/{n.row}/{n.column}": n for n in counted_numbers()}
-    for name, line in again.items():
+    for name, line in stored.items():
         if not line["reproduced"] or line["item"] == "prose":
             continue
         if line["column"] == TIMES:
@@ -88,20 +85,18 @@ def verify(profile: str, data: str | Path | None = None) -> Verdict:
             continue
         try:
             number = counted[name] if name in counted else _measured(line, runs, verdict)
+            again[name] = line | {key: numbers.as_text(number)[key] for key in FIELDS}
+            verdict.recomputed += 1
         except record.Damaged:  # a problem of the run, not of each number
             continue
         except ValueError as problem:
             verdict.note("number", name, str(problem))
-            continue
-        again[name] = line | {key: numbers.as_text(number)[key] for key in FIELDS}
-        verdict.recomputed += 1
     for name in EXPERIMENTS:  # the runs that only further tables rest on, too
         for path in sorted(results_of(profile, name).glob(f"runs/{name}/seed*/run.json")):
             with suppress(record.Damaged):
                 runs.get(name, int(path.parent.name.removeprefix("seed")))
     _percentages(again, verdict)
-    for line in lines:
-        name = numbers.name_of(line)
+    for name, line in stored.items():
         for key in FIELDS:
             if line[key] != again[name][key]:
                 verdict.note("number", name, f"{key} is stored as {line[key] or 'empty'}, "
@@ -110,31 +105,29 @@ def verify(profile: str, data: str | Path | None = None) -> Verdict:
     return verdict
 
 
-def _read_numbers(profile: str, verdict: Verdict) -> list[dict[str, str]]:
-    """The rows of numbers.csv; what it lacks of the papers' numbers, or has too many, is noted."""
-    path = paths.results_dir(profile) / "numbers.csv"
+def _read_numbers(profile: str, verdict: Verdict) -> dict[str, dict[str, str]]:
+    """The rows of numbers.csv by name; what it lacks, or has too many, is noted."""
+    path, note = paths.results_dir(profile) / "numbers.csv", partial(verdict.note, "number")
     if not path.is_file():
-        verdict.note("number", path.name, "is not there; run notebooks/90_summary.ipynb")
-        return []
+        note(path.name, "is not there; run notebooks/90_summary.ipynb")
+        return {}
     frame = numbers.read_table(path)
     if list(frame.columns) != numbers.COLUMNS:
-        verdict.note("number", path.name, f"its columns are not {', '.join(numbers.COLUMNS)}")
-        return []
-    lines = [(numbers.name_of(line), line) for line in frame.to_dict("records")]
-    merged = {numbers.name_of(line): line for line in numbers.merge(profile).to_dict("records")}
-    for name in sorted(merged.keys() ^ {name for name, _ in lines}):
-        what = "is missing" if name in merged else "is no number of the papers"
-        verdict.note("number", name, what)
-    lines = [(name, line) for name, line in lines if name in merged]
-    for name, line in lines:
-        printed = merged[name]["reported"]
-        if line["reported"] != printed:
-            what = f"reported: the paper prints {printed}, not {line['reported']}"
-            verdict.note("number", name, what)
+        note(path.name, f"its columns are not {', '.join(numbers.COLUMNS)}")
+        return {}
+    lines, merged = ({numbers.name_of(line): line for line in table.to_dict("records")}
+                     for table in (frame, numbers.merge(profile)))  # fmt: skip
+    for name in sorted(merged.keys() ^ lines.keys()):
+        note(name, "is missing" if name in merged else "is no number of the papers")
+    stored = {name: line for name, line in lines.items() if name in merged}
+    for name, line in stored.items():
+        if line["reported"] != (printed := merged[name]["reported"]):
+            note(name, f"reported: the paper prints {printed}, not {line['reported']}")
         if merged[name]["reproduced"] and not line["reproduced"]:
-            what = "is empty, but not in tables/; run notebooks/90_summary.ipynb"
-            verdict.note("number", name, what)
-    return [line for _, line in lines]
+            note(name, "is empty, but not in tables/; run notebooks/90_summary.ipynb")
+    if len(lines) < len(frame):
+        note(path.name, "a number stands in it twice")
+    return stored
 
 
 class _Runs:
@@ -169,36 +162,36 @@ class _Runs:
 
     def _check(self, where: str, experiment: str, seed: int, run: Run) -> None:
         """Note where a record is another run's, contradicts itself or its images, or is stale."""
-        known, note = run.record, self.verdict.note
+        known, note = run.record, partial(self.verdict.note, "source", where)
         named = known["experiment"], known["profile"], known["seed"]
         if named != (experiment, self.profile, seed):
-            what = "is another run: its record is of {}, profile {}, seed {}"
-            return note("source", where, what.format(*named))
+            note("is another run: its record is of {}, profile {}, seed {}".format(*named))
+            return
         for metric in run.test_images:
             mean, stated = run.test_images[metric].mean(), known["metrics"].get(metric, np.nan)
             if not np.isclose(mean, stated, rtol=ROUNDING, atol=0):
-                note("source", where, f"run.json says mean {metric} {stated:.6g}, "
-                                      f"test_images.csv gives {mean:.6g}")
+                note(f"run.json says mean {metric} {stated:.6g}, test_images.csv gives {mean:.6g}")
         there = [name for name in record.STORED_WEIGHTS if (run.folder / name).is_file()]
         if there and (damaged := record.damage(run.folder, known, only=there)):
-            note("source", where, damaged)
+            note(damaged)
         config = resolve(experiment, self.profile, seed)
         made = ("test_images.csv", *(record.TRAINED if config.experiment.network else ()))
         if lacks := set(made) - known["files"].keys() - known.get("unpublished", {}).keys():
-            note("source", where, f"run.json has no checksum of {', '.join(sorted(lacks))}")
+            note(f"run.json has no checksum of {', '.join(sorted(lacks))}")
         dataset = self.describe(config.experiment.data)
         if dataset.name != run.dataset and not self.asked_for_data:
             self.absent.add(run.dataset)
             dataset = catalogue.DataSet(dataset.key, run.dataset, known["data_fingerprint"], None)
         todo = to_do(run.folder, config, dataset, with_weights=False)
         if todo.what != "nothing":
-            return note("source" if todo.what == "continue" else "stale", where, todo.why)
+            kind = "source" if todo.what == "continue" else "stale"
+            self.verdict.note(kind, where, todo.why)
+            return
         today = settings(as_begun(config, known))
         for setting, what in differences(known["config"], today).items():
             part, _, name = setting.partition(".")
             if name not in NOT_IN_TRAINING.get(part, ()):  # else another title
-                note("source", where, "was trained with other settings than run.json says: "
-                                      f"{setting} {what}")
+                note(f"was trained with other settings than run.json says: {setting} {what}")
 
 
 def _measured(line: dict[str, str], runs: _Runs, verdict: Verdict) -> numbers.Number:

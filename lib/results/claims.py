@@ -26,11 +26,10 @@ import yaml
 from scipy.stats import false_discovery_control
 
 from lib.evaluation.statistics import Estimate, estimate
-from lib.files import write_text
 from lib.papers.checks import Relation, relations, summary
 from lib.paths import REPO, results_dir
 from lib.results.compare import LEVEL
-from lib.results.numbers import collect
+from lib.results.numbers import collect, write_table
 from lib.results.runs import Run, measure, read_run, results_of
 from lib.results.tables import BASELINES, TABLES, Cell
 from lib.training.experiments import EXPERIMENTS
@@ -54,15 +53,13 @@ def write_claims(profile: str) -> pd.DataFrame:
     """`judge` on what a profile has; also written to results/<profile>/claims.csv."""
     numbers = collect(profile)
     frame = judge(numbers, recorded_runs(profile, numbers))
-    write_text(results_dir(profile) / "claims.csv", frame.to_csv(index=False, lineterminator="\n"))
+    write_table(frame, results_dir(profile) / "claims.csv")
     return frame
 
 
 def recorded_runs(profile: str, numbers: pd.DataFrame) -> dict[str, list[Run]]:
-    """The complete runs of all experiments, of the seeds that any number names.
-
-    `lib.verify` tells of runs that are gone or damaged; here they are left out.
-    """
+    """The complete runs of all experiments, of the seeds that any number names. `lib.verify` tells
+    of runs that are gone or damaged; here they are left out."""
     seeds = sorted({int(seed) for text in numbers["seeds"] for seed in re.findall(r"\d+", text)})
     found: dict[str, list[Run]] = {}
     for name, experiment in EXPERIMENTS.items():
@@ -97,9 +94,7 @@ class _Open(Exception):
 @dataclass(frozen=True)
 class _Comparison:
     """A relation on our numbers; `difference` is left - right, without errors between exact ones.
-
-    `gates` are relations that have to hold for it to say anything.
-    """
+    `gates` are relations that have to hold for it to say anything."""
 
     relation: Relation
     difference: Estimate

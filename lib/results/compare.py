@@ -78,9 +78,8 @@ def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> p
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def differences(
-    reference: Sequence[Run], others: Mapping[str, Sequence[Run]], metrics: Sequence[str]
-) -> pd.DataFrame:
+def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
+                metrics: Sequence[str]) -> pd.DataFrame:  # fmt: skip
     """`reference` minus each other method in each metric, corrected together; a row each.
 
     Columns: difference (mean over images and seeds), ci_low, ci_high (95 %), p of the same estimate

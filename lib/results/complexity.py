@@ -26,10 +26,8 @@ def printed_counts(network: str) -> Counts:
 
 
 def count_table(networks: Mapping[str, nn.Module]) -> pd.DataFrame:
-    """Both counters for one grey image and for eight, and the paper's numbers.
-
-    Indexed by network and images (1, 8, "paper"). Columns parameters (M), thop (G), torch (G).
-    """
+    """Both counters for one grey image and for eight, and the paper's numbers. Indexed by network
+    and images (1, 8, "paper"). Columns parameters (M), thop (G), torch (G)."""
     lines = {}
     for name, network in networks.items():
         for batch in (1, BATCH):
@@ -45,9 +43,7 @@ def count_table(networks: Mapping[str, nn.Module]) -> pd.DataFrame:
 
 def table2_numbers(counts: pd.DataFrame, times: Mapping[str, InferenceTime]) -> list[Number]:
     """The six numbers of Table 2: operations counted as the paper's fit, for eight images by thop.
-
-    `counts` is `count_table`'s; `times` holds one image's under the networks' names.
-    """
+    `counts` is `count_table`'s; `times` holds one image's under the networks' names."""
     numbers = []
     for name, time in times.items():
         timed = f"{time.device}; measured once for a machine, {time.runs} runs on one image"

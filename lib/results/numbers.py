@@ -64,15 +64,16 @@ def record(profile: str, paper: str, item: str, rows: Iterable[Number]) -> Path:
     given: dict[tuple[str, str], Number] = {}
     for number in rows:
         cell = (number.row, number.column)
-        _check(number, f"{paper} {item} {cell}")
+        _check(number, name := f"{paper} {item} {cell}")
         if cell not in printed:
             raise ValueError(f"{paper} {item} prints no {cell}; see lib.papers.reported.table")
         if cell in given:
-            raise ValueError(f"{paper} {item} {cell} is given twice; give each cell once")
+            raise ValueError(f"{name} is given twice; give each cell once")
         given[cell] = number
     lines = [{"paper": paper, "item": item, "reported": printed[cell], **as_text(given[cell])}
              for cell in printed if cell in given]  # fmt: skip
-    return _write(pd.DataFrame(lines, columns=COLUMNS), _part(profile, paper, item))
+    path = results_dir(profile) / "tables" / f"{paper}_{item}.csv"
+    return write_table(pd.DataFrame(lines, columns=COLUMNS), path)
 
 
 def collect(profile: str) -> pd.DataFrame:
@@ -82,15 +83,13 @@ def collect(profile: str) -> pd.DataFrame:
     is 100 * (new / old - 1) of the two reproduced cells. ValueError for a part not in our format.
     """
     frame = merge(profile)
-    _write(frame, results_dir(profile) / "numbers.csv")
+    write_table(frame, results_dir(profile) / "numbers.csv")
     return _typed(frame)
 
 
 def comparison(profile: str, paper: str, item: str) -> pd.DataFrame:
-    """One table as printed, each column split in paper, ours and difference (ours - paper).
-
-    `attrs` holds `name` (paper and item) and `dataset` (what ours was measured on), for `style`.
-    """
+    """One table as printed, each column split in paper, ours and difference (ours - paper). `attrs`
+    holds `name` (paper and item) and `dataset` (what ours was measured on), for `style`."""
     chosen = reported.cells(paper, item)
     part = _typed(merge(profile).loc[chosen.index])
     part["difference"] = part["reproduced"] - part["reported"]
@@ -125,10 +124,8 @@ def four_digits(value: float) -> str:
 
 
 def with_interval(mean: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series:
-    """Means for reading, "27.10 [26.90, 27.30]"; alone where there is no interval.
-
-    A narrow column breaks before an interval, not within it: its space is a non-breaking one.
-    """
+    """Means for reading, "27.10 [26.90, 27.30]"; alone where there is no interval. A narrow column
+    breaks before an interval, not within it: its space is a non-breaking one."""
     mean, low, high = (values.map(four_digits) for values in (mean, low, high))
     return mean.where(low == "–", mean + " [" + low + ",\xa0" + high + "]")
 
@@ -149,10 +146,8 @@ def style(frame: pd.DataFrame):
 
 
 def coverage(numbers: pd.DataFrame) -> pd.DataFrame:
-    """How many numbers of each paper's item are reported, reproduced and missing.
-
-    `numbers` is the frame that `collect` returns.
-    """
+    """How many numbers of each paper's item are reported, reproduced and missing. `numbers` is the
+    frame that `collect` returns."""
     counts = numbers.groupby(["paper", "item"], sort=False)["reproduced"].agg(
         reported="size", reproduced="count")  # fmt: skip
     return counts.assign(missing=counts["reported"] - counts["reproduced"]).reset_index()
@@ -181,11 +176,7 @@ def as_text(number: Number) -> dict[str, str]:
             for name, value in vars(number).items()}  # fmt: skip
 
 
-def _part(profile: str, paper: str, item: str) -> Path:
-    return results_dir(profile) / "tables" / f"{paper}_{item}.csv"
-
-
-def _write(frame: pd.DataFrame, path: Path) -> Path:
+def write_table(frame: pd.DataFrame, path: Path) -> Path:
     return write_text(path, frame.to_csv(index=False, lineterminator="\n"))
 
 
@@ -220,7 +211,8 @@ def merge(profile: str) -> pd.DataFrame:
     merged: dict[tuple[str, str], dict[str, str]] = {}
     for (paper, item), cells in reported.load().groupby(["paper", "item"], sort=False):
         # the prose comes last in each paper, when the cells it compares are in place
-        part = {} if item == "prose" else _read_part(_part(profile, paper, item), cells)
+        path = results_dir(profile) / "tables" / f"{paper}_{item}.csv"
+        part = {} if item == "prose" else _read_part(path, cells)
         for cell in cells.to_dict("records"):
             name = f"{cell['row']}/{cell['column']}"
             line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | part.get(name, {})

@@ -114,16 +114,15 @@ def results_of(profile: str, experiment: str) -> Path:
     return paths.results_dir(profile)
 
 
-def find_runs(
-    profile: str, experiments: Iterable[str], seeds: Sequence[int],
-    data: str | Path | None = None, stopped: bool = False, mixed: bool = False, report=print,
-) -> dict[str, list[Run]]:
+def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int],
+              data: str | Path | None = None, stopped: bool = False, mixed: bool = False,
+              report=print) -> dict[str, list[Run]]:  # fmt: skip
     """The runs of some experiments, one a seed, where nothing is trained a single one.
 
     data: the data root, see `lib.paths.data_root`. stopped: take runs that were stopped early, too.
     mixed: take runs of different precisions, whatever `precision_check` says.
     Raises FileNotFoundError, naming what is wrong and the command that mends it.
-    """  # fmt: skip
+    """
     root, asked = paths.data_root(data), list(experiments)
     asked = dict.fromkeys([*asked, *filter(None, (EXPERIMENTS[name].weights_of for name in asked))])
     wanted = [(name, seed) for name in asked
@@ -255,10 +254,8 @@ class Measured:
 
 
 def measure(cell: Cell, runs: Sequence[Run]) -> Measured:
-    """What a cell of a table is the mean of, from its runs, one a seed.
-
-    Raises ValueError for runs that were not judged on the same images.
-    """
+    """What a cell of a table is the mean of, from its runs, one a seed. Raises ValueError for runs
+    that were not judged on the same images."""
     values = [run.values(cell.metric) for run in runs]
     if any(not one.index.equals(values[0].index) for one in values):
         raise ValueError(f"the seeds of {cell.experiment} were not judged on the same images")

@@ -5,7 +5,6 @@ notebooks in the order they run, with what each reads. The workflow, the noteboo
 the report all go by these. A new table is a CSV in data/reported, a row in TABLES, a notebook.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -36,9 +35,8 @@ FITTED = ("2dgan/table2/*/FLOPs (G)", "2dgan/table2/*/Parameters (M)", "2dgan/ta
 @dataclass(frozen=True)
 class Cell:
     """A printed number as ours: a metric of an experiment, of one example image or over all.
-
-    `example`: 0 to 2 for 2D-GAN's Img1 to Img3 (Table 3), None for the mean over the test images.
-    """
+    `example`: 0 to 2 for 2D-GAN's Img1 to Img3 (Table 3), None for the mean over the test
+    images."""
 
     experiment: str
     metric: str
@@ -47,10 +45,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A printed table: (row, column) as in data/reported -> where ours comes from.
-
-    `counted`: of networks without training or images (2D-GAN's Table 2), no cells.
-    """
+    """A printed table: (row, column) as in data/reported -> where ours comes from. `counted`: of
+    networks without training or images (2D-GAN's Table 2), no cells."""
 
     paper: str
     item: str
@@ -64,12 +60,11 @@ class Table:
         return tuple(name for name in EXPERIMENTS if name in used)
 
 
-def _by_column(
-    item: str, columns: dict[str, str], metrics: Iterable[str] = PRINTED_METRICS
-) -> Table:
+def _by_column(item: str, columns: dict[str, str]) -> Table:
     """A table of 2D-GAN with a metric a row. `columns`: printed column -> experiment."""
-    return Table("2dgan", item, {(metric, column): Cell(experiment, metric)
-                                 for metric in metrics for column, experiment in columns.items()})
+    return Table("2dgan", item, {
+        (metric, column): Cell(experiment, metric)
+        for metric in PRINTED_METRICS for column, experiment in columns.items()})  # fmt: skip
 
 
 METHODS = {  # 2D-GAN's Table 3: printed column -> experiment
@@ -135,10 +130,8 @@ class Notebook:
     on_request: bool = False
 
     def reads(self) -> tuple[str, ...]:
-        """The experiments whose runs it reads, in the order of EXPERIMENTS.
-
-        Raises ValueError for a pattern that no experiment has.
-        """
+        """The experiments whose runs it reads, in the order of EXPERIMENTS. Raises ValueError for a
+        pattern that no experiment has."""
         for pattern in self.experiments:
             if not any(fnmatchcase(name, pattern) for name in EXPERIMENTS):
                 raise ValueError(f"{self.name} reads experiment {pattern}, which is not in "
