@@ -68,11 +68,9 @@ class Verdict:
 
 
 def verify(profile: str, data: str | Path | None = None) -> Verdict:
-    """Check numbers.csv of a profile and all it rests on.
-
-    Data are compared with those under `data`; where it is None, with those under $IR_DATA, else
-    with those under data/ as far as they are there. Of published records no weights are expected.
-    """
+    """Check numbers.csv of a profile and all it rests on. Data are compared with those under
+    `data`; where it is None, with those under $IR_DATA, else with those under data/ as far as they
+    are there. Of published records no weights are expected."""
     verdict = Verdict()
     stored = _read_numbers(profile, verdict)
     again, runs = dict(stored), _Runs(profile, data, verdict)

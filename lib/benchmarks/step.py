@@ -78,13 +78,13 @@ class PlainTwoDGAN(TwoDGANRecipe):
 def compare(experiment: str, size: int, batch: int, divisor: int, rounds: int,
             precisions: list[str], device: torch.device,
             ) -> tuple[dict[str, float], dict[str, float]]:  # fmt: skip
-    """Time `rounds` steps of each version in turn, after a first one as a warm-up.
+    """Time `rounds` steps of each version in turn, after a first one as a warm-up: networks of the
+    paper's channels divided by `divisor`, on a few images of `size` pixels.
 
-    Networks of the paper's channels divided by `divisor`, on a few images of `size` pixels. Returns
-    median seconds a step by version ("fp32", "bf16", "plain"), and by loss the relative difference
-    between fp32 and the plain version in the first step, where there is one.
-    Raises ValueError for an experiment without a network of its own, and for a size or batch that
-    its networks cannot take.
+    Returns median seconds a step by version ("fp32", "bf16", "plain"), and by loss the relative
+    difference between fp32 and the plain version in the first step, where there is one. Raises
+    ValueError for an experiment without a network of its own, and for a size or batch that its
+    networks cannot take.
     """
     config = resolve(experiment, "paper")
     method = config.experiment

@@ -55,11 +55,9 @@ def compact(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> pd.DataFrame:
-    """A row a method: each metric's mean over test images and seeds with its 95 % interval.
-
-    `runs`: method -> its runs, one a seed. A metric of the set as a whole (kernel distance) has no
-    interval. What could not be measured is NaN; the column `why` is there where something was not.
-    """
+    """A row a method (`runs`: its runs, one a seed): each metric's mean over test images and seeds
+    with its 95 % interval, which a metric of the set as a whole (kernel distance) has not. What
+    could not be measured is NaN, with a column `why`."""
     rows = {}
     for method, of_seeds in runs.items():
         row, first = {}, of_seeds[0]

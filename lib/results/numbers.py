@@ -53,9 +53,8 @@ class Number:
 def record(profile: str, paper: str, item: str, rows: Iterable[Number]) -> Path:
     """Write the numbers reproduced for one table, in printed order, and return the file.
 
-    Values are kept to 6 significant digits, so equal inputs give equal bytes. Raises ValueError
-    for a cell the paper does not print or that is given twice, for NaN or infinity, for a missing
-    value without a `why`, for an absolute `source`, and for `prose`, which `collect` derives.
+    Raises ValueError for a cell that the paper does not print or that is given twice, for NaN,
+    infinity, a missing value without a `why`, an absolute `source`, and for `prose`.
     """
     if item == "prose":
         raise ValueError("percentages of the prose are not recorded: `collect` derives them")
@@ -77,11 +76,8 @@ def record(profile: str, paper: str, item: str, rows: Iterable[Number]) -> Path:
 
 
 def collect(profile: str) -> pd.DataFrame:
-    """One row for each of the 217 reported numbers; also written to numbers.csv.
-
-    Columns are COLUMNS: values float, `n_images` Int64, the rest text. A percentage of the prose
-    is 100 * (new / old - 1) of the two reproduced cells. ValueError for a part not in our format.
-    """
+    """One row for each of the 217 reported numbers, values float, `n_images` Int64, the rest text;
+    also written to numbers.csv. ValueError for a part that is not in our format."""
     frame = merge(profile)
     write_table(frame, results_dir(profile) / "numbers.csv")
     return _typed(frame)
@@ -90,8 +86,7 @@ def collect(profile: str) -> pd.DataFrame:
 def comparison(profile: str, paper: str, item: str) -> pd.DataFrame:
     """One table as printed, each column split in paper, ours and difference (ours - paper). `attrs`
     holds `name` (paper and item) and `dataset` (what ours was measured on), for `style`."""
-    chosen = reported.cells(paper, item)
-    part = _typed(merge(profile).loc[chosen.index])
+    part = _typed(merge(profile).loc[reported.cells(paper, item).index])
     part["difference"] = part["reproduced"] - part["reported"]
     part = part.rename(columns={"reported": "paper", "paper": "of", "reproduced": "ours"})
     kinds = ["paper", "ours", "difference"]
@@ -104,11 +99,8 @@ def comparison(profile: str, paper: str, item: str) -> pd.DataFrame:
 
 
 def spreads(profile: str, paper: str, item: str) -> pd.DataFrame:
-    """What one table's notebook measured, to be shown: mean, spread and how many, a row each.
-
-    The standard deviation is over images (each by its mean over the seeds), the interval over
-    images and seeds (`lib.evaluation.statistics`); of a single image the deviation is over seeds.
-    """
+    """What one table's notebook measured, to be shown: mean, spread (over what says
+    `lib.results.runs.Measured`) and how many, a row each."""
     part = _typed(merge(profile).loc[reported.cells(paper, item).index])
     part = part.dropna(subset="reproduced").set_index(["row", "column"])
     return pd.DataFrame({
@@ -131,7 +123,7 @@ def with_interval(mean: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series
 
 
 def style(frame: pd.DataFrame):
-    """A `comparison` for display: ours beside the paper's, blue and ▲ above it, red and ▼ below."""
+    """A `comparison` for display: ours beside the paper's, blue and ▲ above, red and ▼ below."""
     shown = {}
     for column in frame.columns.unique(0):
         apart = frame[column]["difference"]

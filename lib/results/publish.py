@@ -37,7 +37,7 @@ def publish(profile: str) -> str:
     whole.
     """
     results, target = paths.results_dir(profile), paths.published_dir(profile)
-    done = sorted(results.glob("runs/*/seed*/run.json"), key=_by_seed)
+    done = _runs(results)
     whole = (results / "report/index.html").is_file()
     if not done and not (results / "numbers.csv").is_file():
         raise FileNotFoundError(f"there is neither {results / 'numbers.csv'} nor a run: run "
@@ -60,12 +60,12 @@ def publish(profile: str) -> str:
         for path in source.glob("executed/[!.]*.ipynb"):
             if text := _for_readers(path):
                 write_text(new / "executed" / path.name, text)
-    for path in done:
-        to = new / path.parent.relative_to(results)
-        _copy_run(path.parent, to, first=not to.parent.is_dir())
-    for path in target.glob("runs/*/seed*/run.json"):
-        if not (kept := new / path.parent.relative_to(target)).is_dir():
-            shutil.copytree(path.parent, kept)
+    for folder in done:
+        to = new / folder.relative_to(results)
+        _copy_run(folder, to, first=not to.parent.is_dir())
+    for folder in _runs(target):
+        if not (kept := new / folder.relative_to(target)).is_dir():
+            shutil.copytree(folder, kept)
     for page in new.glob("report/**/*.html") if whole else ():
         inside = page.relative_to(new)
         _mend_links(page, results / inside, target / inside, results)
@@ -84,28 +84,26 @@ def publish(profile: str) -> str:
 
 def take_published(profile: str) -> str:
     """Copy the published runs of a profile to where runs are made, where they are not there yet;
-    returns what to tell about it.
-
-    Whether they are of today's code, settings and data is asked of them as of all runs. Raises
-    record.Damaged where one is not whole.
-    """
+    returns what to tell about it. Whether they are of today's code, settings and data is asked of
+    them as of all runs. Raises record.Damaged where one is not whole."""
     results, target = paths.results_dir(profile), paths.published_dir(profile)
-    taken = []
-    for path in sorted(target.glob("runs/*/seed*/run.json"), key=_by_seed):
-        folder = results / path.parent.relative_to(target)
-        if not (folder / "run.json").is_file():
-            if wrong := record.damage(path.parent, record.read(path.parent)):
-                raise record.Damaged(f"{path.parent}: {wrong}")
-            folder.mkdir(parents=True, exist_ok=True)
-            for file in sorted(path.parent.iterdir(), key=lambda file: file.name == "run.json"):
-                shutil.copy(file, folder)  # the record last
-            taken.append(folder)
-    return f"took {len(taken)} published runs of {profile} into {results}"
+    taken = 0
+    for folder in _runs(target):
+        to = results / folder.relative_to(target)
+        if not (to / "run.json").is_file():
+            if wrong := record.damage(folder, record.read(folder)):
+                raise record.Damaged(f"{folder}: {wrong}")
+            to.mkdir(parents=True, exist_ok=True)
+            for file in sorted(folder.iterdir(), key=lambda file: file.name == "run.json"):
+                shutil.copy(file, to)  # the record last
+            taken += 1
+    return f"took {taken} published runs of {profile} into {results}"
 
 
-def _by_seed(record_file: Path) -> tuple[str, int]:
-    folder = record_file.parent
-    return folder.parent.name, int(folder.name.removeprefix("seed"))
+def _runs(results: Path) -> list[Path]:
+    """The folders of the runs that have a record, seeds in order."""
+    found = (path.parent for path in results.glob("runs/*/seed*/run.json"))
+    return sorted(found, key=lambda it: (it.parent.name, int(it.name.removeprefix("seed"))))
 
 
 def _copy_run(folder: Path, to: Path, first: bool) -> None:

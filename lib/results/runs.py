@@ -93,11 +93,8 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """A run as it stands in a folder, whatever made it.
-
-    Raises record.Damaged where one of its files is gone or altered (weights are not looked at), and
-    FileNotFoundError where there is none.
-    """
+    """A run as it stands in a folder, whatever made it. Raises record.Damaged where a file of it is
+    gone or altered (weights are not looked at), and FileNotFoundError where there is none."""
     known = record.read(folder)
     if known is None:
         raise FileNotFoundError(f"{folder} holds no run")
@@ -119,9 +116,9 @@ def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int],
               report=print) -> dict[str, list[Run]]:  # fmt: skip
     """The runs of some experiments, one a seed, where nothing is trained a single one.
 
-    data: the data root, see `lib.paths.data_root`. stopped: take runs that were stopped early, too.
-    mixed: take runs of different precisions, whatever `precision_check` says.
-    Raises FileNotFoundError, naming what is wrong and the command that mends it.
+    data: the data root. stopped: take runs that were stopped early, too. mixed: take runs of
+    different precisions, whatever `precision_check` says. Raises FileNotFoundError, naming what is
+    wrong and the command that mends it.
     """
     root, asked = paths.data_root(data), list(experiments)
     asked = dict.fromkeys([*asked, *filter(None, (EXPERIMENTS[name].weights_of for name in asked))])
@@ -165,13 +162,10 @@ def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int],
 
 def precision_check(runs: dict[str, list[Run]]) -> pd.DataFrame:
     """Does bf16 train as well as fp32? By recipe and metric: the means in both, the difference, the
-    standard deviation over seeds in fp32, and whether the difference is within it ("held").
-
-    From runs of the experiments precision-*, where there are at least three seeds of both: of
-    enhancement on the validation images, of translation on MSRS, never on a table's test images.
-    """
+    standard deviation over seeds in fp32, and whether the difference is within it ("held"). From
+    runs of the experiments precision-*, where there are at least three seeds of both."""
     def ends(name: str, metric: str) -> pd.Series:
-        """Of the validation images at the last step; of MSRS, which no table has, of all."""
+        """Of a table's data on validation images, at the last step; of MSRS on the test images."""
         if EXPERIMENTS[name].data == "msrs":
             return pd.Series([run.test_images[metric].mean() for run in runs[name]])
         return pd.Series([run.history()[f"validation_{metric}"].iloc[-1] for run in runs[name]])

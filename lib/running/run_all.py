@@ -76,11 +76,8 @@ def _cluster(text: str) -> str:
 
 
 def execute(plan: Plan, results: Path) -> list[Job]:
-    """Carry out a plan with Snakemake; returns the jobs that failed.
-
-    Raises KeyboardInterrupt after Ctrl-C and SIGTERM, once all that ran has ended; OSError where
-    Snakemake itself failed.
-    """
+    """Carry out a plan with Snakemake; returns the jobs that failed. Raises KeyboardInterrupt after
+    Ctrl-C and SIGTERM, once all that ran has ended; OSError where Snakemake itself failed."""
     plan.write(results / "stamps" / "plan.json")
     if plan.cluster:  # it tells the numbers of the jobs there, and how they fail
         where = ["--workflow-profile", str(paths.REPO / "profiles" / plan.cluster),

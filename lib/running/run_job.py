@@ -61,11 +61,8 @@ def make_runs(job: Job, options: Options) -> str:
 
 def execute_notebook(job: Job, options: Options, executed: Path) -> str:
     """Run the job's notebook into `executed`, which stays, with its traceback where it fails;
-    returns why it failed.
-
-    The kernel is this very interpreter, and Jupyter's files are in a folder of ours alone: a kernel
-    of the same name in the user's home cannot come between. Ctrl-C and SIGTERM end all at once.
-    """
+    returns why it failed. The kernel is this very interpreter, and Jupyter's files are in a folder
+    of ours alone: a kernel of the same name in the user's home cannot come between."""
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
     # jsonschema's optional checker of international addresses compiles its grammar for a second
@@ -131,11 +128,8 @@ def take_gpu(plan: Plan, results: Path) -> FileLock | None:
 
 
 def carry_out(plan_file: Path, name: str, stamp: str) -> None:
-    """Do a job, in Snakemake's stead, in a process of its own.
-
-    Raises RuntimeError where it leaves no stamp. Its exit code is not asked for, as the thread that
-    starts another job may have taken it.
-    """
+    """Do a job, in Snakemake's stead, in a process of its own. Raises RuntimeError where it leaves
+    no stamp: its exit code the thread that starts another job may have taken."""
     process = multiprocessing.get_context("forkserver").Process(target=main, args=(plan_file, name))
     process.start()
     process.join()
@@ -156,9 +150,9 @@ def main(plan_file: Path, name: str) -> None:
     say(f"{begin} {job.why}")
     if plan.cluster:
         if not is_under_way(plan_file, plan.made_by):
-            print(f"[{job.label}] FAILED: the lock {results / '.lock'} of run_all.sh is not seen from "
-                  f"{socket.gethostname()}: that has ended, or this file system keeps locks within a "
-                  "machine (Lustre: mount it with -o flock)", file=sys.stderr)  # fmt: skip
+            print(f"[{job.label}] FAILED: the lock {results / '.lock'} of run_all.sh is not seen "
+                  f"from {socket.gethostname()}: that has ended, or this file system keeps locks "
+                  "within a machine (Lustre: mount it with -o flock)", file=sys.stderr)  # fmt: skip
             return
         live_while(lambda: is_under_way(plan_file, plan.made_by), every=ASK)
     taken = take_gpu(plan, results)  # to the end of this process
