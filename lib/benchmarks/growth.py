@@ -2,9 +2,9 @@
 
     python -m lib.benchmarks.growth
 
-Everything in seconds of one core, at the channels of the profile `laptop`: a step by the pixels of a
-side; judging by the number of test images; and small whole runs, one after the other, by the number
-of seeds.
+Everything in seconds of one core, at the channels of the profile `laptop`: a step by the pixels of
+a side; judging by the number of test images; and small whole runs, one after the other, by the
+number of seeds.
 """
 
 import sys

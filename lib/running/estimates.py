@@ -54,12 +54,11 @@ class Estimates:
             if alike:
                 self.machines |= {f"{run['device']} in {self.precision}" for run in alike}
                 return median(run["wall_time_s"] for run in alike)
-        step = self.step(experiment, self.options.device, self.precision)
-        if not step:
-            return None
-        self.machines.add(f"{step.machine} in {self.precision}, by its steps")
-        threads = self.threads if step.device == "cpu" else 1
-        return self.on_top(experiment) * self.steps(experiment) * step.seconds / threads
+        if step := self.step(experiment, self.options.device, self.precision):
+            self.machines.add(f"{step.machine} in {self.precision}, by its steps")
+            threads = self.threads if step.device == "cpu" else 1
+            return self.on_top(experiment) * self.steps(experiment) * step.seconds / threads
+        return None
 
     def memory_mb(self, experiment: str) -> int | None:
         """Of the process: a step's, and what images, features and validation took on top of it in
