@@ -77,8 +77,8 @@ def run(
             config = as_begun(config, record.read(folder))
         else:
             begun = work / "precision.txt"  # of the run that has begun, unless told otherwise
-            if precision != "auto" or not begun.is_file():
-                write_text(begun, choose_precision(precision, target))
+            if config.precision != "auto" or not begun.is_file():
+                write_text(begun, choose_precision(config.precision, target))
             config = replace(config, precision=begun.read_text(encoding="utf-8"))
         report(f"{experiment} ({config.experiment.title}), profile {profile}, seed {seed}, on "
                f"{dataset.name}, {describe_device(target)}, {config.precision}: {todo.why}")
