@@ -57,11 +57,11 @@ def of_step(config: RunConfig, device: str, precision: str,
     """The cost of a step, by `rows`, what was measured; None where that has none of its recipe."""
     found = []
     for row in measured() if rows is None else rows:
-        known = _resolved(row.experiment, row.profile)
-        if ((row.profile, row.device, row.precision, known.experiment.recipe)
-                == (config.profile, device, precision, config.experiment.recipe)):  # fmt: skip
-            differing = differences(step_settings(known), step_settings(config))
-            found.append((len(differing), row, known))
+        if (row.profile, row.device, row.precision) == (config.profile, device, precision):
+            known = _resolved(row.experiment, row.profile)
+            if known.experiment.recipe == config.experiment.recipe:
+                differing = differences(step_settings(known), step_settings(config))
+                found.append((len(differing), row, known))
     if not found:
         return None
     differing, row, known = min(found, key=lambda one: one[0])

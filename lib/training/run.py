@@ -124,7 +124,7 @@ def _tidy(work: Path, known: dict) -> None:
 
 def training_size(config: RunConfig) -> int:
     """Height and width of the images that a run trains on."""
-    recipe = RECIPES[config.experiment.recipe]
+    recipe = RECIPES.get(config.experiment.recipe)  # None where another run has trained
     return getattr(recipe, "training_size", lambda config: config.scale.image_size)(config)
 
 
