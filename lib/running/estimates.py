@@ -63,9 +63,10 @@ class Estimates:
     def memory_mb(self, experiment: str) -> int | None:
         """Of the process: a step's, and what images, features and validation took on top of it in
         published runs."""
-        step = self.step(experiment, "cpu", self.precision)
-        more = [0, *(memory_mb for _, memory_mb, _ in self.beyond(experiment))]
-        return step and round(step.memory_mb + max(more))
+        if step := self.step(experiment, "cpu", self.precision):
+            more = [0, *(memory_mb for _, memory_mb, _ in self.beyond(experiment))]
+            return round(step.memory_mb + max(more))
+        return None
 
     def on_top(self, experiment: str) -> float:
         """How many times as long as their steps published trainings took, 1 without any."""
