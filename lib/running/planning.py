@@ -13,7 +13,7 @@ from lib.running.job import Job, Options, Plan
 from lib.running.workflow import described, jobs, with_needs
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.profiles import PROFILES
-from lib.training.status import changed, first_few, to_do
+from lib.training.status import to_do
 
 MEMORY_MB = 2000  # that a job may take where nothing says, for the number of jobs at a time
 ON_CLUSTER = 4, 100  # threads of a job of a profile that takes all, and jobs given to it at a time
@@ -81,10 +81,16 @@ def _changes(job: Job, above: Sequence[str], results: Path) -> str:
     then, found = last["parts"], []
     for part in sorted(then.keys() | job.parts.keys()):
         if then.get(part) != job.parts.get(part):
-            names = changed(last["definitions"], job.definitions) if part == "code" else ""
-            found.append(f"{part} changed{names and f': {names}'}")
+            code = last["definitions"].items() ^ job.definitions.items() if part == "code" else ()
+            names = sorted({name.removeprefix("lib.") for name, _ in code})
+            found.append(f"{part} changed{names and f': {first_few(names)}' or ''}")
     new = [Job(name, {}).label for name, identity in job.needs.items()
            if last["needs"].get(name) != identity]  # fmt: skip
     if read := list(dict.fromkeys([*above, *new])):
         found.append(f"what it reads is new: {first_few(read)}")
     return "; ".join(found) or "it reads fewer runs than before"
+
+
+def first_few(names: Sequence[str]) -> str:
+    """At most three names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -84,7 +84,9 @@ def _changes(known: dict, kind: str, config: RunConfig, dataset: DataSet) -> str
         what, today = "evaluation", evaluated_by(config, dataset)
         code = evaluation_code(config.experiment.data)
     if then["code"] != today["code"]:
-        found.append(f"{what} code changed: {changed(known['definitions'][kind], code)}")
+        changed = known["definitions"][kind].items() ^ code.items()
+        names = sorted({name.removeprefix("lib.") for name, _ in changed})
+        found.append(f"{what} code changed: {first_few(names)}")
     if then["configuration"] != today["configuration"]:
         differing = differences(known["config"], settings(config))
         told = ", ".join(f"{name} {what}" for name, what in differing.items())
@@ -93,11 +95,6 @@ def _changes(known: dict, kind: str, config: RunConfig, dataset: DataSet) -> str
         found.append(f"data changed: {known['dataset']} {then['data'][:8]} then, "
                      f"{dataset.name} {today['data'][:8]} now")
     return "; ".join(found)
-
-
-def changed(then: dict[str, str], now: dict[str, str]) -> str:
-    """The first few definitions that differ, of name -> hash."""
-    return first_few(sorted({name.removeprefix("lib.") for name, _ in then.items() ^ now.items()}))
 
 
 def first_few(told: Sequence[str], between: str = ", ") -> str:
