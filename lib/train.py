@@ -6,8 +6,8 @@ A run that was interrupted goes on from its last checkpoint; one that is complet
 configuration, code and data, is left alone; one of which only metrics changed is evaluated again.
 """
 
-import argparse
 import sys
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -19,9 +19,7 @@ from lib.training.run import run
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m lib.train", description=__doc__.splitlines()[0]
-    )
+    parser = ArgumentParser("python -m lib.train", description=__doc__.splitlines()[0])
     parser.add_argument("--experiment", required=True, nargs="+", metavar="NAME",
                         help=f"one or several of {', '.join(EXPERIMENTS)}")
     parser.add_argument("--profile", default="smoke", help=f"one of {', '.join(PROFILES)}")
@@ -29,7 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     parser.add_argument("--out", help="folder of the run; default results/PROFILE/runs/...")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--threads", type=_whole(1, 999), help="of the CPU; default: those of the profile")
+    parser.add_argument("--threads", type=_whole(1, 999),
+                        help="of the CPU; default: those of the profile")
     parser.add_argument("--precision", default="auto",
                         help="fp32, bf16 or auto: bf16 where the device is faster in it")
     parser.add_argument("--time-budget", type=_seconds, metavar="SECONDS",
@@ -64,7 +63,7 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
         with suppress(ValueError):
             if least <= int(text) <= most:
                 return int(text)
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
+        raise ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
 
     return number
 
@@ -73,7 +72,7 @@ def _seconds(text: str) -> float:
     with suppress(ValueError):
         if 0 <= float(text) < float("inf"):
             return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 up")
+    raise ArgumentTypeError(f"{text!r} is no number of seconds from 0 up")
 
 
 if __name__ == "__main__":

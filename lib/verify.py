@@ -7,12 +7,12 @@ use, and looks at each run: is it whole, is it the one it says it is, were code,
 changed since. Ends with 0 where all agree, else with 1 and one line a problem.
 """
 
-import argparse
 import os
 import sys
+from argparse import ArgumentParser
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -56,31 +56,26 @@ class Verdict:
     unchecked_data: list[str] = field(default_factory=list)  # not under the data root
     rests_on: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def note(self, kind: str, where: str, what: str) -> None:
+        self.problems.append(Problem(kind, where, what))
+
     def stale(self) -> dict[str, list[str]]:
         """Each number that rests on something stale, with the reasons."""
-        reasons: dict[str, list[str]] = {}
-        for problem in self.problems:
-            if problem.kind == "stale":
-                reasons.setdefault(problem.where, []).append(problem.what)
-        found = {number: [what for where in rests for what in reasons.get(where, [])]
+        found = {number: [problem.what for where in rests for problem in self.problems
+                          if problem.kind == "stale" and problem.where == where]
                  for number, rests in self.rests_on.items()}  # fmt: skip
         return {number: why for number, why in found.items() if why}
 
 
 def verify(profile: str, data: str | Path | None = None) -> Verdict:
-    """Check numbers.csv of a profile and all it rests on.
-
-    Data are compared with those under `data`; where it is None, with those under $IR_DATA, else
-    with those under data/ as far as they are there. Of published records no weights are expected.
-    """
+    """Check numbers.csv of a profile and all it rests on. Data are compared with those under
+    `data`; where it is None, with those under $IR_DATA, else with those under data/ as far as they
+    are there. Of published records no weights are expected."""
     verdict = Verdict()
-    lines = _read_numbers(profile, verdict)
-    again = {numbers.name_of(line): line for line in lines}
-    if len(again) != len(lines):
-        verdict.problems.append(Problem("number", "numbers.csv", "a number stands in it twice"))
-    runs = _Runs(profile, data, verdict)
+    stored = _read_numbers(profile, verdict)
+    again, runs = dict(stored), _Runs(profile, data, verdict)
     counted = {f"2dgan/table2/{n.row}/{n.column}": n for n in counted_numbers()}
-    for name, line in again.items():
+    for name, line in stored.items():
         if not line["reproduced"] or line["item"] == "prose":
             continue
         if line["column"] == TIMES:
@@ -88,55 +83,49 @@ def verify(profile: str, data: str | Path | None = None) -> Verdict:
             continue
         try:
             number = counted[name] if name in counted else _measured(line, runs, verdict)
-        except ValueError as problem:
-            if not isinstance(problem, record.Damaged):  # a problem of the run, not of each number
-                verdict.problems.append(Problem("number", name, str(problem)))
+            again[name] = line | {key: numbers.as_text(number)[key] for key in FIELDS}
+            verdict.recomputed += 1
+        except record.Damaged:  # a problem of the run, not of each number
             continue
-        again[name] = line | {key: numbers.as_text(number)[key] for key in FIELDS}
-        verdict.recomputed += 1
+        except ValueError as problem:
+            verdict.note("number", name, str(problem))
     for name in EXPERIMENTS:  # the runs that only further tables rest on, too
         for path in sorted(results_of(profile, name).glob(f"runs/{name}/seed*/run.json")):
             with suppress(record.Damaged):
                 runs.get(name, int(path.parent.name.removeprefix("seed")))
     _percentages(again, verdict)
-    for name, line in zip(map(numbers.name_of, lines), lines):
+    for name, line in stored.items():
         for key in FIELDS:
             if line[key] != again[name][key]:
-                verdict.problems.append(Problem("number", name, f"{key} is stored as "
-                    f"{line[key] or 'empty'}, computed again {again[name][key] or 'empty'}"))
+                verdict.note("number", name, f"{key} is stored as {line[key] or 'empty'}, "
+                                             f"computed again {again[name][key] or 'empty'}")
     verdict.unchecked_data = sorted(runs.absent)
     return verdict
 
 
-def _read_numbers(profile: str, verdict: Verdict) -> list[dict[str, str]]:
-    """The rows of numbers.csv; what it lacks of the papers' numbers, or has too many, is noted."""
-    path, wrong = paths.results_dir(profile) / "numbers.csv", verdict.problems
+def _read_numbers(profile: str, verdict: Verdict) -> dict[str, dict[str, str]]:
+    """The rows of numbers.csv by name; what it lacks, or has too many, is noted."""
+    path, note = paths.results_dir(profile) / "numbers.csv", partial(verdict.note, "number")
     if not path.is_file():
-        wrong.append(Problem("number", "numbers.csv",
-                             "is not there; run notebooks/90_summary.ipynb"))  # fmt: skip
-        return []
+        note(path.name, "is not there; run notebooks/90_summary.ipynb")
+        return {}
     frame = numbers.read_table(path)
     if list(frame.columns) != numbers.COLUMNS:
-        what = f"its columns are not {', '.join(numbers.COLUMNS)}"
-        wrong.append(Problem("number", "numbers.csv", what))
-        return []
-    cells = reported.load().to_dict("records")
-    printed = {numbers.name_of(cell): cell["printed"] for cell in cells}
-    there = {numbers.name_of(line): line["reported"] for line in frame.to_dict("records")}
-    for name in sorted(printed.keys() ^ there.keys()):
-        what = "is missing" if name in printed else "is no number of the papers"
-        wrong.append(Problem("number", name, what))
-    for name in printed.keys() & there.keys():
-        if printed[name] != there[name]:
-            what = f"reported: the paper prints {printed[name]}, not {there[name]}"
-            wrong.append(Problem("number", name, what))
-    merged = {numbers.name_of(line): line for line in numbers.merge(profile).to_dict("records")}
-    for line in frame.to_dict("records"):
-        name = numbers.name_of(line)
-        if name in merged and not line["reproduced"] and merged[name]["reproduced"]:
-            what = "is empty, but not in tables/; run notebooks/90_summary.ipynb"
-            wrong.append(Problem("number", name, what))
-    return [line for line in frame.to_dict("records") if numbers.name_of(line) in printed]
+        note(path.name, f"its columns are not {', '.join(numbers.COLUMNS)}")
+        return {}
+    lines, merged = ({numbers.name_of(line): line for line in table.to_dict("records")}
+                     for table in (frame, numbers.merge(profile)))  # fmt: skip
+    for name in sorted(merged.keys() ^ lines.keys()):
+        note(name, "is missing" if name in merged else "is no number of the papers")
+    stored = {name: line for name, line in lines.items() if name in merged}
+    for name, line in stored.items():
+        if line["reported"] != (printed := merged[name]["reported"]):
+            note(name, f"reported: the paper prints {printed}, not {line['reported']}")
+        if merged[name]["reproduced"] and not line["reproduced"]:
+            note(name, "is empty, but not in tables/; run notebooks/90_summary.ipynb")
+    if len(lines) < len(frame):
+        note(path.name, "a number stands in it twice")
+    return stored
 
 
 class _Runs:
@@ -164,47 +153,43 @@ class _Runs:
                     what += (f": python -m lib.train --experiment {experiment} "
                              f"--profile {self.profile} --seed {seed}")
                 self.known[where] = record.Damaged(what)
-                self.verdict.problems.append(Problem("source", where, what))
+                self.verdict.note("source", where, what)
         if isinstance(self.known[where], record.Damaged):
             raise self.known[where]
         return self.known[where]
 
     def _check(self, where: str, experiment: str, seed: int, run: Run) -> None:
         """Note where a record is another run's, contradicts itself or its images, or is stale."""
-        known, wrong = run.record, self.verdict.problems
+        known, note = run.record, partial(self.verdict.note, "source", where)
         named = known["experiment"], known["profile"], known["seed"]
         if named != (experiment, self.profile, seed):
-            what = "is another run: its record is of {experiment}, profile {profile}, seed {seed}"
-            wrong.append(Problem("source", where, what.format(**known)))
+            note("is another run: its record is of {}, profile {}, seed {}".format(*named))
             return
         for metric in run.test_images:
             mean, stated = run.test_images[metric].mean(), known["metrics"].get(metric, np.nan)
             if not np.isclose(mean, stated, rtol=ROUNDING, atol=0):
-                wrong.append(Problem("source", where, f"run.json says mean {metric} {stated:.6g}, "
-                                                      f"test_images.csv gives {mean:.6g}"))
+                note(f"run.json says mean {metric} {stated:.6g}, test_images.csv gives {mean:.6g}")
         there = [name for name in record.STORED_WEIGHTS if (run.folder / name).is_file()]
         if there and (damaged := record.damage(run.folder, known, only=there)):
-            wrong.append(Problem("source", where, damaged))
+            note(damaged)
         config = resolve(experiment, self.profile, seed)
         made = ("test_images.csv", *(record.TRAINED if config.experiment.network else ()))
         if lacks := set(made) - known["files"].keys() - known.get("unpublished", {}).keys():
-            what = f"run.json has no checksum of {', '.join(sorted(lacks))}"
-            wrong.append(Problem("source", where, what))
+            note(f"run.json has no checksum of {', '.join(sorted(lacks))}")
         dataset = self.describe(config.experiment.data)
         if dataset.name != run.dataset and not self.asked_for_data:
             self.absent.add(run.dataset)
             dataset = catalogue.DataSet(dataset.key, run.dataset, known["data_fingerprint"], None)
         todo = to_do(run.folder, config, dataset, with_weights=False)
         if todo.what != "nothing":
-            unfinished = todo.what == "continue"
-            wrong.append(Problem("source" if unfinished else "stale", where, todo.why))
+            kind = "source" if todo.what == "continue" else "stale"
+            self.verdict.note(kind, where, todo.why)
             return
         today = settings(as_begun(config, known))
         for setting, what in differences(known["config"], today).items():
             part, _, name = setting.partition(".")
             if name not in NOT_IN_TRAINING.get(part, ()):  # else another title
-                what = f"was trained with other settings than run.json says: {setting} {what}"
-                wrong.append(Problem("source", where, what))
+                note(f"was trained with other settings than run.json says: {setting} {what}")
 
 
 def _measured(line: dict[str, str], runs: _Runs, verdict: Verdict) -> numbers.Number:
@@ -215,11 +200,10 @@ def _measured(line: dict[str, str], runs: _Runs, verdict: Verdict) -> numbers.Nu
     seeds = [int(seed) for seed in line["seeds"].split()] if trained else [0]
     if not seeds:
         raise ValueError("names no seed, so nothing to compute it from")
-    name = numbers.name_of(line)
-    verdict.rests_on[name] = tuple(f"runs/{cell.experiment}/seed{seed}" for seed in seeds)
-    if line["source"] != f"{verdict.rests_on[name][0]}/run.json":
-        raise ValueError(f"its source is {line['source']}, but the table's spec says "
-                         f"{verdict.rests_on[name][0]}")  # fmt: skip
+    rests = tuple(f"runs/{cell.experiment}/seed{seed}" for seed in seeds)
+    verdict.rests_on[numbers.name_of(line)] = rests
+    if line["source"] != f"{rests[0]}/run.json":
+        raise ValueError(f"its source is {line['source']}, but the table's spec says {rests[0]}")
     found = [runs.get(cell.experiment, seed) for seed in seeds]
     return measure(cell, found).number(line["row"], line["column"])
 
@@ -234,15 +218,12 @@ def _percentages(again: dict[str, dict[str, str]], verdict: Verdict) -> None:
             value = numbers.percentage(cell["new"], cell["old"], table, paper)
             rests = [run for key in compared.values() for run in verdict.rests_on.get(key, ())]
             verdict.rests_on[name] = tuple(dict.fromkeys(rests))
-            again[name] = again[name] | dict.fromkeys(FIELDS, "") | {
-                key: value[key] for key in (*FIELDS, "source", "why") if key in value}
+            again[name] = again[name] | dict.fromkeys(FIELDS, "") | value
             verdict.recomputed += bool(again[name]["reproduced"])
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m lib.verify", description=__doc__.splitlines()[0]
-    )
+    parser = ArgumentParser("python -m lib.verify", description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path, help="results of a profile, e.g. results/smoke")
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     parser.add_argument("--allow-stale", action="store_true",
@@ -258,22 +239,17 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(str(problem))
     for problem in verdict.problems:
         print(problem)
-    _print_summary(verdict)
-    return int(any(problem.kind != "stale" or not options.allow_stale
-                   for problem in verdict.problems))  # fmt: skip
-
-
-def _print_summary(verdict: Verdict) -> None:
     print(f"{verdict.recomputed} numbers computed again from what is stored")
     if verdict.measured_once:
         print(f"measured once, nothing to compute from: {', '.join(verdict.measured_once)}")
     if verdict.unchecked_data:
         print(f"not under the data root, so not compared: {', '.join(verdict.unchecked_data)}")
-    stale = verdict.stale()
-    if stale:
-        print(f"{len(stale)} numbers rest on what is stale")
-    wrong = sum(problem.kind != "stale" for problem in verdict.problems)
-    print(f"{wrong} problems, {len(verdict.problems) - wrong} stale sources")
+    if rest_on_stale := verdict.stale():
+        print(f"{len(rest_on_stale)} numbers rest on what is stale")
+    stale = sum(problem.kind == "stale" for problem in verdict.problems)
+    wrong = len(verdict.problems) - stale
+    print(f"{wrong} problems, {stale} stale sources")
+    return int(bool(wrong or (stale and not options.allow_stale)))
 
 
 if __name__ == "__main__":

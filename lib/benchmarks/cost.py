@@ -10,11 +10,11 @@ else the machine does hardly counts. Steps come after two that are not timed, on
 features are known, as nearly all steps of a run.
 """
 
-import argparse
 import statistics
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, fields, replace
@@ -84,9 +84,8 @@ def measure(config: RunConfig, device: str, rounds: int) -> Cost:
                 peak_memory_mb(target), round(disk / 1e6, 1))  # fmt: skip
 
 
-def missing(
-    profile: str, device: torch.device, precisions: list[str], only: list[str]
-) -> Iterator[tuple[str, str]]:
+def missing(profile: str, device: torch.device, precisions: list[str],
+            only: list[str]) -> Iterator[tuple[str, str]]:  # fmt: skip
     """Experiments and precisions of a profile whose step was not measured on such a device."""
     seen = [(row.precision, step_settings(resolve(row.experiment, profile))) for row in measured()
             if (row.profile, row.device) == (profile, device.type)]  # fmt: skip
@@ -100,19 +99,19 @@ def missing(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m lib.benchmarks.cost", description=__doc__.splitlines()[0]
-    )
+    parser = ArgumentParser("python -m lib.benchmarks.cost", description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="paper", choices=[*PROFILES])
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--rounds", type=int, default=2, help="timed steps")
-    parser.add_argument("--only", nargs="+", choices=[*EXPERIMENTS], metavar="EXPERIMENT", default=[])
+    parser.add_argument("--only", nargs="+", choices=[*EXPERIMENTS], metavar="EXPERIMENT",
+                        default=[])  # fmt: skip
     parser.add_argument("--check", action="store_true", help="each as reckoned from the others")
     options = parser.parse_args(arguments)
     if options.check:
         found = foretold(measured())
         print(found.to_string(index=False, float_format="{:.3g}".format))
-        print(found["ratio"].describe(percentiles=[0.1, 0.5, 0.9]).to_string(float_format="{:.3g}".format))
+        ratios = found["ratio"].describe(percentiles=[0.1, 0.5, 0.9])
+        print(ratios.to_string(float_format="{:.3g}".format))
         return 0
     rows = list(measured())
     processes = get_context("forkserver")  # a new one each, as the memory of one step is asked for

@@ -2,9 +2,9 @@
 
     python -m lib.benchmarks.growth
 
-Everything in seconds of one core, at the channels of the profile `laptop`: a step by the pixels of a
-side; judging by the number of test images; and small whole runs, one after the other, by the number
-of seeds.
+Everything in seconds of one core, at the channels of the profile `laptop`: a step by the pixels of
+a side; judging by the number of test images; and small whole runs, one after the other, by the
+number of seeds.
 """
 
 import sys
@@ -37,10 +37,10 @@ def of_sizes(experiment: str, sizes=SIZES, rounds: int = 2) -> list[float]:
     return [measure(replace(config, scale=scale), "cpu", rounds).seconds for scale in scales]
 
 
-def of_images(counts=IMAGES) -> list[float]:
+def of_images() -> list[float]:
     """Seconds of judging so many test images as they are."""
     found = []
-    for count in counts:
+    for count in IMAGES:
         limits = {"train": 8, "validation": 1, "test": count}
         data = catalogue.load("enhancement", data_root(), 128, limits)
         start = time.process_time()
@@ -49,20 +49,21 @@ def of_images(counts=IMAGES) -> list[float]:
     return found
 
 
-def of_seeds(counts=SEEDS) -> list[float]:
+def of_seeds() -> list[float]:
     """Seconds of training and judging TIECNN at the size of smoke with so many seeds, in turn."""
     found, start = [], time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        for seed in range(max(counts)):
-            run("TIECNN", "smoke", seed, out=Path(folder, str(seed)), device="cpu", report=lambda _: None)
+        for seed in range(max(SEEDS)):
+            run("TIECNN", "smoke", seed, out=Path(folder, str(seed)), device="cpu",
+                report=lambda line: None)  # fmt: skip
             found.append(time.process_time() - start)
-    return [found[count - 1] for count in counts]
+    return [found[count - 1] for count in SEEDS]
 
 
 def show(title: str, unit: str, counts, seconds: list[float]) -> None:
     """A line of what was measured, and the power of the count that the seconds grow with."""
     power = np.polyfit(np.log(counts), np.log(seconds), 1)[0]
-    told = ", ".join(f"{second:.3g} s at {count}" for count, second in zip(counts, seconds, strict=True))
+    told = ", ".join(f"{its:.3g} s at {count}" for count, its in zip(counts, seconds, strict=True))
     print(f"{title}: {told} {unit}; as the {unit} to the {power:.2f}", flush=True)
 
 

@@ -10,10 +10,10 @@ slows all; the ratio of the medians is the figure to quote. bf16 is timed where 
 take it, or where it is asked for.
 """
 
-import argparse
 import statistics
 import sys
 import time
+from argparse import ArgumentParser, ArgumentTypeError
 from dataclasses import replace
 
 import torch
@@ -44,12 +44,8 @@ class PlainTwoDGAN(TwoDGANRecipe):
     def __init__(self, config, data, device):
         super().__init__(config, data, device)
         self.generator.to(memory_format=torch.contiguous_format)
-        self.backbones = {
-            "vgg": VGG16Features(),
-            "efficientnet": EfficientNetB0Features(fold=False),
-        }
-        for network in self.backbones.values():
-            network.to(device)
+        self.backbones = {"vgg": VGG16Features().to(device),
+                          "efficientnet": EfficientNetB0Features(fold=False).to(device)}
         adam = self.config.experiment.optimiser
         self.optimisers = {  # unfused
             name: torch.optim.Adam(known.param_groups[0]["params"], adam.learning_rate,
@@ -70,9 +66,8 @@ class PlainTwoDGAN(TwoDGANRecipe):
         fake = self.generator(degraded)
         losses = {"adversarial": generator_loss(self.critic(fake)), "mse": mse(fake, reference)}
         for name, network in self.backbones.items():
-            losses[name] = feature_distance(
-                network(fake), network(reference), self.losses.perceptual_norm
-            )
+            losses[name] = feature_distance(network(fake), network(reference),
+                                            self.losses.perceptual_norm)  # fmt: skip
         total = sum(getattr(self.losses, name) * loss for name, loss in losses.items())
         self.optimisers["generator"].zero_grad()
         total.backward()
@@ -80,17 +75,16 @@ class PlainTwoDGAN(TwoDGANRecipe):
         return {"critic": critic, "penalty": penalty, **losses, "total": total}
 
 
-def compare(
-    experiment: str, size: int, batch: int, divisor: int, rounds: int, precisions: list[str],
-    device: torch.device,
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Time `rounds` steps of each version in turn, after a first one as a warm-up.
+def compare(experiment: str, size: int, batch: int, divisor: int, rounds: int,
+            precisions: list[str], device: torch.device,
+            ) -> tuple[dict[str, float], dict[str, float]]:  # fmt: skip
+    """Time `rounds` steps of each version in turn, after a first one as a warm-up: networks of the
+    paper's channels divided by `divisor`, on a few images of `size` pixels.
 
-    Networks of the paper's channels divided by `divisor`, on a few images of `size` pixels. Returns
-    median seconds a step by version ("fp32", "bf16", "plain"), and by loss the relative difference
-    between fp32 and the plain version in the first step, where there is one.
-    Raises ValueError for an experiment without a network of its own, and for a size or batch that
-    its networks cannot take.
+    Returns median seconds a step by version ("fp32", "bf16", "plain"), and by loss the relative
+    difference between fp32 and the plain version in the first step, where there is one. Raises
+    ValueError for an experiment without a network of its own, and for a size or batch that its
+    networks cannot take.
     """
     config = resolve(experiment, "paper")
     method = config.experiment
@@ -104,8 +98,8 @@ def compare(
         sizes = {"n_pairs": 4}
     else:
         raise ValueError(f"{experiment} trains in batches of 1")
-    scale = replace(config.scale, image_size=size, **sizes)
-    config = replace(config, experiment=method, scale=scale)
+    config = replace(config, experiment=method,
+                     scale=replace(config.scale, image_size=size, **sizes))  # fmt: skip
     data = load(config, data_root(), training_size(config))
     makers = {precision: (RECIPES[method.recipe], precision) for precision in precisions}
     if method.recipe == "two_d_gan" and method.losses == LossWeights():
@@ -128,9 +122,7 @@ def compare(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m lib.benchmarks.step", description=__doc__.splitlines()[0]
-    )
+    parser = ArgumentParser("python -m lib.benchmarks.step", description=__doc__.splitlines()[0])
     parser.add_argument("--experiment", default="C5")
     parser.add_argument("--size", type=_positive, default=128, help="pixels a side")
     parser.add_argument("--batch", type=_positive, default=8, help="images a step")
@@ -152,18 +144,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {problem}", file=sys.stderr)
         return 2
     except RuntimeError as problem:  # torch's: too small for the network, too large for the memory
-        told = str(problem).splitlines()[0]
-        print(f"error: --size {options.size} or --batch {options.batch} does not do: {told}",
-              file=sys.stderr)  # fmt: skip
+        print(f"error: --size {options.size} or --batch {options.batch} does not do: "
+              f"{str(problem).splitlines()[0]}", file=sys.stderr)  # fmt: skip
         return 2
     print(f"{options.experiment}, {options.size} px, batch {options.batch}, channels divided by "
           f"{options.divide}, {describe_device(device)}; seconds a step")  # fmt: skip
     for version, its in seconds.items():
         print(f"  {version:6} {its:.3f}  fp32 takes {seconds['fp32'] / its:.2f} times as long")
     if differences:
-        print("relative difference of each loss, plain and fp32: " + ", ".join(
-            f"{name} {difference:.0e}" for name, difference in differences.items()
-        ))  # fmt: skip
+        told = ", ".join(f"{name} {its:.0e}" for name, its in differences.items())
+        print(f"relative difference of each loss, plain and fp32: {told}")
     if wrong := [name for name, its in differences.items() if not its <= TOLERANCE]:
         print(f"not the same loss: {', '.join(wrong)}", file=sys.stderr)
         return 1
@@ -172,7 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _positive(text: str) -> int:
     if not (text.isdecimal() and 0 < int(text) < 100_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 

@@ -16,6 +16,7 @@ Holm would leave one comparison of 200 a level at which three seeds never settle
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -25,11 +26,10 @@ import yaml
 from scipy.stats import false_discovery_control
 
 from lib.evaluation.statistics import Estimate, estimate
-from lib.files import write_text
 from lib.papers.checks import Relation, relations, summary
 from lib.paths import REPO, results_dir
 from lib.results.compare import LEVEL
-from lib.results.numbers import collect
+from lib.results.numbers import collect, write_table
 from lib.results.runs import Run, measure, read_run, results_of
 from lib.results.tables import BASELINES, TABLES, Cell
 from lib.training.experiments import EXPERIMENTS
@@ -53,26 +53,21 @@ def write_claims(profile: str) -> pd.DataFrame:
     """`judge` on what a profile has; also written to results/<profile>/claims.csv."""
     numbers = collect(profile)
     frame = judge(numbers, recorded_runs(profile, numbers))
-    text = frame.to_csv(index=False, lineterminator="\n")
-    write_text(results_dir(profile) / "claims.csv", text)
+    write_table(frame, results_dir(profile) / "claims.csv")
     return frame
 
 
 def recorded_runs(profile: str, numbers: pd.DataFrame) -> dict[str, list[Run]]:
-    """The complete runs of all experiments, of the seeds that any number names.
-
-    `lib.verify` tells of runs that are gone or damaged; here they are left out.
-    """
+    """The complete runs of all experiments, of the seeds that any number names. `lib.verify` tells
+    of runs that are gone or damaged; here they are left out."""
     seeds = sorted({int(seed) for text in numbers["seeds"] for seed in re.findall(r"\d+", text)})
     found: dict[str, list[Run]] = {}
     for name, experiment in EXPERIMENTS.items():
         for seed in seeds if experiment.trained else [0]:
-            try:
+            with suppress(FileNotFoundError, Damaged):
                 run = read_run(results_of(profile, name) / "runs" / name / f"seed{seed}")
-            except (FileNotFoundError, Damaged):
-                continue
-            if run.record["status"] == "complete":
-                found.setdefault(name, []).append(run)
+                if run.record["status"] == "complete":
+                    found.setdefault(name, []).append(run)
     return found
 
 
@@ -99,9 +94,7 @@ class _Open(Exception):
 @dataclass(frozen=True)
 class _Comparison:
     """A relation on our numbers; `difference` is left - right, without errors between exact ones.
-
-    `gates` are relations that have to hold for it to say anything.
-    """
+    `gates` are relations that have to hold for it to say anything."""
 
     relation: Relation
     difference: Estimate
@@ -148,10 +141,8 @@ class _Judge:
         return Cell(*parts) if len(parts) == 2 else _CELLS.get((self.paper, name))
 
     def ours(self, claim: Mapping, nearer: bool = False) -> list[Relation]:
-        """The comparisons of a claim on ours, each once.
-
-        nearer: "more AG or IE" becomes "nearer to the reference's".
-        """
+        """The comparisons of a claim on ours, each once. nearer: "more AG or IE" becomes "nearer to
+        the reference's"."""
         found = {}
         for one in relations(claim["check"], self.paper):
             sides = [self.cell(side) for side in (one.left, one.right)]
@@ -196,22 +187,21 @@ class _Judge:
         sides = (relation.left, relation.right)
         values = {side: self.values(side) for side in sides}
         frames = {side: its for side, its in values.items() if isinstance(its, pd.DataFrame)}
-        trained = [side for side in frames if self.runs[self.cell(side).experiment][0].trained]
-        sets = {self.runs[self.cell(side).experiment][0].dataset for side in frames}
+        firsts = {side: self.runs[self.cell(side).experiment][0] for side in frames}
         indexes = [frame.index for frame in frames.values()]
+        sets = {run.dataset for run in firsts.values()}
         if len(sets) > 1 or any(not index.equals(indexes[0]) for index in indexes):
             raise _Open(" and ".join(frames) + " are of different images")
-        common = [set(frames[side]) for side in trained]
-        seeds = sorted(set.intersection(*common)) if common else []
+        trained = [side for side in frames if firsts[side].trained]
+        seeds = sorted(set.intersection(*(set(frames[s]) for s in trained))) if trained else []
         if trained and not seeds:
             raise _Open(" and ".join(frames) + " are of different seeds")
         values |= {side: frames[side][seeds] for side in trained}
         left, right = (np.asarray(values[side]).T for side in sides)  # (S, N), (1, N) or a number
         better, gates = sides[int(left.mean() < right.mean())], []
-        if better in trained and self.cell(better).metric in AGAINST_BASELINES:
-            name, metric = self.cell(better).experiment, self.cell(better).metric
-            gates = [Relation(f"{name}/{metric}", ">", f"{baseline}/{metric}")
-                     for baseline in BASELINES.get(EXPERIMENTS[name].data, ())]  # fmt: skip
+        if better in trained and (cell := self.cell(better)).metric in AGAINST_BASELINES:
+            gates = [Relation(f"{cell.experiment}/{cell.metric}", ">", f"{baseline}/{cell.metric}")
+                     for baseline in BASELINES.get(EXPERIMENTS[cell.experiment].data, ())]
         shown = {side: f"{np.mean(values[side]):.4g}" for side in relation.cells}
         difference = left - right if frames else np.full(2, left - right)
         return _Comparison(relation, estimate(difference), shown, gates)
@@ -246,10 +236,10 @@ class _Judge:
         names = dict.fromkeys(cell.experiment for cell in cells)
         return [run for name in names for run in self.runs.get(name, ())]
 
-    def by_seed(self, found: Sequence[Relation], seeds: Sequence[set[int]]) -> str:
+    def by_seed(self, found: Sequence[Relation], seeds: Sequence[Sequence[int]]) -> str:
         """The verdict of each seed that all trained networks have, at the same level."""
         verdicts = []
-        for seed in sorted(set.intersection(*seeds)) if seeds else ():
+        for seed in sorted(set.intersection(*map(set, seeds))) if seeds else ():
             runs = {name: [run for run in its if not run.trained or run.record["seed"] == seed]
                     for name, its in self.runs.items()}  # fmt: skip
             alone = _Judge(self.paper, self.frame, runs, self.level)
@@ -276,15 +266,13 @@ class _Judge:
         holds = None not in numbers and all(one.holds(printed) for one in papers)
         return row | {
             "verdict_paper": "not testable" if None in numbers else "holds" if holds else "fails",
-            "verdict_ours": verdict,
-            "by_seed": self.by_seed(found, [set(its) for its in seeds]),
-            "why": why,
+            "verdict_ours": verdict, "by_seed": self.by_seed(found, seeds), "why": why,
             "seeds": _listed(" ".join(map(str, its)) for its in seeds),
             "steps": _listed(str(run.record["steps"] or "") for run in runs),
             "dataset": _listed([run.dataset for run in runs] or [n.dataset for n in numbers if n]),
             "trained": _listed(run.share for run in runs),
             "to_reference": self.verdict(nearer)[0] if nearer != found else "",
-        }
+        }  # fmt: skip
 
 
 def _pooled(name: str | float) -> str | float:

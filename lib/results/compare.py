@@ -55,33 +55,29 @@ def compact(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> pd.DataFrame:
-    """A row a method: each metric's mean over test images and seeds with its 95 % interval.
-
-    `runs`: method -> its runs, one a seed. A metric of the set as a whole (kernel distance) has no
-    interval. What could not be measured is NaN; the column `why` is there where something was not.
-    """
+    """A row a method (`runs`: its runs, one a seed): each metric's mean over test images and seeds
+    with its 95 % interval, which a metric of the set as a whole (kernel distance) has not. What
+    could not be measured is NaN, with a column `why`."""
     rows = {}
     for method, of_seeds in runs.items():
-        row = {}
+        row, first = {}, of_seeds[0]
         for metric in metrics:
-            if metric in of_seeds[0].test_images:
+            if metric in first.test_images:
                 values = np.array([run.test_images[metric] for run in of_seeds])
                 low, high = estimate(values).interval()
                 row |= {metric: values.mean(), f"{metric} low": low, f"{metric} high": high}
             else:
-                values = [run.record["metrics"].get(metric, np.nan) for run in of_seeds]
-                row[metric] = np.mean(values)
-        if why := of_seeds[0].record["not_measured"]:
+                row[metric] = np.mean([run.record["metrics"].get(metric, np.nan)
+                                       for run in of_seeds])  # fmt: skip
+        if why := first.record["not_measured"]:
             row["why"] = why
-        first = of_seeds[0]
         rows[method] = {**row, "n_images": len(first.test_images), "seeds": len(of_seeds),
                         "dataset": first.dataset, "precision": first.precision}  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def differences(
-    reference: Sequence[Run], others: Mapping[str, Sequence[Run]], metrics: Sequence[str]
-) -> pd.DataFrame:
+def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
+                metrics: Sequence[str]) -> pd.DataFrame:  # fmt: skip
     """`reference` minus each other method in each metric, corrected together; a row each.
 
     Columns: difference (mean over images and seeds), ci_low, ci_high (95 %), p of the same estimate
@@ -89,14 +85,14 @@ def differences(
     n_images, n_seeds. Seeds are paired in their order; against a method without training every seed
     is held. Raises ValueError for runs on other images.
     """
-    rows = {}
+    rows, images = {}, reference[0].test_images.index
     for metric in metrics:
-        a = _values(reference, metric)
         for name, runs in others.items():
-            images = reference[0].test_images.index
             if any(not run.test_images.index.equals(images) for run in (*reference, *runs)):
                 raise ValueError(f"{name} was not judged on the same images")
-            found = estimate(a - _values(runs, metric))
+            ours, theirs = (np.array([run.test_images[metric] for run in its])
+                            for its in (reference, runs))  # (S, N); a row without training
+            found = estimate(ours - theirs)
             low, high = found.interval()
             rows[metric, name] = {
                 "difference": float(found.mean), "ci_low": low, "ci_high": high,
@@ -110,19 +106,11 @@ def differences(
 
 def as_text(found: pd.DataFrame) -> pd.DataFrame:
     """`differences` for reading."""
-    interval = [f"{low:+.4f} to {high:+.4f}"
-                for low, high in zip(found["ci_low"], found["ci_high"], strict=True)]  # fmt: skip
+    signed, four = "{:+.4f}".format, "{:.4f}".format
     return pd.DataFrame({
-        "difference": found["difference"].map("{:+.4f}".format),
-        "95 % interval": interval,
-        "p": found["p"].map("{:.4f}".format),
-        "p, corrected": found["p_corrected"].map("{:.4f}".format),
-        "images": found["n_images"],
-        "seeds": found["n_seeds"],
+        "difference": found["difference"].map(signed),
+        "95 % interval": found["ci_low"].map(signed) + " to " + found["ci_high"].map(signed),
+        "p": found["p"].map(four), "p, corrected": found["p_corrected"].map(four),
+        "images": found["n_images"], "seeds": found["n_seeds"],
         "established": np.where(found["established"], "yes", "no"),
     })  # fmt: skip
-
-
-def _values(runs: Sequence[Run], metric: str) -> np.ndarray:
-    """(S, N): a row a seed, one for a method without training."""
-    return np.array([run.test_images[metric] for run in runs])

@@ -26,51 +26,39 @@ def printed_counts(network: str) -> Counts:
 
 
 def count_table(networks: Mapping[str, nn.Module]) -> pd.DataFrame:
-    """Both counters for one grey image and for eight, and the paper's numbers.
-
-    Indexed by network and images (1, 8, "paper"). Columns parameters (M), thop (G), torch (G).
-    """
+    """Both counters for one grey image and for eight, and the paper's numbers. Indexed by network
+    and images (1, 8, "paper"). Columns parameters (M), thop (G), torch (G)."""
     lines = {}
     for name, network in networks.items():
         for batch in (1, BATCH):
             shape = (batch, 1, SIDE, SIDE)
-            lines[name, batch] = {
-                "parameters (M)": count_parameters(network) / 1e6,
-                "thop (G)": macs_thop(network, shape) / 1e9,
-                "torch (G)": macs_torch(network, shape) / 1e9,
-            }
+            lines[name, batch] = {"parameters (M)": count_parameters(network) / 1e6,
+                                  "thop (G)": macs_thop(network, shape) / 1e9,
+                                  "torch (G)": macs_torch(network, shape) / 1e9}  # fmt: skip
         printed = printed_counts(name)
-        lines[name, "paper"] = {
-            "parameters (M)": printed.parameters / 1e6, "thop (G)": printed.operations / 1e9,
-        }  # fmt: skip
+        lines[name, "paper"] = {"parameters (M)": printed.parameters / 1e6,
+                                "thop (G)": printed.operations / 1e9}  # fmt: skip
     return pd.DataFrame(lines).T.rename_axis(["network", "images"])
 
 
 def table2_numbers(counts: pd.DataFrame, times: Mapping[str, InferenceTime]) -> list[Number]:
     """The six numbers of Table 2: operations counted as the paper's fit, for eight images by thop.
-
-    `counts` is `count_table`'s; `times` holds one image's under the networks' names.
-    """
+    `counts` is `count_table`'s; `times` holds one image's under the networks' names."""
     numbers = []
     for name, time in times.items():
         timed = f"{time.device}; measured once for a machine, {time.runs} runs on one image"
-        numbers += count_numbers(counts, name)
-        numbers.append(Number(name, TIMES, time.mean_ms, time.sd_ms,
-                              dataset=DATASET, why=timed))  # fmt: skip
+        numbers += [*_count_numbers(counts, name),
+                    Number(name, TIMES, time.mean_ms, time.sd_ms, dataset=DATASET, why=timed)]
     return numbers
 
 
-def count_numbers(counts: pd.DataFrame, name: str) -> list[Number]:
+def _count_numbers(counts: pd.DataFrame, name: str) -> list[Number]:
     """The two numbers of one network in Table 2 that are counted, not measured."""
     one, eight = counts.loc[(name, 1)], counts.loc[(name, BATCH)]
-    counted = (
-        f"{BATCH} grey images at once as thop counts, which the printed number fits; one image "
-        f"{one['thop (G)']:.3f} G, by torch's counter {one['torch (G)']:.3f} G"
-    )
-    return [
-        Number(name, "FLOPs (G)", float(eight["thop (G)"]), dataset=DATASET, why=counted),
-        Number(name, "Parameters (M)", float(one["parameters (M)"]), dataset=DATASET),
-    ]
+    counted = (f"{BATCH} grey images at once as thop counts, which the printed number fits; one "
+               f"image {one['thop (G)']:.3f} G, by torch's counter {one['torch (G)']:.3f} G")
+    return [Number(name, "FLOPs (G)", float(eight["thop (G)"]), dataset=DATASET, why=counted),
+            Number(name, "Parameters (M)", float(one["parameters (M)"]), dataset=DATASET)]
 
 
 @cache
@@ -79,4 +67,4 @@ def counted_numbers() -> list[Number]:
     with torch.device("meta"):
         networks = {"Generator": TwoDGAN(), "Discriminator": MarkovDiscriminator()}
     counts = count_table(networks)
-    return [number for name in networks for number in count_numbers(counts, name)]
+    return [number for name in networks for number in _count_numbers(counts, name)]

@@ -22,7 +22,7 @@ COLUMNS = [
     "paper", "item", "row", "column", "reported", "reproduced", "sd", "ci_low", "ci_high",
     "seeds", "n_images", "dataset", "source", "why",
 ]  # fmt: skip
-NUMBER = r"-?\d{1,9}(\.\d{1,9})?(e[-+]\d\d)?"  # as `_digits` writes them
+NUMBER = r"-?\d{1,9}(\.\d{1,9})?(e[-+]\d\d)?"  # as `as_text` writes them
 VALUES = ["reproduced", "sd", "ci_low", "ci_high"]
 NOT_FILLED = "the notebook of this table was not run in this profile"
 
@@ -53,50 +53,40 @@ class Number:
 def record(profile: str, paper: str, item: str, rows: Iterable[Number]) -> Path:
     """Write the numbers reproduced for one table, in printed order, and return the file.
 
-    Values are kept to 6 significant digits, so equal inputs give equal bytes. Raises ValueError
-    for a cell the paper does not print or that is given twice, for NaN or infinity, for a missing
-    value without a `why`, for an absolute `source`, and for `prose`, which `collect` derives.
+    Raises ValueError for a cell that the paper does not print or that is given twice, for NaN,
+    infinity, a missing value without a `why`, an absolute `source`, and for `prose`.
     """
     if item == "prose":
         raise ValueError("percentages of the prose are not recorded: `collect` derives them")
     cells = reported.cells(paper, item)
-    order = list(zip(cells["row"], cells["column"], strict=True))
+    printed = {(cell.row, cell.column): cell.printed for cell in cells.itertuples()}
     given: dict[tuple[str, str], Number] = {}
     for number in rows:
         cell = (number.row, number.column)
-        _check(number, f"{paper} {item} {cell}")
-        if cell not in order:
+        _check(number, name := f"{paper} {item} {cell}")
+        if cell not in printed:
             raise ValueError(f"{paper} {item} prints no {cell}; see lib.papers.reported.table")
         if cell in given:
-            raise ValueError(f"{paper} {item} {cell} is given twice; give each cell once")
+            raise ValueError(f"{name} is given twice; give each cell once")
         given[cell] = number
-
-    lines = [
-        {"paper": paper, "item": item, "reported": printed, **as_text(given[cell])}
-        for cell, printed in zip(order, cells["printed"], strict=True)
-        if cell in given
-    ]
-    return _write(pd.DataFrame(lines, columns=COLUMNS), _part(profile, paper, item))
+    lines = [{"paper": paper, "item": item, "reported": printed[cell], **as_text(given[cell])}
+             for cell in printed if cell in given]  # fmt: skip
+    path = results_dir(profile) / "tables" / f"{paper}_{item}.csv"
+    return write_table(pd.DataFrame(lines, columns=COLUMNS), path)
 
 
 def collect(profile: str) -> pd.DataFrame:
-    """One row for each of the 217 reported numbers; also written to numbers.csv.
-
-    Columns are COLUMNS: values float, `n_images` Int64, the rest text. A percentage of the prose
-    is 100 * (new / old - 1) of the two reproduced cells. ValueError for a part not in our format.
-    """
+    """One row for each of the 217 reported numbers, values float, `n_images` Int64, the rest text;
+    also written to numbers.csv. ValueError for a part that is not in our format."""
     frame = merge(profile)
-    _write(frame, results_dir(profile) / "numbers.csv")
+    write_table(frame, results_dir(profile) / "numbers.csv")
     return _typed(frame)
 
 
 def comparison(profile: str, paper: str, item: str) -> pd.DataFrame:
-    """One table as printed, each column split in paper, ours and difference (ours - paper).
-
-    `attrs` holds `name` (paper and item) and `dataset` (what ours was measured on), for `style`.
-    """
-    chosen = reported.cells(paper, item)
-    part = _typed(merge(profile).loc[chosen.index])
+    """One table as printed, each column split in paper, ours and difference (ours - paper). `attrs`
+    holds `name` (paper and item) and `dataset` (what ours was measured on), for `style`."""
+    part = _typed(merge(profile).loc[reported.cells(paper, item).index])
     part["difference"] = part["reproduced"] - part["reported"]
     part = part.rename(columns={"reported": "paper", "paper": "of", "reproduced": "ours"})
     kinds = ["paper", "ours", "difference"]
@@ -109,11 +99,8 @@ def comparison(profile: str, paper: str, item: str) -> pd.DataFrame:
 
 
 def spreads(profile: str, paper: str, item: str) -> pd.DataFrame:
-    """What one table's notebook measured, to be shown: mean, spread and how many, a row each.
-
-    The standard deviation is over images (each by its mean over the seeds), the interval over
-    images and seeds (`lib.evaluation.statistics`); of a single image the deviation is over seeds.
-    """
+    """What one table's notebook measured, to be shown: mean, spread (over what says
+    `lib.results.runs.Measured`) and how many, a row each."""
     part = _typed(merge(profile).loc[reported.cells(paper, item).index])
     part = part.dropna(subset="reproduced").set_index(["row", "column"])
     return pd.DataFrame({
@@ -129,16 +116,14 @@ def four_digits(value: float) -> str:
 
 
 def with_interval(mean: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series:
-    """Means for reading, "27.10 [26.90, 27.30]"; alone where there is no interval.
-
-    A narrow column breaks before an interval, not within it: its space is a non-breaking one.
-    """
+    """Means for reading, "27.10 [26.90, 27.30]"; alone where there is no interval. A narrow column
+    breaks before an interval, not within it: its space is a non-breaking one."""
     mean, low, high = (values.map(four_digits) for values in (mean, low, high))
     return mean.where(low == "–", mean + " [" + low + ",\xa0" + high + "]")
 
 
 def style(frame: pd.DataFrame):
-    """A `comparison` for display: ours beside the paper's, blue and ▲ above it, red and ▼ below."""
+    """A `comparison` for display: ours beside the paper's, blue and ▲ above, red and ▼ below."""
     shown = {}
     for column in frame.columns.unique(0):
         apart = frame[column]["difference"]
@@ -153,12 +138,10 @@ def style(frame: pd.DataFrame):
 
 
 def coverage(numbers: pd.DataFrame) -> pd.DataFrame:
-    """How many numbers of each paper's item are reported, reproduced and missing.
-
-    `numbers` is the frame that `collect` returns.
-    """
-    groups = numbers.groupby(["paper", "item"], sort=False)["reproduced"]
-    counts = groups.agg(reported="size", reproduced="count")
+    """How many numbers of each paper's item are reported, reproduced and missing. `numbers` is the
+    frame that `collect` returns."""
+    counts = numbers.groupby(["paper", "item"], sort=False)["reproduced"].agg(
+        reported="size", reproduced="count")  # fmt: skip
     return counts.assign(missing=counts["reported"] - counts["reproduced"]).reset_index()
 
 
@@ -173,10 +156,6 @@ def _check(number: Number, name: str) -> None:
         raise ValueError(f"{name}: give source {number.source} relative to the profile's results")
 
 
-def _digits(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
-
-
 def name_of(line: Mapping[str, str]) -> str:
     """A number as `2dgan/table4/AG/C5`."""
     return "/".join(line[key] for key in ("paper", "item", "row", "column"))
@@ -184,16 +163,12 @@ def name_of(line: Mapping[str, str]) -> str:
 
 def as_text(number: Number) -> dict[str, str]:
     """The fields of a number as they stand in a part, values to 6 significant digits."""
-    values = {name: _digits(getattr(number, name)) for name in VALUES}
-    n_images = "" if number.n_images is None else f"{number.n_images:d}"
-    return {**vars(number), **values, "n_images": n_images}
+    formats = dict.fromkeys(VALUES, ".6g") | {"n_images": "d"}
+    return {name: "" if value is None else format(value, formats.get(name, ""))
+            for name, value in vars(number).items()}  # fmt: skip
 
 
-def _part(profile: str, paper: str, item: str) -> Path:
-    return results_dir(profile) / "tables" / f"{paper}_{item}.csv"
-
-
-def _write(frame: pd.DataFrame, path: Path) -> Path:
+def write_table(frame: pd.DataFrame, path: Path) -> Path:
     return write_text(path, frame.to_csv(index=False, lineterminator="\n"))
 
 
@@ -205,10 +180,11 @@ def _read_part(path: Path, cells: pd.DataFrame) -> dict[str, dict[str, str]]:
     if list(frame.columns) != COLUMNS:
         raise ValueError(f"{path} does not have the columns of numbers.csv; run its notebook again")
     for field, kind in {**dict.fromkeys(VALUES, NUMBER), "n_images": r"\d{1,9}"}.items():
-        if odd := [text for text in frame[field] if text and not re.fullmatch(kind, text, re.ASCII)]:
-            raise ValueError(f"{path}: {field} {odd[0]!r} is no number; run its notebook again")
-    part = {_name(line): line for line in frame.to_dict("records")}
-    if unknown := part.keys() - set(map(_name, cells.to_dict("records"))):
+        for text in frame[field]:
+            if text and not re.fullmatch(kind, text, re.ASCII):
+                raise ValueError(f"{path}: {field} {text!r} is no number; run its notebook again")
+    part = {f"{line['row']}/{line['column']}": line for line in frame.to_dict("records")}
+    if unknown := part.keys() - set(cells["row"] + "/" + cells["column"]):
         raise ValueError(f"{path} fills {unknown}, which is not printed; run its notebook again")
     return part
 
@@ -222,22 +198,20 @@ def read_table(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path} is damaged ({told}); run its notebook again") from None
 
 
-def _name(line: dict[str, str]) -> str:
-    return f"{line['row']}/{line['column']}"
-
-
 def merge(profile: str) -> pd.DataFrame:
     """All reported numbers in printed order with what the parts say of them, everything as text."""
     merged: dict[tuple[str, str], dict[str, str]] = {}
     for (paper, item), cells in reported.load().groupby(["paper", "item"], sort=False):
         # the prose comes last in each paper, when the cells it compares are in place
-        part = {} if item == "prose" else _read_part(_part(profile, paper, item), cells)
+        path = results_dir(profile) / "tables" / f"{paper}_{item}.csv"
+        part = {} if item == "prose" else _read_part(path, cells)
         for cell in cells.to_dict("records"):
-            line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | part.get(_name(cell), {})
+            name = f"{cell['row']}/{cell['column']}"
+            line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | part.get(name, {})
             if item == "prose":
                 line |= percentage(cell["new"], cell["old"], merged, paper)
             line |= {key: cell[key] for key in ("paper", "item", "row", "column")}
-            merged[paper, f"{item}/{_name(cell)}"] = line | {"reported": cell["printed"]}
+            merged[paper, f"{item}/{name}"] = line | {"reported": cell["printed"]}
     return pd.DataFrame(merged.values(), columns=COLUMNS)
 
 
@@ -255,13 +229,10 @@ def percentage(new: str, old: str, merged: dict, paper: str) -> dict[str, str]:
         return {"why": f"{old} is not above 0, so no percentage of it can be given"}
     seeds = dict.fromkeys((pair[new]["seeds"], pair[old]["seeds"]))
     return {
-        "reproduced": _digits(100 * (float(pair[new]["reproduced"]) / over - 1)),
-        "seeds": " / ".join(seeds),
-        "n_images": pair[new]["n_images"],
-        "dataset": pair[new]["dataset"],
-        "source": f"{new}, {old}",
-        "why": "",
-    }
+        "reproduced": f"{100 * (float(pair[new]['reproduced']) / over - 1):.6g}",
+        "seeds": " / ".join(seeds), "n_images": pair[new]["n_images"],
+        "dataset": pair[new]["dataset"], "source": f"{new}, {old}", "why": "",
+    }  # fmt: skip
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -31,14 +31,13 @@ def publish(profile: str) -> str:
     """Replace the published results of a profile as a whole; returns what to tell about it.
 
     Published runs that are not here stay; as long as there is no report, which is written last, so
-    does all else that is not here yet.
-    A kill leaves what was there or the new. A record's checksums are those of the files that are
-    published; links of the report to what is not published are taken off.
+    does all else that is not here yet. A kill leaves what was there or the new. The checksums of a
+    record are those of what is published; links of the report to what is not are taken off.
     Raises FileNotFoundError where there is nothing to publish, record.Damaged where a run is not
     whole.
     """
     results, target = paths.results_dir(profile), paths.published_dir(profile)
-    done = sorted(results.glob("runs/*/seed*/run.json"), key=_by_seed)
+    done = _runs(results)
     whole = (results / "report/index.html").is_file()
     if not done and not (results / "numbers.csv").is_file():
         raise FileNotFoundError(f"there is neither {results / 'numbers.csv'} nor a run: run "
@@ -52,23 +51,21 @@ def publish(profile: str) -> str:
     # as long as not all is done, what is here goes over what was there
     sources = {results: COPIED} if whole else {target: COPIED, results: EARLY}
     for source, names in sources.items():
-        for path in (source / name for name in names if (source / name).exists()):
+        for path in (source / name for name in names):
             if path.is_dir():
                 shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*"),
                                 dirs_exist_ok=True)  # fmt: skip
-            else:
+            elif path.exists():
                 shutil.copy(path, new)
         for path in source.glob("executed/[!.]*.ipynb"):
             if text := _for_readers(path):
                 write_text(new / "executed" / path.name, text)
-    firsts: set[Path] = set()
-    for path in done:
-        runs = path.parent.parent
-        _copy_run(path.parent, new / path.parent.relative_to(results), first=runs not in firsts)
-        firsts.add(runs)
-    for path in target.glob("runs/*/seed*/run.json"):
-        if not (kept := new / path.parent.relative_to(target)).is_dir():
-            shutil.copytree(path.parent, kept)
+    for folder in done:
+        to = new / folder.relative_to(results)
+        _copy_run(folder, to, first=not to.parent.is_dir())
+    for folder in _runs(target):
+        if not (kept := new / folder.relative_to(target)).is_dir():
+            shutil.copytree(folder, kept)
     for page in new.glob("report/**/*.html") if whole else ():
         inside = page.relative_to(new)
         _mend_links(page, results / inside, target / inside, results)
@@ -78,9 +75,8 @@ def publish(profile: str) -> str:
     shutil.rmtree(old, ignore_errors=True)
     what = "" if whole else " (as far as it goes: there is no report yet)"
     told = f"published {profile} in {target}{what}: {_size(target) / 1e6:.1f} MB"
-    large = (("all published results", target.parent, LARGE),
-             ("its notebooks", target / "executed", LARGE_NOTEBOOKS))  # fmt: skip
-    for name, folder, limit in large:
+    for name, folder, limit in (("all published results", target.parent, LARGE),
+                                ("its notebooks", target / "executed", LARGE_NOTEBOOKS)):
         if (size := _size(folder)) > limit:
             told += f"; WARNING: {name} are {size / 1e6:.1f} MB"
     return told
@@ -88,28 +84,26 @@ def publish(profile: str) -> str:
 
 def take_published(profile: str) -> str:
     """Copy the published runs of a profile to where runs are made, where they are not there yet;
-    returns what to tell about it.
-
-    Whether they are of today's code, settings and data is asked of them as of all runs. Raises
-    record.Damaged where one is not whole.
-    """
+    returns what to tell about it. Whether they are of today's code, settings and data is asked of
+    them as of all runs. Raises record.Damaged where one is not whole."""
     results, target = paths.results_dir(profile), paths.published_dir(profile)
-    taken = []
-    for path in sorted(target.glob("runs/*/seed*/run.json"), key=_by_seed):
-        folder = results / path.parent.relative_to(target)
-        if not (folder / "run.json").is_file():
-            if wrong := record.damage(path.parent, record.read(path.parent)):
-                raise record.Damaged(f"{path.parent}: {wrong}")
-            folder.mkdir(parents=True, exist_ok=True)
-            for file in sorted(path.parent.iterdir(), key=lambda file: file.name == "run.json"):
-                shutil.copy(file, folder)  # the record last
-            taken.append(folder)
-    return f"took {len(taken)} published runs of {profile} into {results}"
+    taken = 0
+    for folder in _runs(target):
+        to = results / folder.relative_to(target)
+        if not (to / "run.json").is_file():
+            if wrong := record.damage(folder, record.read(folder)):
+                raise record.Damaged(f"{folder}: {wrong}")
+            to.mkdir(parents=True, exist_ok=True)
+            for file in sorted(folder.iterdir(), key=lambda file: file.name == "run.json"):
+                shutil.copy(file, to)  # the record last
+            taken += 1
+    return f"took {taken} published runs of {profile} into {results}"
 
 
-def _by_seed(record_file: Path) -> tuple[str, int]:
-    folder = record_file.parent
-    return folder.parent.name, int(folder.name.removeprefix("seed"))
+def _runs(results: Path) -> list[Path]:
+    """The folders of the runs that have a record, seeds in order."""
+    found = (path.parent for path in results.glob("runs/*/seed*/run.json"))
+    return sorted(found, key=lambda it: (it.parent.name, int(it.name.removeprefix("seed"))))
 
 
 def _copy_run(folder: Path, to: Path, first: bool) -> None:
@@ -117,10 +111,10 @@ def _copy_run(folder: Path, to: Path, first: bool) -> None:
     if wrong := record.damage(folder, known, without=record.STORED_WEIGHTS):
         raise record.Damaged(f"{folder}: {wrong}")
     wanted = (*OF_EACH_RUN, *(OF_FIRST_SEED if first else ()))
-    known["unpublished"] = known.get("unpublished", {}) | {
-        name: of for name, of in known["files"].items() if name in record.STORED_WEIGHTS
-    }
-    known["files"] = {name: of for name, of in known["files"].items() if name in wanted}
+    files = known["files"]
+    weights = {name: of for name, of in files.items() if name in record.STORED_WEIGHTS}
+    known["unpublished"] = known.get("unpublished", {}) | weights
+    known["files"] = {name: of for name, of in files.items() if name in wanted}
     to.mkdir(parents=True)
     for name in known["files"]:
         shutil.copy(folder / name, to)

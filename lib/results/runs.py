@@ -21,7 +21,7 @@ from lib.results.numbers import Number
 from lib.results.tables import Cell, Table
 from lib.training import record
 from lib.training.experiments import EXPERIMENTS, resolve
-from lib.training.status import to_do
+from lib.training.status import first_few, to_do
 
 # training images of the papers, by data set
 PAPERS_IMAGES = {"enhancement": 5004, "enhancement_wide": 5004, "sober_drunk": 784,
@@ -60,18 +60,15 @@ class Run:
     @property
     def share(self) -> str:
         """How much of the paper's protocol it trained, e.g. "2.9 of 101 epochs", by images seen."""
-        if not self.trained:
-            return ""
         profile = self.record["profile"]
+        if not self.trained or profile == "paper":
+            return self.record["trained"] if self.trained else ""
         name = EXPERIMENTS[self.record["experiment"]].weights_of or self.record["experiment"]
         ours, papers = (resolve(name, size).scale for size in (profile, "paper"))
-        if profile == "paper":
-            return self.record["trained"]
         images = self.record["steps"] * getattr(ours, "batch_size", 1)
         epochs = images / PAPERS_IMAGES[EXPERIMENTS[name].data]
-        narrow = ours.width_divisor > 1
-        return (f"{epochs:.2g} of {papers.epochs} epochs"
-                + f" with 1/{ours.width_divisor} of the channels" * narrow)
+        narrow = f" with 1/{ours.width_divisor} of the channels" if ours.width_divisor > 1 else ""
+        return f"{epochs:.2g} of {papers.epochs} epochs{narrow}"
 
     def values(self, metric: str) -> pd.Series:
         """A metric of each test image, or one value of the whole training: "cycle_a end" is the
@@ -96,11 +93,8 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """A run as it stands in a folder, whatever made it.
-
-    Raises record.Damaged where one of its files is gone or altered (weights are not looked at), and
-    FileNotFoundError where there is none.
-    """
+    """A run as it stands in a folder, whatever made it. Raises record.Damaged where a file of it is
+    gone or altered (weights are not looked at), and FileNotFoundError where there is none."""
     known = record.read(folder)
     if known is None:
         raise FileNotFoundError(f"{folder} holds no run")
@@ -117,69 +111,72 @@ def results_of(profile: str, experiment: str) -> Path:
     return paths.results_dir(profile)
 
 
-def find_runs(
-    profile: str, experiments: Iterable[str], seeds: Sequence[int],
-    data: str | Path | None = None, stopped: bool = False, mixed: bool = False, report=print,
-) -> dict[str, list[Run]]:
+def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int],
+              data: str | Path | None = None, stopped: bool = False, mixed: bool = False,
+              report=print) -> dict[str, list[Run]]:  # fmt: skip
     """The runs of some experiments, one a seed, where nothing is trained a single one.
 
-    data: the data root, see `lib.paths.data_root`. stopped: take runs that were stopped early, too.
-    mixed: take runs of different precisions, whatever `precision_check` says.
-    Raises FileNotFoundError, naming what is wrong and the command that mends it.
-    """  # fmt: skip
-    root, asked = paths.data_root(data), list(dict.fromkeys(experiments))
-    asked = list(dict.fromkeys([*asked, *filter(None, (EXPERIMENTS[n].weights_of for n in asked))]))
+    data: the data root. stopped: take runs that were stopped early, too. mixed: take runs of
+    different precisions, whatever `precision_check` says. Raises FileNotFoundError, naming what is
+    wrong and the command that mends it.
+    """
+    root, asked = paths.data_root(data), list(experiments)
+    asked = dict.fromkeys([*asked, *filter(None, (EXPERIMENTS[name].weights_of for name in asked))])
     wanted = [(name, seed) for name in asked
-              for seed in (seeds if EXPERIMENTS[name].trained else seeds[:1])]  # fmt: skip
+              for seed in (seeds if EXPERIMENTS[name].trained else [0])]  # fmt: skip
     describe = cache(lambda key: catalogue.describe(key, root))
+    results, published = paths.results_dir(profile), paths.published_dir(profile)
     wrong = {}
     for name, seed in wanted:
-        config = resolve(name, profile, seed if EXPERIMENTS[name].trained else 0)
-        folder = paths.run_folder(profile, name, config.seed)
-        todo = to_do(folder, config, describe(config.experiment.data), with_weights=False)
+        config = resolve(name, profile, seed)
+        todo = to_do(_folder(results, name, seed), config, describe(config.experiment.data),
+                     with_weights=False)  # fmt: skip
         if todo.what != "nothing" and not (stopped and todo.what == "continue"):
-            wrong[name, config.seed] = todo.why
-    published = paths.published_dir(profile)
+            wrong[name, seed] = todo.why
     nothing_here = len(wrong) == len(wanted) and set(wrong.values()) == {"never run"}
-    if nothing_here and _has(published, wrong):
-        found = _read(published, wanted)
-        _check_alike(found)
-        if not mixed:
-            _check_precision(profile, found)
-        first = found[asked[0]][0].record
-        report(f"published runs (commit {first['code_commit']}, {first['dataset']}): nothing was "
-               f"trained here in the profile {profile}")
-        return found
-    if wrong:
+    if nothing_here and all((_folder(published, *run) / "run.json").is_file() for run in wanted):
+        results = published
+    elif wrong:
         lines = [f"{name} seed {seed}: {why}" for (name, seed), why in wrong.items()]
-        more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
         told = f" --data {data}" if data else ""
         commands = []
         for seed in sorted({seed for _, seed in wrong}):
             names = [name for name in EXPERIMENTS if (name, seed) in wrong]  # lenders come first
             commands.append(f"python -m lib.train --profile {profile} --seed {seed}{told} "
                             f"--experiment {' '.join(names)}")
-        raise FileNotFoundError(f"not as this table needs them: {'; '.join(lines[:3])}{more}. Run: "
+        raise FileNotFoundError(f"not as this table needs them: {first_few(lines, '; ')}. Run: "
                                 f"{' && '.join(commands)}")  # fmt: skip
-    found = _read(paths.results_dir(profile), wanted)
+    found: dict[str, list[Run]] = {}
+    for name, seed in wanted:
+        found.setdefault(name, []).append(read_run(_folder(results, name, seed)))
+    if results == published:
+        _check_alike(found)
     if not mixed:
         _check_precision(profile, found)
+    if results == published:
+        first = found[wanted[0][0]][0].record
+        report(f"published runs (commit {first['code_commit']}, {first['dataset']}): nothing was "
+               f"trained here in the profile {profile}")
     return found
 
 
 def precision_check(runs: dict[str, list[Run]]) -> pd.DataFrame:
     """Does bf16 train as well as fp32? By recipe and metric: the means in both, the difference, the
-    standard deviation over seeds in fp32, and whether the difference is within it ("held").
+    standard deviation over seeds in fp32, and whether the difference is within it ("held"). From
+    runs of the experiments precision-*, where there are at least three seeds of both."""
+    def ends(name: str, metric: str) -> pd.Series:
+        """Of a table's data on validation images, at the last step; of MSRS on the test images."""
+        if EXPERIMENTS[name].data == "msrs":
+            return pd.Series([run.test_images[metric].mean() for run in runs[name]])
+        return pd.Series([run.history()[f"validation_{metric}"].iloc[-1] for run in runs[name]])
 
-    From runs of the experiments precision-*, where there are at least three seeds of both: of
-    enhancement on the validation images, of translation on MSRS, never on a table's test images.
-    """
     rows = []
     for name in (name for name in runs if name.endswith("-fp32")):
-        ends = [pd.DataFrame(map(_away_from_tests, runs.get(name.replace("fp32", kind), ())))
-                for kind in ("fp32", "bf16")]  # fmt: skip
-        for metric in ("PSNR", "SSIM") if min(map(len, ends)) >= 3 else ():
-            fp32, bf16 = (end[metric] for end in ends)
+        other = name.replace("fp32", "bf16")
+        if min(len(runs[name]), len(runs.get(other, ()))) < 3:
+            continue
+        for metric in ("PSNR", "SSIM"):
+            fp32, bf16 = ends(name, metric), ends(other, metric)
             difference, spread = bf16.mean() - fp32.mean(), fp32.std(ddof=1)
             rows.append({
                 "recipe": EXPERIMENTS[name].recipe, "metric": metric, "fp32": fp32.mean(),
@@ -189,61 +186,39 @@ def precision_check(runs: dict[str, list[Run]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _away_from_tests(run: Run) -> pd.Series:
-    """PSNR and SSIM of validation images at the last step; of MSRS, which no table has, of all."""
-    if EXPERIMENTS[run.record["experiment"]].data == "msrs":
-        return run.test_images[["PSNR", "SSIM"]].mean()
-    end = run.history().iloc[-1]
-    return pd.Series({metric: end[f"validation_{metric}"] for metric in ("PSNR", "SSIM")})
-
-
 def _check_precision(profile: str, found: dict[str, list[Run]]) -> None:
     """A difference between methods must not be one between precisions: both kinds are taken only
     where `precision_check` held for every recipe among them."""
     kinds = {run.precision: run for runs in found.values() for run in runs if run.precision}
     if len(kinds) < 2:
         return
-    checks = {
+    checked = precision_check({
         name: [read_run(folder) for folder in results_of(profile, name).glob(f"runs/{name}/seed*")
                if record.is_complete(folder)]
         for name in EXPERIMENTS if name.startswith("precision-")
-    }  # fmt: skip
-    checked = precision_check(checks)
-    held = set() if checked.empty else {
-        recipe for recipe, its in checked.groupby("recipe") if its["held"].all()
-    }  # fmt: skip
+    })  # fmt: skip
     recipes = {EXPERIMENTS[EXPERIMENTS[name].weights_of or name].recipe
                for name, runs in found.items() if any(run.precision for run in runs)}  # fmt: skip
-    if not recipes <= held:
+    held = {} if checked.empty else checked.groupby("recipe")["held"].all()
+    if lacking := sorted(recipe for recipe in recipes if not held.get(recipe, False)):
         told = " and ".join(f"{run.folder} in {kind}" for kind, run in sorted(kinds.items()))
         raise FileNotFoundError(
             f"{told}: a table takes both only where a check shows that they train alike, here "
-            f"{', '.join(sorted(recipes - held))} has none. Run: python -m lib.train --precision "
+            f"{', '.join(lacking)} has none. Run: python -m lib.train --precision "
             f"..., or the check: ./run_all.sh --only 27_precision --seeds 0,1,2 --profile {profile}"
         )
 
 
-def _has(results: Path, runs: Iterable[tuple[str, int]]) -> bool:
-    return all((_folder(results, *run) / "run.json").is_file() for run in runs)
-
-
 def _folder(results: Path, name: str, seed: int) -> Path:
-    return results / "runs" / name / f"seed{seed if EXPERIMENTS[name].trained else 0}"
-
-
-def _read(results: Path, wanted: Iterable[tuple[str, int]]) -> dict[str, list[Run]]:
-    found: dict[str, list[Run]] = {}
-    for name, seed in wanted:
-        found.setdefault(name, []).append(read_run(_folder(results, name, seed)))
-    return found
+    return results / "runs" / name / f"seed{seed}"
 
 
 def _check_alike(found: dict[str, list[Run]]) -> None:
     """Published runs vouch for themselves; those on one data set must be on the same images."""
-    prints: dict[str, str] = {}
+    images: dict[str, str] = {}
     for run in (run for runs in found.values() for run in runs):
-        print_ = run.record["data_fingerprint"]
-        if run.record["status"] != "complete" or print_ != prints.setdefault(run.dataset, print_):
+        its = run.record["data_fingerprint"]
+        if run.record["status"] != "complete" or its != images.setdefault(run.dataset, its):
             raise FileNotFoundError(f"{run.folder} is not complete, or on other data than the "
                                     "published runs beside it")  # fmt: skip
 
@@ -252,7 +227,6 @@ def _check_alike(found: dict[str, list[Run]]) -> None:
 class Measured:
     """The values that a number is the mean of: one row an image, one column a run (seed)."""
 
-    cell: Cell
     values: pd.DataFrame
     runs: tuple[Run, ...]
 
@@ -263,11 +237,10 @@ class Measured:
         of_images, first = self.values.mean(axis="columns"), self.runs[0]
         one = len(of_images) == 1
         deviating = self.values.iloc[0] if one else of_images
-        low, high = (None, None) if one else estimate(self.values.to_numpy().T).interval()
+        sd = float(deviating.std(ddof=1)) if len(deviating) > 1 else None
+        interval = (None, None) if one else estimate(self.values.to_numpy().T).interval()
         return Number(
-            row, column, float(of_images.mean()),
-            sd=float(deviating.std(ddof=1)) if len(deviating) > 1 else None,
-            ci_low=low, ci_high=high,
+            row, column, float(of_images.mean()), sd, *interval,
             seeds=" ".join(str(run.record["seed"]) for run in self.runs if run.trained),
             n_images=len(of_images), dataset=first.dataset, source=first.source,
             why=f"image {of_images.index[0]}" if one else "",
@@ -275,20 +248,18 @@ class Measured:
 
 
 def measure(cell: Cell, runs: Sequence[Run]) -> Measured:
-    """What a cell of a table is the mean of, from its runs, one a seed.
-
-    Raises ValueError for runs that were not judged on the same images.
-    """
+    """What a cell of a table is the mean of, from its runs, one a seed. Raises ValueError for runs
+    that were not judged on the same images."""
     values = [run.values(cell.metric) for run in runs]
     if any(not one.index.equals(values[0].index) for one in values):
         raise ValueError(f"the seeds of {cell.experiment} were not judged on the same images")
     values = pd.concat(values, axis="columns", keys=[run.record["seed"] for run in runs])
     if cell.example is not None:
         values = values.loc[[runs[0].record["examples"][cell.example]]]
-    return Measured(cell, values, tuple(runs))
+    return Measured(values, tuple(runs))
 
 
 def table_numbers(table: Table, runs: dict[str, list[Run]]) -> list[Number]:
-    """Every number of a table from its runs: for the notebook, and again for `lib.verify`."""
+    """Every number of a table from its runs."""
     return [measure(cell, runs[cell.experiment]).number(*printed)
             for printed, cell in table.cells.items()]  # fmt: skip

@@ -5,7 +5,6 @@ notebooks in the order they run, with what each reads. The workflow, the noteboo
 the report all go by these. A new table is a CSV in data/reported, a row in TABLES, a notebook.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -36,9 +35,8 @@ FITTED = ("2dgan/table2/*/FLOPs (G)", "2dgan/table2/*/Parameters (M)", "2dgan/ta
 @dataclass(frozen=True)
 class Cell:
     """A printed number as ours: a metric of an experiment, of one example image or over all.
-
-    `example`: 0 to 2 for 2D-GAN's Img1 to Img3 (Table 3), None for the mean over the test images.
-    """
+    `example`: 0 to 2 for 2D-GAN's Img1 to Img3 (Table 3), None for the mean over the test
+    images."""
 
     experiment: str
     metric: str
@@ -47,10 +45,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A printed table: (row, column) as in data/reported -> where ours comes from.
-
-    `counted`: of networks without training or images (2D-GAN's Table 2), no cells.
-    """
+    """A printed table: (row, column) as in data/reported -> where ours comes from. `counted`: of
+    networks without training or images (2D-GAN's Table 2), no cells."""
 
     paper: str
     item: str
@@ -64,12 +60,11 @@ class Table:
         return tuple(name for name in EXPERIMENTS if name in used)
 
 
-def _by_column(
-    item: str, columns: dict[str, str], metrics: Iterable[str] = PRINTED_METRICS
-) -> Table:
+def _by_column(item: str, columns: dict[str, str]) -> Table:
     """A table of 2D-GAN with a metric a row. `columns`: printed column -> experiment."""
-    return Table("2dgan", item, {(metric, column): Cell(experiment, metric)
-                                 for metric in metrics for column, experiment in columns.items()})
+    return Table("2dgan", item, {
+        (metric, column): Cell(experiment, metric)
+        for metric in PRINTED_METRICS for column, experiment in columns.items()})  # fmt: skip
 
 
 METHODS = {  # 2D-GAN's Table 3: printed column -> experiment
@@ -77,11 +72,8 @@ METHODS = {  # 2D-GAN's Table 3: printed column -> experiment
     "TIECNN": "TIECNN", "FUnIE": "FUnIE-GAN", "Ours": "C5",
 }  # fmt: skip
 COMPONENTS = {name: name for name in ("C1", "C2", "C3", "C4", "C5")}  # Table 4
-ATTENTION = {  # Table 5
-    "Pixel attention": "pixel_attention",
-    "Multi-head attention": "multi_head_attention",
-    "Cross-level attention": "C5",
-}
+ATTENTION = {"Pixel attention": "pixel_attention", "Multi-head attention": "multi_head_attention",
+             "Cross-level attention": "C5"}  # Table 5  # fmt: skip
 # Table 6: its ticks add one loss a column, its prose has one loss a column
 LOSSES = {"L1": "L1", "L2": "L2", "L3": "L3", "L4": "L4", "L5": "C5"}
 LOSSES_BY_PROSE = {"L1": "L1", "L2": "L2-prose", "L3": "L3-prose", "L4": "L4-prose", "L5": "C5"}
@@ -89,15 +81,12 @@ FACES = {"Original image": "Sober-Drunk-input", "After enhancement": "Sober-Drun
 GENERATORS = {  # GN_CycleGAN's Table 2: printed row -> experiment without its data set
     **{f"CycleGAN+{name}": name
        for name in ("unet_128", "unet_256", "resnet_6blocks", "resnet_9blocks")},
-    "CUT": "CUT",
-    "Ours(GN_CycleGAN)": "GN_CycleGAN",
+    "CUT": "CUT", "Ours(GN_CycleGAN)": "GN_CycleGAN",
 }  # fmt: skip
 PARTS = {  # Table 3
-    "Baseline(CycleGAN)": "unet_128-FLIR",
-    "CycleGAN+ResNet": "resnet_9blocks-FLIR",
-    "CycleGAN+ResNet+CBAM": "CBAM_CycleGAN-FLIR",
-    "Ours (GN_CycleGAN)": "GN_CycleGAN-FLIR",
-}
+    "Baseline(CycleGAN)": "unet_128-FLIR", "CycleGAN+ResNet": "resnet_9blocks-FLIR",
+    "CycleGAN+ResNet+CBAM": "CBAM_CycleGAN-FLIR", "Ours (GN_CycleGAN)": "GN_CycleGAN-FLIR",
+}  # fmt: skip
 
 TABLES = {
     (table.paper, table.item): table
@@ -141,10 +130,8 @@ class Notebook:
     on_request: bool = False
 
     def reads(self) -> tuple[str, ...]:
-        """The experiments whose runs it reads, in the order of EXPERIMENTS.
-
-        Raises ValueError for a pattern that no experiment has.
-        """
+        """The experiments whose runs it reads, in the order of EXPERIMENTS. Raises ValueError for a
+        pattern that no experiment has."""
         for pattern in self.experiments:
             if not any(fnmatchcase(name, pattern) for name in EXPERIMENTS):
                 raise ValueError(f"{self.name} reads experiment {pattern}, which is not in "
@@ -161,8 +148,8 @@ def _trained(paper: str) -> tuple[str, ...]:
 
 
 _LESSONS = (  # these need no run, and nothing waits for them
-    Notebook("01_lesson_2dgan", "lesson: 2D-GAN, part by part", data=("enhancement",
-                                                                      "flir_infrared")),
+    Notebook("01_lesson_2dgan", "lesson: 2D-GAN, part by part",
+             data=("enhancement", "flir_infrared")),
     Notebook("03_lesson_gn_cyclegan", "lesson: GN_CycleGAN, part by part", data=("flir",)),
     Notebook("04_playground", "playground: try it out with sliders", data=("enhancement", "flir")),
 )
@@ -176,15 +163,13 @@ _TABLES = (
              ("tone_map", "*-infrared*")),
     Notebook("13_2dgan_table4", "2D-GAN: Table 4, Figs. 10 and 11", (("2dgan", "table4"),),
              ("Input", "tone_map", "undo_*", "*-wide")),
-    Notebook("14_2dgan_table5", "2D-GAN: Table 5", (("2dgan", "table5"),),
-             ("Input", "tone_map")),
+    Notebook("14_2dgan_table5", "2D-GAN: Table 5", (("2dgan", "table5"),), ("Input", "tone_map")),
     Notebook("15_2dgan_table6", "2D-GAN: Table 6", (("2dgan", "table6"),),
              ("Input", "tone_map", "L[2-4]-prose")),
     Notebook("16_2dgan_table7", "2D-GAN: Table 7, Figs. 6 and 12", (("2dgan", "table7"),),
              ("Sober-Drunk*", "*recorded-faces*"), data=("sober_drunk",)),
     Notebook("17_2dgan_table2", "2D-GAN: Table 2, complexity", (("2dgan", "table2"),)),
-    Notebook("18_2dgan_architecture", "2D-GAN: Figs. 1 to 4, attention maps",
-             experiments=("C5",)),
+    Notebook("18_2dgan_architecture", "2D-GAN: Figs. 1 to 4, attention maps", experiments=("C5",)),
     Notebook("19_2dgan_search", "2D-GAN: loss weights, searched on validation images",
              experiments=("search-2dgan-*",), on_request=True),
     Notebook("20_gn_data", "GN_CycleGAN: visible and infrared pairs", data=("flir", "osu")),
@@ -218,8 +203,7 @@ def printed_of(experiment: str) -> dict[str, float]:
     the first."""
     found: dict[str, float] = {}
     for (paper, item), table in TABLES.items():
-        for (row, column), cell in table.cells.items():
+        for printed, cell in table.cells.items():
             if cell.experiment == experiment and cell.example is None:
-                value = float(reported.printed(paper, item, row, column))
-                found.setdefault(cell.metric, value)
+                found.setdefault(cell.metric, float(reported.printed(paper, item, *printed)))
     return found

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from functools import cache, cached_property
 from statistics import median
 
+import pandas as pd
+
 from lib import paths
 from lib.machine import choose_device
 from lib.running.job import Job, Options
@@ -52,28 +54,28 @@ class Estimates:
             if alike:
                 self.machines |= {f"{run['device']} in {self.precision}" for run in alike}
                 return median(run["wall_time_s"] for run in alike)
-        step = self.step(experiment, self.options.device, self.precision)
-        if not step:
-            return None
-        self.machines.add(f"{step.machine} in {self.precision}, by its steps")
-        threads = self.threads if step.device == "cpu" else 1
-        return self.on_top(experiment) * self.steps(experiment) * step.seconds / threads
+        if step := self.step(experiment, self.options.device, self.precision):
+            self.machines.add(f"{step.machine} in {self.precision}, by its steps")
+            threads = self.threads if step.device == "cpu" else 1
+            return self.on_top(experiment) * self.steps(experiment) * step.seconds / threads
+        return None
 
     def memory_mb(self, experiment: str) -> int | None:
         """Of the process: a step's, and what images, features and validation took on top of it in
         published runs."""
-        step = self.step(experiment, "cpu", self.precision)
-        return step and round(step.memory_mb + max(0, *self._beyond(experiment, 1), 0))
+        if step := self.step(experiment, "cpu", self.precision):
+            more = [0, *(memory_mb for _, memory_mb, _ in self.beyond(experiment))]
+            return round(step.memory_mb + max(more))
+        return None
 
     def on_top(self, experiment: str) -> float:
-        """How many times as long as their steps published trainings took, 1 where there are none."""
-        return median(self._beyond(experiment, 0) or [1.0])
+        """How many times as long as their steps published trainings took, 1 without any."""
+        return median([times for times, _, _ in self.beyond(experiment)] or [1.0])
 
-    def _beyond(self, experiment: str, column: int) -> list[float]:
-        """What published trainings took besides their steps, those of the same recipe if any."""
+    def beyond(self, experiment: str) -> list[tuple[float, int, str]]:
+        """`beyond_steps` of the published trainings of the same recipe, else of all."""
         recipe = EXPERIMENTS[experiment].recipe
-        alike = [row[column] for row in self.beyond_steps if row[2] == recipe]
-        return alike or [row[column] for row in self.beyond_steps]
+        return [row for row in self.beyond_steps if row[2] == recipe] or self.beyond_steps
 
     @cached_property
     def beyond_steps(self) -> list[tuple[float, int, str]]:
@@ -84,8 +86,7 @@ class Estimates:
             config = resolve(run["experiment"], run["profile"])
             if step := cost.of_step(config, "cpu", run["config"]["precision"]):
                 found.append((run["wall_time_s"] / run["steps"] / step.seconds,
-                              run["peak_memory_mb"] - step.memory_mb,
-                              EXPERIMENTS[run["experiment"]].recipe))  # fmt: skip
+                              run["peak_memory_mb"] - step.memory_mb, config.experiment.recipe))
         return found
 
     @cache
@@ -99,25 +100,21 @@ class Estimates:
     def table(self, jobs: Iterable[Job]) -> str:
         """What the trainings of a plan cost, by recipe: hours of one core and of a GPU, from steps
         alone; nothing where none of their steps was measured."""
-        import pandas as pd  # here, as it takes as long as all else before a first job
-
         rows, guessed, machines, unknown = [], set(), set(), []
-        for job in jobs:
-            if job.what != "train":
-                continue
+        for job in (job for job in jobs if job.what == "train"):
             name = job.runs[0]
-            known = {kind: self.step(name, *kind) for kind in MEASURED}
-            if not any(known.values()):
+            known = [step for kind in MEASURED if (step := self.step(name, *kind))]
+            if not known:
                 unknown.append(name)
                 continue
-            steps, one = self.steps(name), next(filter(None, known.values()))
-            guessed |= {f"{name} from {step.like}" for step in known.values() if step and step.like}
-            machines |= {f"{step.machine} ({device})" for (device, _), step in known.items() if step}
-            hours = {f"{device} {precision}, h": step.seconds * steps * self.on_top(name) / 3600
-                     for (device, precision), step in known.items() if step}  # fmt: skip
-            rows.append({"trainings of": EXPERIMENTS[name].recipe, "runs": 1, "steps": steps, **hours,
-                         "PFLOP": one.gflop * steps / 1e6, "memory, GB": job.memory_mb / 1000,
-                         "disk, GB": one.disk_mb / 1000})  # fmt: skip
+            steps = self.steps(name)
+            guessed |= {f"{name} from {step.like}" for step in known if step.like}
+            machines |= {f"{step.machine} ({step.device})" for step in known}
+            hours = {f"{step.device} {step.precision}, h":
+                     step.seconds * steps * self.on_top(name) / 3600 for step in known}  # fmt: skip
+            rows.append({"trainings of": EXPERIMENTS[name].recipe, "runs": 1, "steps": steps,
+                         **hours, "PFLOP": known[0].gflop * steps / 1e6,
+                         "memory, GB": job.memory_mb / 1000, "disk, GB": known[0].disk_mb / 1000})
         if not rows:
             return ""
         frame = pd.DataFrame(rows)
@@ -126,23 +123,23 @@ class Estimates:
         by_recipe.loc["all"] = frame.agg(how)
         by_recipe[["runs", "steps"]] = by_recipe[["runs", "steps"]].astype(int)
         ratios = sorted(row[0] for row in self.beyond_steps)
+        times = (f", times what {len(ratios)} published trainings took of them: {ratios[0]:.2f} to "
+                 f"{ratios[-1]:.2f}, the median of each recipe" if ratios else "")  # fmt: skip
         lines = [
             by_recipe.to_string(float_format="{:,.1f}".format),
-            f"cpu: hours of one core, cuda: of one GPU; measured on {', '.join(sorted(machines))}; bf16 "
-            "is for processors with AMX or AVX512-BF16",
-            "hours are those of the steps (data/timings.csv)" + (
-                f", times what {len(ratios)} published trainings took of them: {ratios[0]:.2f} to "
-                f"{ratios[-1]:.2f}, the median of each recipe" if ratios else ""),
-        ]  # fmt: skip
+            f"cpu: hours of one core, cuda: of one GPU; measured on {', '.join(sorted(machines))}; "
+            "bf16 is for processors with AMX or AVX512-BF16",
+            f"hours are those of the steps (data/timings.csv){times}",
+        ]
         if not any("(cuda)" in machine for machine in machines):
-            lines.append("no step was measured on a GPU; python -m lib.benchmarks.cost --device cuda "
-                         f"--profile {self.options.profile} does, and one that sustains 10 TFLOP/s takes "
-                         f"{by_recipe.loc['all', 'PFLOP'] / 36:,.1f} hours")  # fmt: skip
+            lines.append("no step was measured on a GPU; python -m lib.benchmarks.cost --device "
+                         f"cuda --profile {self.options.profile} does, and one that sustains 10 "
+                         f"TFLOP/s takes {by_recipe.loc['all', 'PFLOP'] / 36:,.1f} hours")
         if unknown:
             lines.append(f"nothing of their kind was measured: {', '.join(unknown)}")
         if guessed:
             ratio = cost.foretold(cost.measured())["ratio"].quantile([0.1, 0.9])
-            lines.append("never measured, reckoned by the operations of their generators, which of those "
-                         f"measured gives {ratio[0.1]:.2f} to {ratio[0.9]:.2f} times what they took (eight "
-                         f"of ten): {', '.join(sorted(guessed))}")  # fmt: skip
+            lines.append("never measured, reckoned by the operations of their generators, which "
+                         f"of those measured gives {ratio[0.1]:.2f} to {ratio[0.9]:.2f} times what "
+                         f"they took (eight of ten): {', '.join(sorted(guessed))}")
         return "\n".join(lines)

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
 
@@ -66,7 +66,7 @@ class Job:
     @property
     def label(self) -> str:
         """What it is called in print."""
-        return label(self.name)
+        return self.name.replace("_seed", " seed")
 
     @property
     def targets(self) -> list[str]:
@@ -86,12 +86,11 @@ class Job:
 
     def last(self, results: Path) -> dict:
         """What its newest stamp holds, of whatever identity; empty where there is none."""
-        stamps = results.glob(stamp_of(self.name, "*"))
-        newest = sorted(stamps, key=lambda path: path.stat().st_mtime, reverse=True)
+        newest = sorted(results.glob(stamp_of(self.name, "*")), reverse=True,
+                        key=lambda path: path.stat().st_mtime)  # fmt: skip
         for path in [*newest, self.begun(results)]:
             with contextlib.suppress(OSError, ValueError):
-                found = json.loads(path.read_text(encoding="utf-8"))
-                if isinstance(found, dict) and _is_stamp(found):
+                if _is_stamp(found := json.loads(path.read_text(encoding="utf-8"))):
                     return found
         return {}
 
@@ -105,31 +104,26 @@ class Job:
         """It is done, and what there was to do took so much: `seconds`, and what `usage` gives."""
         last = self.last(results)
         took = {name: last.get(name, {}) | {self.what: much} for name, much in took.items()}
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
         stamp = asdict(self) | took | {"finished": now}
         write_text(self.stamp(results), json.dumps(stamp) + "\n")
         self.begun(results).unlink()
 
 
-def _is_stamp(found: dict) -> bool:
+def _is_stamp(found) -> bool:
     """Whether what a file holds has the form of a stamp; one that has not counts as none."""
-    texts = [found.get(name) for name in ("parts", "needs", "definitions")]
-    seconds = found.get("seconds")
-    return (all(isinstance(one, dict) and all(isinstance(value, str) for value in one.values())
-                for one in texts)
-            and isinstance(seconds, dict)
-            and all(isinstance(value, int | float) and 0 <= value < 1e9
-                    for value in seconds.values()))  # fmt: skip
+    parts = ("parts", "needs", "definitions", "seconds")
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), dict) for name in parts):
+        return False
+    texts = [text for name in parts[:3] for text in found[name].values()]
+    return (all(isinstance(text, str) for text in texts)
+            and all(isinstance(one, int | float) and 0 <= one < 1e9
+                    for one in found["seconds"].values()))  # fmt: skip
 
 
 def stamp_of(name: str, identity: str) -> str:
     """Where the stamp of a job is, relative to the results of the profile."""
     return f"stamps/{name}.{identity}.json"
-
-
-def label(name: str) -> str:
-    """What a job of this name is called in print."""
-    return name.replace("_seed", " seed")
 
 
 @dataclass(frozen=True)
@@ -195,10 +189,8 @@ def resources(job: Job, plan: Plan) -> dict[str, int]:
 
 
 def is_under_way(plan_file: Path, made_by: int) -> bool:
-    """Whether the run_all.sh that made a plan still holds the lock on its results.
-
-    Asked from another machine that is the proof, too, that locks reach from one to the other.
-    """
+    """Whether the run_all.sh that made a plan still holds the lock on its results. Asked from
+    another machine that is the proof, too, that locks reach from one to the other."""
     with contextlib.suppress(BlockingIOError), only_one(plan_file.parent.parent / ".lock", ""):
         return False
     return Plan.read(plan_file).made_by == made_by

@@ -9,7 +9,7 @@ import psutil
 from lib import paths
 from lib.machine import cores, gpus
 from lib.running.estimates import Estimates
-from lib.running.job import Job, Options, Plan, label
+from lib.running.job import Job, Options, Plan
 from lib.running.workflow import described, jobs, with_needs
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.profiles import PROFILES
@@ -20,17 +20,13 @@ ON_CLUSTER = 4, 100  # threads of a job of a profile that takes all, and jobs gi
 URGENCY = ("nothing", "evaluate", "continue", "train")  # of lib.training.status.ToDo
 
 
-def make_plan(
-    options: Options, targets: Sequence[str] = (), force: bool = False, parallel: int | None = None,
-    cluster: str = "",
-) -> Plan:  # fmt: skip
+def make_plan(options: Options, targets: Sequence[str] = (), force: bool = False,
+              parallel: int | None = None, cluster: str = "") -> Plan:  # fmt: skip
     """What has to run for `targets` (notebooks, experiments; none: all) and what they need.
 
     force: the targets are done from the first step, whatever is there. parallel: jobs at a time, by
     default as many as there are processors and memory for, and one on each GPU. cluster: where they
-    run instead.
-
-    Raises ValueError where one of them takes data that are broken.
+    run instead. Raises ValueError where one of them takes data that are broken.
     """
     results, made = paths.results_dir(options.profile), jobs(options)
     to_run: dict[str, Job] = {}
@@ -41,7 +37,7 @@ def make_plan(
             raise ValueError(job.broken)
         forced = force and (not targets or not set(targets).isdisjoint(job.targets))
         what, why = _to_do(job, options, forced)
-        above = [label(name) for name in job.needs if name in to_run]
+        above = [made[name].label for name in job.needs if name in to_run]
         if why or above or not job.stamp(results).is_file():
             why = why or _changes(job, above, results)
             seconds, memory = job.last(results).get("seconds", {}).get(what), None
@@ -67,7 +63,7 @@ def _to_do(job: Job, options: Options, forced: bool) -> tuple[str, str]:
     found = [
         to_do(paths.run_folder(options.profile, name, job.seed),
               resolve(name, options.profile, job.seed, precision=options.precision),
-              described(EXPERIMENTS[name].data, options.data))
+              described(EXPERIMENTS[name].data, options.data)[0])
         for name in job.runs
     ]  # fmt: skip
     todo = max(found, key=lambda one: URGENCY.index(one.what))
@@ -88,9 +84,10 @@ def _changes(job: Job, above: Sequence[str], results: Path) -> str:
             code = last["definitions"].items() ^ job.definitions.items() if part == "code" else ()
             names = sorted({name.removeprefix("lib.") for name, _ in code})
             found.append(f"{part} changed{names and f': {first_few(names)}' or ''}")
-    new = [name for name, identity in job.needs.items() if last["needs"].get(name) != identity]
-    if labels := list(dict.fromkeys([*above, *map(label, new)])):
-        found.append(f"what it reads is new: {first_few(labels)}")
+    new = [Job(name, {}).label for name, identity in job.needs.items()
+           if last["needs"].get(name) != identity]  # fmt: skip
+    if read := list(dict.fromkeys([*above, *new])):
+        found.append(f"what it reads is new: {first_few(read)}")
     return "; ".join(found) or "it reads fewer runs than before"
 
 

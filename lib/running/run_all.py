@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentError, ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -70,54 +70,34 @@ def _cluster(text: str) -> str:
     if text not in known or "executor" not in (settings := yaml.safe_load(file.read_text())):
         raise ArgumentTypeError(f"there is no profiles/{text}/config.yaml that names an executor")
     if not importlib.util.find_spec(f"snakemake_executor_plugin_{settings['executor']}"):
-        raise ArgumentTypeError(f"Snakemake has no executor {settings['executor']} here; install it "
-                                "with pip install --no-deps -r requirements-slurm.txt")
+        raise ArgumentTypeError(f"Snakemake has no executor {settings['executor']} here; install "
+                                "it with pip install --no-deps -r requirements-slurm.txt")
     return text
 
 
-@contextlib.contextmanager
-def only_run(results: Path) -> Iterator[None]:
-    """Keep others out of these results, be it run_all.sh or lib.train by hand.
-
-    Raises BlockingIOError where one of them is at it.
-    """
-    advice = "wait for it or stop it"
-    with only_one(results / ".lock", f"another run is writing to {results}; {advice}"):
-        for lock in results.glob("runs/*/*/.lock"):
-            with only_one(lock, f"a training is writing to {lock.parent}; {advice}"):
-                pass
-        os.environ["IR_RUN_ALL"] = str(results)  # tells our own trainings from others
-        yield
-
-
 def execute(plan: Plan, results: Path) -> list[Job]:
-    """Carry out a plan with Snakemake; returns the jobs that failed.
-
-    Raises KeyboardInterrupt after Ctrl-C and SIGTERM, once all that ran has ended; OSError where
-    Snakemake itself failed.
-    """
+    """Carry out a plan with Snakemake; returns the jobs that failed. Raises KeyboardInterrupt after
+    Ctrl-C and SIGTERM, once all that ran has ended; OSError where Snakemake itself failed."""
     plan.write(results / "stamps" / "plan.json")
+    if plan.cluster:  # it tells the numbers of the jobs there, and how they fail
+        where = ["--workflow-profile", str(paths.REPO / "profiles" / plan.cluster),
+                 "--jobs", str(plan.parallel), "--quiet", "host", "progress", "reason", "rules"]
+    else:
+        where = ["--workflow-profile", "none", "--executor", "local",
+                 "--cores", str(plan.parallel * plan.threads), "--quiet", "all"]
     command = [
         sys.executable, "-P", "-m", "snakemake", "--snakefile", str(paths.REPO / "Snakefile"),
         "--nolock", "--scheduler", "greedy", "--keep-going", "--rerun-triggers", "mtime",
-        "--drop-metadata", "--ignore-incomplete", "--force-use-threads",
-        "--profile", "none", "--config", f"profile={plan.options.profile}", f"parent={os.getpid()}",
+        "--drop-metadata", "--ignore-incomplete", "--force-use-threads", "--profile", "none",
+        "--config", f"profile={plan.options.profile}", f"parent={os.getpid()}", *where,
     ]  # fmt: skip
     before = {job.name: _begun_at(job, results) for job in plan.jobs}  # by runs before this one
-    if plan.cluster:  # it tells the numbers of the jobs there, and how they fail
-        command += ["--workflow-profile", str(paths.REPO / "profiles" / plan.cluster),
-                    "--jobs", str(plan.parallel), "--quiet", "host", "progress", "reason", "rules"]
-    else:
-        command += ["--workflow-profile", "none", "--executor", "local",
-                    "--cores", str(plan.parallel * plan.threads), "--quiet", "all"]
     stops: list[float] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stops.append(time.monotonic()))
     # in a session of its own: Ctrl-C comes to us alone and is passed on in order
     process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
-    told: set[int] = set()
-    done: set[str] = set()
-    peak, looked = 0, 0.0
+    told, done, peak, looked = set(), set(), 0, 0.0
     while process.poll() is None:
         if plan.cluster:  # where jobs print what they do elsewhere
             _tell_done(plan, results, done)
@@ -172,10 +152,8 @@ def _tell_done(plan: Plan, results: Path, told: set[str]) -> None:
 
 
 def _tell_to_end(snakemake: psutil.Process, told: set[int]) -> None:
-    """Let Snakemake start nothing more, and its jobs end; `told`: processes that know already.
-
-    Jobs are the children of the one that Snakemake has them forked from; theirs are left to them.
-    """
+    """Let Snakemake start nothing more, and its jobs end; `told`: processes that know already. Jobs
+    are the children of the one that Snakemake has them forked from; theirs are left to them."""
     with contextlib.suppress(psutil.Error):
         jobs = [job for child in snakemake.children() for job in child.children()]
         for process in [snakemake, *jobs]:
@@ -209,7 +187,8 @@ def run(given: Namespace) -> int:
     except ValueError as problem:
         raise ArgumentError(None, f"--device {given.device}: {problem}") from None
     if given.cluster and given.device == "auto":
-        raise ArgumentError(None, "--cluster needs --device cpu or cuda: its GPUs are not seen here")
+        raise ArgumentError(None, "--cluster needs --device cpu or cuda: "
+                                  "its GPUs are not seen here")
     options = Options(given.profile, given.seeds, device, str(data), given.precision)
     # jobs run elsewhere: what was relative to this folder must not stay so
     os.environ.update(IR_RESULTS=str(results.parent), IR_CACHE=str(paths.cache_dir()),
@@ -238,12 +217,18 @@ def run(given: Namespace) -> int:
             say(f"  {number:3}  {job.label:32}  {job.what:8}  {clock(job.seconds):>8}  {job.why}")
         say(Estimates(options, plan.threads).table(plan.jobs))
         return 0
-    with telling(results), only_run(results):
+    advice = "wait for it or stop it"
+    busy = f"another run is writing to {results}; {advice}"
+    with telling(results), only_one(results / ".lock", busy):
+        for lock in results.glob("runs/*/*/.lock"):  # of trainings by hand
+            with only_one(lock, f"a training is writing to {lock.parent}; {advice}"):
+                pass
+        os.environ["IR_RUN_ALL"] = str(results)  # tells our own trainings from others
         failed = execute(plan, results)
     if failed:
-        names, left = ", ".join(job.label for job in failed), len(plan.left(results))
-        print(f"failed: {names}; {left} of {len(plan.jobs)} jobs are not done, the same command "
-              "goes on from here", file=sys.stderr)  # fmt: skip
+        print(f"failed: {', '.join(job.label for job in failed)}; {len(plan.left(results))} of "
+              f"{len(plan.jobs)} jobs are not done, the same command goes on from here",
+              file=sys.stderr)  # fmt: skip
         return 1
     there = [name for name in ("numbers.csv", "tables", "figures", "report", "runs", "executed")
              if (results / name).exists()]  # fmt: skip

@@ -61,11 +61,8 @@ def make_runs(job: Job, options: Options) -> str:
 
 def execute_notebook(job: Job, options: Options, executed: Path) -> str:
     """Run the job's notebook into `executed`, which stays, with its traceback where it fails;
-    returns why it failed.
-
-    The kernel is this very interpreter, and Jupyter's files are in a folder of ours alone: a kernel
-    of the same name in the user's home cannot come between. Ctrl-C and SIGTERM end all at once.
-    """
+    returns why it failed. The kernel is this very interpreter, and Jupyter's files are in a folder
+    of ours alone: a kernel of the same name in the user's home cannot come between."""
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
     # jsonschema's optional checker of international addresses compiles its grammar for a second
@@ -109,10 +106,8 @@ def execute_notebook(job: Job, options: Options, executed: Path) -> str:
 
 
 def usage(notebook: bool) -> dict[str, int]:
-    """Peak memory of this job in MiB, and what it wrote to the disk in MiB, in stamps' names.
-
-    Of a notebook both of this process and of its kernel, the largest process that it waited for.
-    """
+    """Peak memory of this job in MiB, and what it wrote to the disk in MiB, in stamps' names. Of a
+    notebook both of this process and of its kernel, the largest process that it waited for."""
     used = [resource.getrusage(resource.RUSAGE_SELF)]
     if notebook:  # a training's only child, git, counts with all that is its parent's
         used.append(resource.getrusage(resource.RUSAGE_CHILDREN))
@@ -133,11 +128,8 @@ def take_gpu(plan: Plan, results: Path) -> FileLock | None:
 
 
 def carry_out(plan_file: Path, name: str, stamp: str) -> None:
-    """Do a job, in Snakemake's stead, in a process of its own.
-
-    Raises RuntimeError where it leaves no stamp. Its exit code is not asked for, as the thread that
-    starts another job may have taken it.
-    """
+    """Do a job, in Snakemake's stead, in a process of its own. Raises RuntimeError where it leaves
+    no stamp: its exit code the thread that starts another job may have taken."""
     process = multiprocessing.get_context("forkserver").Process(target=main, args=(plan_file, name))
     process.start()
     process.join()
@@ -147,9 +139,7 @@ def carry_out(plan_file: Path, name: str, stamp: str) -> None:
 
 def main(plan_file: Path, name: str) -> None:
     """The process of a job, which ends with Snakemake and with the process it was forked from.
-
-    Ctrl-C and SIGTERM let a training write where it stands first.
-    """
+    Ctrl-C and SIGTERM let a training write where it stands first."""
     snakemake, forked_from = multiprocessing.parent_process(), os.getppid()
     live_while(lambda: snakemake.is_alive() and os.getppid() == forked_from)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
@@ -160,9 +150,9 @@ def main(plan_file: Path, name: str) -> None:
     say(f"{begin} {job.why}")
     if plan.cluster:
         if not is_under_way(plan_file, plan.made_by):
-            print(f"[{job.label}] FAILED: the lock {results / '.lock'} of run_all.sh is not seen from "
-                  f"{socket.gethostname()}: that has ended, or this file system keeps locks within a "
-                  "machine (Lustre: mount it with -o flock)", file=sys.stderr)  # fmt: skip
+            print(f"[{job.label}] FAILED: the lock {results / '.lock'} of run_all.sh is not seen "
+                  f"from {socket.gethostname()}: that has ended, or this file system keeps locks "
+                  "within a machine (Lustre: mount it with -o flock)", file=sys.stderr)  # fmt: skip
             return
         live_while(lambda: is_under_way(plan_file, plan.made_by), every=ASK)
     taken = take_gpu(plan, results)  # to the end of this process

@@ -30,10 +30,8 @@ FILES = {  # module -> files of the repository that it reads
 
 @cache
 def jobs(options: Options) -> dict[str, Job]:
-    """All jobs by name, each after those that it needs, in the order of NOTEBOOKS.
-
-    Raises ValueError for a notebook that comes after one that is not above it.
-    """
+    """All jobs by name, each after those that it needs, in the order of NOTEBOOKS. Raises
+    ValueError for a notebook that comes after one that is not above it."""
     runs = _run_jobs(options)
     by_name = {job.name: job for made_by in runs.values() for job in made_by}
     made: dict[str, Job] = {}
@@ -65,12 +63,11 @@ def _run_jobs(options: Options) -> dict[str, list[Job]]:
     return made
 
 
-def _run_job(
-    name: str, experiments: list[str], seed: int, options: Options, needed: Job | None = None
-) -> Job:
+def _run_job(name: str, experiments: list[str], seed: int, options: Options,
+             needed: Job | None = None) -> Job:  # fmt: skip
     """A job of experiments on one data set."""
     parts: dict[str, list[str]] = {}
-    dataset, broken = _described_or_broken(EXPERIMENTS[experiments[0]].data, options.data)
+    dataset, broken = described(EXPERIMENTS[experiments[0]].data, options.data)
     for experiment in experiments:
         config = resolve(experiment, options.profile, seed, precision=options.precision)
         found = {"evaluation": evaluated_by(config, dataset)}
@@ -93,7 +90,7 @@ def _notebook_job(notebook: Notebook, read: Iterable[Job], options: Options) -> 
     files = [file for module, pattern in FILES.items() for file in sorted(paths.REPO.glob(pattern))
              if any(name.startswith(f"{module}.") for name in definitions)]  # fmt: skip
     needs = {job.name: job.identity for job in read}
-    data = {key: _described_or_broken(key, options.data) for key in notebook.data}
+    data = {key: described(key, options.data) for key in notebook.data}
     parts = {
         "code": of_definitions(definitions),
         "text": digest(["".join(cell["source"]) for cell in cells]),
@@ -109,16 +106,11 @@ def _notebook_job(notebook: Notebook, read: Iterable[Job], options: Options) -> 
 
 
 @cache  # asking for the state of thousands of files takes a while
-def described(key: str, root: str) -> DataSet:
-    """The data set of a key under a data root."""
-    return catalogue.describe(key, Path(root))
-
-
-def _described_or_broken(key: str, root: str) -> tuple[DataSet, str]:
-    """The data set of a key; for one that is broken an empty one, and what is wrong: that is for
-    the plans that need it to tell."""
+def described(key: str, root: str) -> tuple[DataSet, str]:
+    """The data set of a key under a data root; for one that is broken an empty one, and what is
+    wrong: that is for the plans that need it to tell."""
     try:
-        return described(key, root), ""
+        return catalogue.describe(key, Path(root)), ""
     except ValueError as problem:
         return DataSet(key, "", "", None), str(problem)
 

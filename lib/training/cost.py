@@ -1,10 +1,9 @@
 """What a training costs, from steps that were measured: data/timings.csv.
 
-A row is a step of one experiment at the size of a profile, as `lib.benchmarks.cost` measures it. It
-holds for every experiment whose step is the same (on other images, under another name). For one that
-was never measured the most similar one stands, of the same recipe and profile, by the ratio of what
-their generators compute; `python -m lib.benchmarks.cost --check` says how well that foretells those
-that were measured.
+A row is a step of one experiment at the size of a profile, as `lib.benchmarks.cost` measures it,
+and holds for every experiment whose step is the same (on other images, under another name). For one
+that was never measured the most similar one stands, of the same recipe and profile, by the ratio of
+what their generators compute; `lib.benchmarks.cost --check` says how well that foretells.
 """
 
 from collections.abc import Iterable
@@ -24,6 +23,7 @@ from lib.training.recipes import RECIPES
 from lib.training.sampling import steps_per_epoch
 from lib.training.status import differences
 
+_resolved = cache(resolve)
 TIMINGS = REPO / "data" / "timings.csv"
 NOT_OF_A_STEP = ("name", "paper", "title", "data", "weights_of", "steps_divisor", "precision",
                  "batch_norm_images")  # fmt: skip
@@ -52,10 +52,9 @@ def measured(path: Path = TIMINGS) -> tuple[Cost, ...]:
     return tuple(Cost(**row) for row in rows.to_dict("records"))
 
 
-def of_step(
-    config: RunConfig, device: str, precision: str, rows: Iterable[Cost] | None = None
-) -> Cost | None:
-    """The cost of a step; None where nothing of its recipe was measured. rows: what was measured."""
+def of_step(config: RunConfig, device: str, precision: str,
+            rows: Iterable[Cost] | None = None) -> Cost | None:  # fmt: skip
+    """The cost of a step, by `rows`, what was measured; None where that has none of its recipe."""
     found = []
     for row in measured() if rows is None else rows:
         if (row.profile, row.device, row.precision) == (config.profile, device, precision):
@@ -88,15 +87,10 @@ def foretold(rows: Iterable[Cost]) -> pd.DataFrame:
 
 
 @cache
-def _resolved(experiment: str, profile: str) -> RunConfig:
-    return resolve(experiment, profile)
-
-
-@cache
 def step_settings(config: RunConfig) -> dict:
     """What of a configuration the work of a step depends on."""
-    of_experiment = settings(config.experiment)
-    return {name: value for name, value in of_experiment.items() if name not in NOT_OF_A_STEP}
+    return {name: value for name, value in settings(config.experiment).items()
+            if name not in NOT_OF_A_STEP}  # fmt: skip
 
 
 @cache
@@ -118,8 +112,8 @@ def n_train(data: str, root: str, size: int) -> int:
 
 def steps(config: RunConfig, root: str) -> int:
     """How many steps a run takes on the images under a data root."""
-    scale, batch = config.scale, getattr(config.scale, "batch_size", 1)
+    scale = config.scale
     if scale.steps:
         return scale.steps
     images = n_train(config.experiment.data, root, scale.image_size)
-    return scale.epochs * steps_per_epoch(images, batch)
+    return scale.epochs * steps_per_epoch(images, getattr(scale, "batch_size", 1))

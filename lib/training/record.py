@@ -52,10 +52,8 @@ class Damaged(ValueError):
 
 
 def read(folder: Path) -> dict | None:
-    """The record in a run's folder, None where there is none.
-
-    Raises Damaged where it is there and cannot be read, or is not in today's form.
-    """
+    """The record in a run's folder, None where there is none. Raises Damaged where it is there and
+    cannot be read, or is not in today's form."""
     path = folder / "run.json"
     if not path.is_file():
         return None
@@ -63,9 +61,9 @@ def read(folder: Path) -> dict | None:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise Damaged(f"{path} is damaged ({error})") from None
-    if not isinstance(record, dict) or (missing := KEYS - record.keys()):
-        lacks = ", ".join(sorted(missing)) if isinstance(record, dict) else "everything"
-        raise Damaged(f"{path} is damaged or of an older kit (it lacks {lacks})")
+    lacks = sorted(KEYS - record.keys()) if isinstance(record, dict) else ["everything"]
+    if lacks:
+        raise Damaged(f"{path} is damaged or of an older kit (it lacks {', '.join(lacks)})")
     form = FORM | {key: kind for key, kind in OF_SOME.items() if key in record}
     if "weights" not in record:
         form |= {"trained_by": IDENTITY}
@@ -79,28 +77,24 @@ def _fits(value, kind) -> bool:
     if isinstance(kind, dict):
         return isinstance(value, dict) and all(
             key in value and _fits(value[key], its) for key, its in kind.items())  # fmt: skip
-    if isinstance(kind, set | list):
-        inner = value.values() if isinstance(value, dict) else value
-        of_kind = isinstance(value, dict if isinstance(kind, set) else list)
-        return of_kind and all(_fits(one, *kind) for one in inner)
-    if kind is str:
-        return isinstance(value, str)
-    return isinstance(value, int | kind) and not isinstance(value, bool)
+    if isinstance(kind, set):
+        return isinstance(value, dict) and all(_fits(one, *kind) for one in value.values())
+    if isinstance(kind, list):
+        return isinstance(value, list) and all(_fits(one, *kind) for one in value)
+    if kind is float:  # a whole one will do
+        kind = int | float
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def damage(
-    folder: Path, record: dict, only: Collection[str] = (), without: Collection[str] = ()
-) -> str | None:
-    """The first file of a run that is gone or altered, in words; None where all are whole.
-
-    All that the record vouches for are looked at: or `only` these, or those `without` some.
-    """
+def damage(folder: Path, record: dict, only: Collection[str] = (),
+           without: Collection[str] = ()) -> str | None:  # fmt: skip
+    """The first file of a run that is gone or altered, in words; None where all are whole. All that
+    the record vouches for are looked at: or `only` these, or those `without` some."""
     for name, digest in record["files"].items():
         if name in (only or record["files"]) and name not in without:
-            path = folder / name
-            if not path.is_file():
+            if not (folder / name).is_file():
                 return f"{name} is missing"
-            if sha256(path) != digest:
+            if sha256(folder / name) != digest:
                 return f"{name} is damaged"
     return None
 
@@ -136,31 +130,29 @@ def is_complete(folder: Path) -> bool:
     return bool(known) and known["status"] == "complete" and not damage(folder, known)
 
 
-def write(
-    work: Path, folder: Path, record: dict, test: Evaluation, examples: list[int],
-    attention: dict[str, np.ndarray],
-) -> None:
+def write(work: Path, folder: Path, record: dict, test: Evaluation, examples: list[int],
+          attention: dict[str, np.ndarray]) -> None:  # fmt: skip
     """Write what an evaluation gave into `work`, and the record that vouches for it.
 
     `examples`: positions of the test images that are kept as images; `attention`: arrays to keep.
     What was not made anew (weights and history, where nothing was trained) lies in `folder`.
-    """  # fmt: skip
+    """
     metrics = pd.DataFrame({"image": test.names, **test.metrics})
-    text = metrics.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    write_text(work / "test_images.csv", text)
+    write_text(work / "test_images.csv",
+               metrics.to_csv(index=False, float_format="%.6g", lineterminator="\n"))  # fmt: skip
     sheet = _sheet([images[examples] for images in (test.inputs, test.outputs, test.references)])
     write_atomically(work / "samples.png", lambda path: sheet.save(path, "PNG"))
     made = ["test_images.csv", "samples.png"]
     if attention:
-        write_atomically(work / "attention.npz", lambda path: path.write_bytes(_packed(attention)))
+        packed = io.BytesIO()  # np.savez gives a file another name
+        np.savez_compressed(packed, **attention)
+        write_atomically(work / "attention.npz", lambda path: path.write_bytes(packed.getvalue()))
         made.append("attention.npz")
     trained = TRAINED if record["steps"] and "weights" not in record else ()
     files = {name: work / name if (work / name).is_file() else folder / name
              for name in (*made, *trained)}  # fmt: skip
-    record |= {
-        "examples": [test.names[k] for k in examples],
-        "files": {name: sha256(path) for name, path in files.items()},
-    }
+    record["examples"] = [test.names[k] for k in examples]
+    record["files"] = {name: sha256(path) for name, path in files.items()}
     write_text(work / "run.json", json.dumps(record, indent=1) + "\n")
 
 
@@ -197,9 +189,3 @@ def _sheet(rows: list[np.ndarray]) -> Image.Image:
         ImageDraw.Draw(strip).text((3, 1), label, fill="black")
         parts += [np.asarray(strip), row]
     return Image.fromarray(np.vstack(parts))
-
-
-def _packed(arrays: dict[str, np.ndarray]) -> bytes:
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
-    return stream.getvalue()

@@ -22,26 +22,14 @@ from lib.evaluation.examples import choose_examples
 from lib.evaluation.inference import as_method
 from lib.evaluation.judge import judge
 from lib.files import only_one, telling, write_text
-from lib.machine import (
-    choose_device,
-    cores,
-    describe_device,
-    make_deterministic,
-    peak_memory_mb,
-    versions,
-)
+from lib.machine import (choose_device, cores, describe_device, make_deterministic,
+                         peak_memory_mb, versions)  # fmt: skip
 from lib.metrics import METRICS
 from lib.networks.weights import source
 from lib.provenance import digest, git_commit
 from lib.training import checkpoint, engine, record
 from lib.training.experiments import RunConfig, resolve
-from lib.training.identity import (
-    evaluated_by,
-    evaluation_code,
-    settings,
-    trained_by,
-    training_code,
-)
+from lib.training.identity import evaluated_by, evaluation_code, settings, trained_by, training_code
 from lib.training.precision import choose_precision
 from lib.training.profiles import profile as profile_named
 from lib.training.recipes import RECIPES
@@ -51,18 +39,10 @@ VALIDATED = ("PSNR", "SSIM", "PSNR structure")  # along the way, on the validati
 
 
 def run(
-    experiment: str,
-    profile: str = "smoke",
-    seed: int = 0,
-    data: str | Path | None = None,
-    out: str | Path | None = None,
-    device: str = "auto",
-    time_budget: float | None = None,
-    without_perceptual: bool = False,
-    force: bool = False,
-    threads: int | None = None,
-    precision: str = "auto",
-    report=print,
+    experiment: str, profile: str = "smoke", seed: int = 0, data: str | Path | None = None,
+    out: str | Path | None = None, device: str = "auto", time_budget: float | None = None,
+    without_perceptual: bool = False, force: bool = False, threads: int | None = None,
+    precision: str = "auto", report=print,
 ) -> Path:
     """Train an experiment to its end, or to the end of `time_budget` seconds; returns its folder.
 
@@ -74,7 +54,7 @@ def run(
     Raises ValueError for an unknown name, FileNotFoundError for a missing data root,
     BlockingIOError where another process is at this run, PretrainedUnavailable where the
     perceptual networks cannot be had, TrainingDiverged on NaN.
-    """
+    """  # fmt: skip
     config = resolve(experiment, profile, seed, without_perceptual, precision)
     root, target = paths.data_root(data), choose_device(device)
     choose_precision(precision, target)  # a wrong name is told of before anything else
@@ -96,7 +76,10 @@ def run(
         if todo.what == "evaluate":
             config = as_begun(config, record.read(folder))
         else:
-            config = replace(config, precision=_precision(config, work, target))
+            begun = work / "precision.txt"  # of the run that has begun, unless told otherwise
+            if config.precision != "auto" or not begun.is_file():
+                write_text(begun, choose_precision(config.precision, target))
+            config = replace(config, precision=begun.read_text(encoding="utf-8"))
         report(f"{experiment} ({config.experiment.title}), profile {profile}, seed {seed}, on "
                f"{dataset.name}, {describe_device(target)}, {config.precision}: {todo.why}")
         if without_perceptual:
@@ -122,12 +105,12 @@ def run(
 def _keep_out_of_run_all(folder: Path, results: Path) -> None:
     """Raises BlockingIOError where run_all.sh is writing to `results`, unless it started us."""
     if folder.resolve().is_relative_to(results) and os.environ.get("IR_RUN_ALL") != str(results):
+        busy = f"run_all.sh is writing to {results}; wait for it or stop it"
         try:
             with FileLock(results / ".lock", timeout=1):  # for a moment, as others who look
                 pass
         except Timeout:
-            raise BlockingIOError(f"run_all.sh is writing to {results}; wait for it or stop it"
-                                  ) from None  # fmt: skip
+            raise BlockingIOError(busy) from None
 
 
 def _tidy(work: Path, known: dict) -> None:
@@ -139,24 +122,16 @@ def _tidy(work: Path, known: dict) -> None:
             shutil.rmtree(work)
 
 
-def _precision(config: RunConfig, work: Path, device: torch.device) -> str:
-    """That of the run that has begun in `work`, else what is asked for or best."""
-    begun = work / "precision.txt"
-    if config.precision != "auto" or not begun.is_file():
-        write_text(begun, choose_precision(config.precision, device))
-    return begun.read_text(encoding="utf-8")
-
-
 def training_size(config: RunConfig) -> int:
     """Height and width of the images that a run trains on."""
-    of_recipe = getattr(RECIPES.get(config.experiment.recipe), "training_size", None)
-    return of_recipe(config) if of_recipe else config.scale.image_size
+    recipe = RECIPES.get(config.experiment.recipe)  # None where another run has trained
+    return getattr(recipe, "training_size", lambda config: config.scale.image_size)(config)
 
 
 def load(config: RunConfig, root: Path, size: int | None = None):
     """The images of a run, at the size that its training needs unless told otherwise."""
-    size = size or training_size(config)
-    return catalogue.load(config.experiment.data, root, size, config.scale.limits)
+    limits = config.scale.limits
+    return catalogue.load(config.experiment.data, root, size or training_size(config), limits)
 
 
 def make_generator(config: RunConfig) -> nn.Module:
@@ -165,29 +140,22 @@ def make_generator(config: RunConfig) -> nn.Module:
 
 
 def load_generator(folder: Path) -> nn.Module:
-    """The trained generator of a run, on the CPU, ready to evaluate.
-
-    Raises Damaged where its weights are not those that its numbers come from.
-    """
+    """The trained generator of a run, on the CPU, ready to evaluate. Raises Damaged where its
+    weights are not those that its numbers come from."""
     known = record.read(folder)
     config = resolve(known["experiment"], known["profile"], known["seed"])
     return record.load_weights(folder, known, make_generator(config))
 
 
-def _train(
-    config: RunConfig, data, dataset: DataSet, work: Path, device: torch.device, time_budget, report
-) -> dict:
+def _train(config: RunConfig, data, dataset: DataSet, work: Path, device: torch.device,
+           time_budget: float | None, report) -> dict:  # fmt: skip
     """Train in the folder `work`, where there is something to train; what the record says of it."""
     about = {
-        "status": "complete",
-        "trained": "nothing to train",
-        "steps": 0,
-        "code_commit": git_commit(),
-        "trained_by": trained_by(config, dataset),
-        "definitions": {"trained": training_code(config)},
-        "device": describe_device(device),
+        "status": "complete", "trained": "nothing to train", "steps": 0,
+        "code_commit": git_commit(), "trained_by": trained_by(config, dataset),
+        "definitions": {"trained": training_code(config)}, "device": describe_device(device),
         "versions": versions(),
-    }
+    }  # fmt: skip
     if not config.experiment.network:
         return about
     make_deterministic(config.seed)
@@ -221,59 +189,48 @@ def _train(
 
 
 def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
-    """What the record says of a network that another run has trained.
-
-    Raises ValueError where that run is not there as it should be.
-    """
-    name, owner = config.experiment.weights_of, lender(folder, config)
-    of_owner = resolve(name, config.profile, config.seed)
-    todo = to_do(owner, of_owner, catalogue.describe(of_owner.experiment.data, root))
-    why = todo.why
-    if todo.what == "nothing" and record.WEIGHTS not in record.read(owner)["files"]:
+    """What the record says of a network that another run has trained. Raises ValueError where that
+    run is not there as it should be."""
+    borrower, owner = config.experiment, lender(folder, config)
+    name, profile, seed = borrower.weights_of, config.profile, config.seed
+    of_owner = resolve(name, profile, seed)
+    why = to_do(owner, of_owner, catalogue.describe(of_owner.experiment.data, root)).why
+    known = None if why else record.read(owner)
+    if known and record.WEIGHTS not in known["files"]:
         why = "its weights were not published; give --force"
     if why:
-        borrower, seed = config.experiment.name, config.seed
-        raise ValueError(f"{borrower} needs the network of {name} seed {seed} ({why}): python "
-                         f"-m lib.train --experiment {name} {borrower} --profile {config.profile} "
+        raise ValueError(f"{borrower.name} needs the network of {name} seed {seed} ({why}): python "
+                         f"-m lib.train --experiment {name} {borrower.name} --profile {profile} "
                          f"--seed {seed}")  # fmt: skip
-    known = record.read(owner)
     return known | {"weights": known["files"][record.WEIGHTS]}  # its numbers are replaced
 
 
-def _judge(
-    config: RunConfig, root: Path, data, dataset: DataSet, folder: Path, device: torch.device,
-    about: dict, report,
-) -> None:
+def _judge(config: RunConfig, root: Path, data, dataset: DataSet, folder: Path,
+           device: torch.device, about: dict, report) -> None:  # fmt: skip
     """Evaluate the weights as they are stored, new ones or those of before; write the record."""
     experiment, size, work = config.experiment, config.scale.image_size, folder / "training"
     shown = data if training_size(config) == size else load(config, root, size)
     examples = choose_examples(experiment.data, shown)
-    if experiment.weights_of:
+    if not experiment.trained:
+        test = judge(RECIPES[experiment.recipe](data), data, shown)
+    elif experiment.weights_of:
         generator = load_generator(lender(folder, config))
         test = judge(as_method(generator, data, size, device), data, shown)
-    elif experiment.network:
+    else:
         stored = work if (work / record.WEIGHTS).is_file() else folder
         generator, of_last_step = (record.fill(make_generator(config), stored / name)
                                    for name in record.STORED_WEIGHTS)  # fmt: skip
         test = judge(as_method(generator, data, size, device), data, shown)
         last = judge(as_method(of_last_step, data, size, device), data, shown, learned=False)
         test = test.beside("last", last)
-    else:
-        test = judge(RECIPES[experiment.recipe](data), data, shown)
     attention = drawn_maps(generator, test.inputs[examples]) if experiment.trained else {}
     about |= {
-        "experiment": experiment.name,
-        "profile": config.profile,
-        "seed": config.seed,
-        "dataset": dataset.name,
-        "data_fingerprint": dataset.fingerprint,
-        "n_images": len(test.names),
-        "metrics": test.means(),
-        "not_measured": test.why,
-        "evaluated_by": evaluated_by(config, dataset),
-        "evaluated_at_commit": git_commit(),
+        "experiment": experiment.name, "profile": config.profile, "seed": config.seed,
+        "dataset": dataset.name, "data_fingerprint": dataset.fingerprint,
+        "n_images": len(test.names), "metrics": test.means(), "not_measured": test.why,
+        "evaluated_by": evaluated_by(config, dataset), "evaluated_at_commit": git_commit(),
         "config": settings(config),
-    }
+    }  # fmt: skip
     about["definitions"]["evaluated"] = evaluation_code(experiment.data)
     record.write(work, folder, about, test, examples, attention)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in about["metrics"].items()

@@ -3,21 +3,14 @@
 The one answer that `lib.train`, the workflow, the tables and `lib.verify` all go by.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib.data.fingerprint import DataSet
 from lib.training import record
 from lib.training.experiments import RunConfig
-from lib.training.identity import (
-    evaluated_by,
-    evaluation_code,
-    settings,
-    trained_by,
-    training_code,
-)
-
-FIRST_FEW = 3  # changed definitions that a reason names
+from lib.training.identity import evaluated_by, evaluation_code, settings, trained_by, training_code
 
 
 @dataclass(frozen=True)
@@ -38,9 +31,7 @@ def as_begun(config: RunConfig, known: dict) -> RunConfig:
 
 def to_do(folder: Path, config: RunConfig, dataset: DataSet, with_weights: bool = True) -> ToDo:
     """What there is to do before `folder` holds the run of `config` on `dataset`, whole.
-
-    with_weights: weights have to be there as well; published records have none.
-    """
+    with_weights: weights have to be there as well; published records have none."""
     try:
         known = record.read(folder)
     except record.Damaged as problem:
@@ -56,16 +47,14 @@ def to_do(folder: Path, config: RunConfig, dataset: DataSet, with_weights: bool 
         lent = borrowed_weights(folder, config)
         if known["weights"] != lent and (with_weights or lent):
             return ToDo("train", f"the network of {config.experiment.weights_of} is new")
-    elif why := changes(known, "trained", trained_by(config, dataset), training_code(config),
-                      config, dataset):
+    elif why := _changes(known, "trained", config, dataset):
         return ToDo("train", why)
     if known["status"] != "complete":
         return ToDo("continue", f"stopped after {known['trained']}")
     unread = () if with_weights else record.STORED_WEIGHTS
     if wrong := record.damage(folder, known, only=record.TRAINED, without=unread):
         return ToDo("train", wrong)
-    code = evaluation_code(config.experiment.data)
-    why = (changes(known, "evaluated", evaluated_by(config, dataset), code, config, dataset)
+    why = (_changes(known, "evaluated", config, dataset)
            or record.damage(folder, known, without=record.TRAINED))  # fmt: skip
     if why and known.get("unpublished"):
         return ToDo("train", f"{why}; its weights were not published")
@@ -86,19 +75,18 @@ def borrowed_weights(folder: Path, config: RunConfig) -> str | None:
     return (known["files"] | known.get("unpublished", {})).get(record.WEIGHTS) if known else None
 
 
-def changes(
-    known: dict, kind: str, today: dict[str, str], code: dict[str, str], config: RunConfig,
-    dataset: DataSet,
-) -> str:
+def _changes(known: dict, kind: str, config: RunConfig, dataset: DataSet) -> str:
     """What of an identity (`kind`: "trained" or "evaluated") is not as recorded; empty: nothing."""
     then, found = known[f"{kind}_by"], []
+    if kind == "trained":
+        what, today, code = "training", trained_by(config, dataset), training_code(config)
+    else:
+        what, today = "evaluation", evaluated_by(config, dataset)
+        code = evaluation_code(config.experiment.data)
     if then["code"] != today["code"]:
-        before = known["definitions"][kind]
-        named = sorted(name.removeprefix("lib.") for name in before.keys() | code.keys()
-                       if before.get(name) != code.get(name))  # fmt: skip
-        more = f" and {len(named) - FIRST_FEW} more" if len(named) > FIRST_FEW else ""
-        what = "training" if kind == "trained" else "evaluation"
-        found.append(f"{what} code changed: {', '.join(named[:FIRST_FEW])}{more}")
+        changed = known["definitions"][kind].items() ^ code.items()
+        names = sorted({name.removeprefix("lib.") for name, _ in changed})
+        found.append(f"{what} code changed: {first_few(names)}")
     if then["configuration"] != today["configuration"]:
         differing = differences(known["config"], settings(config))
         told = ", ".join(f"{name} {what}" for name, what in differing.items())
@@ -107,6 +95,11 @@ def changes(
         found.append(f"data changed: {known['dataset']} {then['data'][:8]} then, "
                      f"{dataset.name} {today['data'][:8]} now")
     return "; ".join(found)
+
+
+def first_few(told: Sequence[str], between: str = ", ") -> str:
+    """At most three of what there is to tell, and how many more there are."""
+    return between.join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
 
 
 def differences(then, now, name: str = "") -> dict[str, str]:
