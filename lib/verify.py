@@ -148,7 +148,7 @@ class _Runs:
                 self.known[where] = read_run(folder)
                 self._check(where, experiment, seed, self.known[where])
             except (FileNotFoundError, record.Damaged) as problem:
-                what = str(problem).replace(str(folder), where)
+                what = str(problem).removeprefix(f"{folder}: ").replace(str(folder), where)
                 if isinstance(problem, FileNotFoundError):
                     what += (f": python -m lib.train --experiment {experiment} "
                              f"--profile {self.profile} --seed {seed}")

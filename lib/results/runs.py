@@ -25,7 +25,7 @@ from lib.training.status import first_few, to_do
 
 # training images of the papers, by data set
 PAPERS_IMAGES = {"enhancement": 5004, "enhancement_wide": 5004, "sober_drunk": 784,
-                 "sober_drunk_by_frame": 784, "flir": 500, "osu": 500}  # fmt: skip
+                 "sober_drunk_by_frame": 784, "flir": 500, "osu": 500, "msrs": 500}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,13 +112,12 @@ def results_of(profile: str, experiment: str) -> Path:
 
 
 def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int],
-              data: str | Path | None = None, stopped: bool = False, mixed: bool = False,
+              data: str | Path | None = None, mixed: bool = False,
               report=print) -> dict[str, list[Run]]:  # fmt: skip
     """The runs of some experiments, one a seed, where nothing is trained a single one.
 
-    data: the data root. stopped: take runs that were stopped early, too. mixed: take runs of
-    different precisions, whatever `precision_check` says. Raises FileNotFoundError, naming what is
-    wrong and the command that mends it.
+    data: the data root. mixed: take runs of different precisions, whatever `precision_check` says.
+    Raises FileNotFoundError, naming what is wrong and the command that mends it.
     """
     root, asked = paths.data_root(data), list(experiments)
     asked = dict.fromkeys([*asked, *filter(None, (EXPERIMENTS[name].weights_of for name in asked))])
@@ -131,7 +130,7 @@ def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int],
         config = resolve(name, profile, seed)
         todo = to_do(_folder(results, name, seed), config, describe(config.experiment.data),
                      with_weights=False)  # fmt: skip
-        if todo.what != "nothing" and not (stopped and todo.what == "continue"):
+        if todo.what != "nothing":
             wrong[name, seed] = todo.why
     nothing_here = len(wrong) == len(wanted) and set(wrong.values()) == {"never run"}
     if nothing_here and all((_folder(published, *run) / "run.json").is_file() for run in wanted):
