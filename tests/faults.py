@@ -387,7 +387,7 @@ def main() -> int:
     if not os.environ.get("IR_FAULTS_INSIDE"):  # mounts are this process's own, and end with it
         own = ["unshare", "--mount", *(["--map-root-user"] if os.getuid() else [])]
         os.environ["IR_FAULTS_INSIDE"] = "1"
-        os.execvp(own[0], [*own, sys.executable, "-P", "-m", "tests.faults", *sys.argv[1:]])
+        os.execvp(own[0], [*own, sys.executable, "-m", "tests.faults", *sys.argv[1:]])
     folder = Path(tempfile.mkdtemp(prefix="faults"))
     trial = Trial(folder, given.seed, given.kills)
     for name in given.only:
