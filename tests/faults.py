@@ -6,7 +6,7 @@ For each fault: does the next run end with the same bytes (weights, histories, m
 tables, numbers.csv) as one that nothing disturbed, or is there one line that says what to do? What
 else may happen is told: a process or a temporary file that is left, a traceback, other bytes.
 Needs Linux with `unshare` and `ip` (for full and read-only disks, and for no network), 2 GB of memory and
-about an hour on two cores. Everything is made in a temporary folder; exit code 1: something failed.
+16 minutes on two quiet cores. Everything is made in a temporary folder; exit code 1: something failed.
 """
 
 import argparse
