@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from lib import paths
-from lib.clock import clock
 from lib.files import only_one
 from lib.paths import REPO
+from lib.printing import clock
 from lib.results.tables import NOTEBOOKS as REAL_NOTEBOOKS
 from lib.running import run_job, workflow
 from lib.running.estimates import Estimates
@@ -30,7 +30,7 @@ from lib.training.cost import Cost
 from lib.training.experiments import EXPERIMENTS, resolve
 
 OURS = ("Snakefile", "profiles/default/config.yaml", "run_all.sh",
-        "lib/clock.py", "lib/files.py", "lib/paths.py", "lib/provenance.py")  # fmt: skip
+        "lib/files.py", "lib/paths.py", "lib/printing.py", "lib/provenance.py")  # fmt: skip
 MODULES = {
     "lib/machine.py": """
 from types import SimpleNamespace
@@ -99,7 +99,7 @@ def resolve(name, profile, seed=0, precision="auto"):
     "lib/training/cost.py": "Cost = object\ndef of_step(*_): return None",
     "lib/training/precision.py": "def choose_precision(name, device): return 'fp32'",
     "lib/training/identity.py": """
-MACHINERY = ("lib.clock", "lib.files", "lib.paths", "lib.machine", "lib.provenance")
+MACHINERY = ("lib.files", "lib.paths", "lib.printing", "lib.machine", "lib.provenance")
 
 def trained_by(config, dataset):
     return {"code": "1", "configuration": f"{config.experiment.rate}{config.profile}{config.seed}",

@@ -26,9 +26,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from lib.benchmarks import in_one_line
 from lib.files import write_text
 from lib.machine import choose_device, make_deterministic, peak_memory_mb, processor
-from lib.networks.weights import PretrainedUnavailable
 from lib.paths import data_root
 from lib.training import checkpoint, record
 from lib.training.averaging import average_of
@@ -98,6 +98,7 @@ def missing(profile: str, device: torch.device, precisions: list[str],
                     yield name, precision
 
 
+@in_one_line
 def main(arguments: list[str] | None = None) -> int:
     parser = ArgumentParser("python -m lib.benchmarks.cost", description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="paper", choices=[*PROFILES])
@@ -116,20 +117,16 @@ def main(arguments: list[str] | None = None) -> int:
     rows = list(measured())
     processes = get_context("forkserver")  # a new one each, as the memory of one step is asked for
     processes.set_forkserver_preload(["lib.training.run", "torch._dynamo"])
-    try:
-        device = choose_device(options.device)
-        fast = choose_precision("auto", device)
-        precisions = [one for one in PRECISIONS if one in ("fp32", fast)]
-        for name, precision in list(missing(options.profile, device, precisions, options.only)):
-            with ProcessPoolExecutor(1, mp_context=processes) as pool:
-                config = replace(resolve(name, options.profile), precision=precision)
-                rows.append(pool.submit(measure, config, device.type, options.rounds).result())
-            print(" ".join(map(str, asdict(rows[-1]).values())), flush=True)
-            names = [field.name for field in fields(Cost) if field.name != "like"]
-            write_text(TIMINGS, pd.DataFrame(rows)[names].to_csv(index=False, lineterminator="\n"))
-    except (ValueError, OSError, PretrainedUnavailable) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
+    device = choose_device(options.device)
+    fast = choose_precision("auto", device)
+    precisions = [one for one in PRECISIONS if one in ("fp32", fast)]
+    for name, precision in list(missing(options.profile, device, precisions, options.only)):
+        with ProcessPoolExecutor(1, mp_context=processes) as pool:
+            config = replace(resolve(name, options.profile), precision=precision)
+            rows.append(pool.submit(measure, config, device.type, options.rounds).result())
+        print(" ".join(map(str, asdict(rows[-1]).values())), flush=True)
+        names = [field.name for field in fields(Cost) if field.name != "like"]
+        write_text(TIMINGS, pd.DataFrame(rows)[names].to_csv(index=False, lineterminator="\n"))
     return 0
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.clock import clock
 from lib.own_images import files, tone
 from lib.own_images.methods import Method
 from lib.own_images.shipped import FOLDER
+from lib.printing import clock
 
 
 def parser(program: str, description: str) -> argparse.ArgumentParser:

@@ -16,12 +16,12 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from lib.clock import clock
 from lib.files import write_text
 from lib.papers import reported
 from lib.papers.audit import audit_table
 from lib.papers.ledger import read_ledger
 from lib.paths import REPO, results_dir
+from lib.printing import clock
 from lib.provenance import git_commit
 from lib.report import wording
 from lib.report.argument import argument

@@ -17,11 +17,12 @@ from lib import paths
 from lib.data import catalogue
 from lib.evaluation.stability import MEASURES
 from lib.evaluation.statistics import estimate
+from lib.printing import first_few
 from lib.results.numbers import Number
 from lib.results.tables import Cell, Table
 from lib.training import record
 from lib.training.experiments import EXPERIMENTS, resolve
-from lib.training.status import first_few, to_do
+from lib.training.status import to_do
 
 # training images of the papers, by data set
 PAPERS_IMAGES = {"enhancement": 5004, "enhancement_wide": 5004, "sober_drunk": 784,
@@ -61,8 +62,10 @@ class Run:
     def share(self) -> str:
         """How much of the paper's protocol it trained, e.g. "2.9 of 101 epochs", by images seen."""
         profile = self.record["profile"]
-        if not self.trained or profile == "paper":
-            return self.record["trained"] if self.trained else ""
+        if not self.trained:
+            return ""
+        if profile == "paper":
+            return self.record["trained"]
         name = EXPERIMENTS[self.record["experiment"]].weights_of or self.record["experiment"]
         ours, papers = (resolve(name, size).scale for size in (profile, "paper"))
         images = self.record["steps"] * getattr(ours, "batch_size", 1)

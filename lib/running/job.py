@@ -8,7 +8,6 @@ Every job's process imports this module, so it imports nothing heavy.
 import contextlib
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,8 +18,8 @@ from statistics import mean
 
 import psutil
 
-from lib.clock import clock
 from lib.files import only_one, write_text
+from lib.printing import clock
 from lib.provenance import digest
 
 
@@ -66,7 +65,7 @@ class Job:
     @property
     def label(self) -> str:
         """What it is called in print."""
-        return self.name.replace("_seed", " seed")
+        return label(self.name)
 
     @property
     def targets(self) -> list[str]:
@@ -124,6 +123,11 @@ def _is_stamp(found) -> bool:
 def stamp_of(name: str, identity: str) -> str:
     """Where the stamp of a job is, relative to the results of the profile."""
     return f"stamps/{name}.{identity}.json"
+
+
+def label(name: str) -> str:
+    """What a job of this name is called in print."""
+    return name.replace("_seed", " seed")
 
 
 @dataclass(frozen=True)
@@ -214,10 +218,3 @@ def end(*_) -> None:
         with contextlib.suppress(psutil.Error):
             child.kill()
     os._exit(130)
-
-
-def say(line: str) -> None:
-    """Print a line in one piece: `print` writes its end apart where output is not buffered
-    (PYTHONUNBUFFERED), and the lines of two jobs meet."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

@@ -8,8 +8,9 @@ import psutil
 
 from lib import paths
 from lib.machine import cores, gpus
+from lib.printing import first_few
 from lib.running.estimates import Estimates
-from lib.running.job import Job, Options, Plan
+from lib.running.job import Job, Options, Plan, label
 from lib.running.workflow import described, jobs, with_needs
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.profiles import PROFILES
@@ -37,7 +38,7 @@ def make_plan(options: Options, targets: Sequence[str] = (), force: bool = False
             raise ValueError(job.broken)
         forced = force and (not targets or not set(targets).isdisjoint(job.targets))
         what, why = _to_do(job, options, forced)
-        above = [made[name].label for name in job.needs if name in to_run]
+        above = [label(name) for name in job.needs if name in to_run]
         if why or above or not job.stamp(results).is_file():
             why = why or _changes(job, above, results)
             seconds, memory = job.last(results).get("seconds", {}).get(what), None
@@ -84,13 +85,7 @@ def _changes(job: Job, above: Sequence[str], results: Path) -> str:
             code = last["definitions"].items() ^ job.definitions.items() if part == "code" else ()
             names = sorted({name.removeprefix("lib.") for name, _ in code})
             found.append(f"{part} changed{names and f': {first_few(names)}' or ''}")
-    new = [Job(name, {}).label for name, identity in job.needs.items()
-           if last["needs"].get(name) != identity]  # fmt: skip
-    if read := list(dict.fromkeys([*above, *new])):
+    new = [name for name, identity in job.needs.items() if last["needs"].get(name) != identity]
+    if read := list(dict.fromkeys([*above, *map(label, new)])):
         found.append(f"what it reads is new: {first_few(read)}")
     return "; ".join(found) or "it reads fewer runs than before"
-
-
-def first_few(names: Sequence[str]) -> str:
-    """At most three names, and how many more there are."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -22,9 +22,9 @@ import psutil
 import yaml
 
 from lib import paths
-from lib.clock import clock
 from lib.files import only_one, telling
-from lib.running.job import Job, Options, Plan, say
+from lib.printing import clock, say
+from lib.running.job import Job, Options, Plan
 from lib.training.profiles import PROFILES
 
 MIN_FREE = 0.5e9  # bytes of free disk below which no run is started

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from lib.clock import clock
 from lib.files import telling
 from lib.paths import NOTEBOOKS
-from lib.running.job import Job, Options, Plan, end, is_under_way, live_while, say
+from lib.printing import clock, say
+from lib.running.job import Job, Options, Plan, end, is_under_way, live_while
 
 ASK = 10  # seconds between the questions of a job on a cluster whether its run goes on
 

@@ -19,8 +19,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from lib.clock import clock
 from lib.files import write_text
+from lib.printing import clock
 from lib.training import checkpoint
 from lib.training.averaging import average_of, follow
 

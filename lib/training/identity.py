@@ -26,7 +26,7 @@ from lib.training.recipes import RECIPES
 # What these modules give is checked by a checksum or is part of a fingerprint (the embedded
 # images), or has no bearing on a result.
 MACHINERY = (
-    "lib.clock", "lib.files", "lib.paths", "lib.machine", "lib.provenance", "lib.data.packs",
+    "lib.files", "lib.paths", "lib.printing", "lib.machine", "lib.provenance", "lib.data.packs",
     "lib.data.fingerprint", "lib.data.natural", "lib.data.synthetic.streets",
     "lib.data.synthetic.faces", "lib.networks.weights",
 )  # fmt: skip

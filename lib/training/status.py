@@ -3,11 +3,11 @@
 The one answer that `lib.train`, the workflow, the tables and `lib.verify` all go by.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib.data.fingerprint import DataSet
+from lib.printing import first_few
 from lib.training import record
 from lib.training.experiments import RunConfig
 from lib.training.identity import evaluated_by, evaluation_code, settings, trained_by, training_code
@@ -95,11 +95,6 @@ def _changes(known: dict, kind: str, config: RunConfig, dataset: DataSet) -> str
         found.append(f"data changed: {known['dataset']} {then['data'][:8]} then, "
                      f"{dataset.name} {today['data'][:8]} now")
     return "; ".join(found)
-
-
-def first_few(told: Sequence[str], between: str = ", ") -> str:
-    """At most three of what there is to tell, and how many more there are."""
-    return between.join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
 
 
 def differences(then, now, name: str = "") -> dict[str, str]:

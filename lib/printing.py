@@ -1,0 +1,25 @@
+"""Times, lists and lines as they are printed."""
+
+import sys
+from collections.abc import Sequence
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds as 0:04, 12:30 or 2:05:00; "unknown" for None."""
+    if seconds is None:
+        return "unknown"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def first_few(told: Sequence[str], between: str = ", ") -> str:
+    """At most three of what there is to tell, and how many more there are."""
+    return between.join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
+
+
+def say(line: str) -> None:
+    """Print a line in one piece: `print` writes its end apart where output is not buffered
+    (PYTHONUNBUFFERED), and the lines of two jobs meet."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
