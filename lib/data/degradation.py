@@ -2,7 +2,8 @@
 
 The paper: "a random contrast function was applied within a predefined contrast factor range to
 reduce contrast. Gaussian noise and blur were further added to decrease image brightness". It gives
-no values. So, in the order of the text:
+no values. So, in the order of the text, with a factor of brightness, which noise and blur leave as
+it is:
 
     contrast     x <- mean(x) + c (x - mean(x))
     noise        x <- x + n N(0, 1)

@@ -28,9 +28,9 @@ def clahe(image: np.ndarray, clip_limit: float = 2.0, tiles: int = 8) -> np.ndar
     """CLAHE: histogram equalisation in tiles x tiles tiles, interpolated between them, with the
     histogram clipped at clip_limit times its mean height (Zuiderveld 1994).
 
-    2.0 and 8 x 8 are the values of OpenCV's tutorial. This is OpenCV's CLAHE; scikit-image's at its
-    own defaults differs by 3 grey levels on average. A constant image stays constant, but is moved
-    by some grey levels.
+    2.0 and 8 x 8 are the values of OpenCV's tutorial. This is OpenCV's CLAHE; scikit-image's
+    stretches the grey levels first, so that a dim image comes out far brighter. A constant image
+    stays constant, but is moved by some grey levels.
     """
     return cv2.createCLAHE(clip_limit, (tiles, tiles)).apply(_grey(image))
 

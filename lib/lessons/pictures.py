@@ -2,7 +2,7 @@
 All of them are closed for pyplot, so that a notebook shows each once."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 import matplotlib.pyplot as plt
@@ -76,12 +76,24 @@ def heat(maps: Mapping[str, Tensor], title: str = "") -> Figure:
     return closed(figure)
 
 
-def ranked(values: Mapping[str, Tensor], label: str, title: str = "", log: bool = False) -> Figure:
+def against(xs: Sequence[float], values: Mapping[str, Sequence[Tensor]], x_label: str, y_label: str,
+            title: str) -> Figure:  # fmt: skip
+    """Several numbers at each of `xs` by name, as dots, joined where they belong together."""
+    figure, axes = plt.subplots(figsize=(TEXT_WIDTH, 2.2))
+    for (name, those), colour in zip(values.items(), ("C0", "C1"), strict=True):
+        lines = axes.loglog(xs, torch.stack(list(those)), "o-", color=colour, ms=3, lw=0.6)
+        lines[0].set_label(name)
+    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    axes.legend(frameon=False)
+    return closed(figure)
+
+
+def ranked(values: Mapping[str, Tensor], label: str, title: str = "") -> Figure:
     """Numbers by name, each set sorted from its greatest to its least, as a line of dots."""
     figure, axes = plt.subplots(figsize=(TEXT_WIDTH, 2.2))
     for name, those in values.items():
         axes.plot(those.detach().flatten().sort(descending=True).values, ".-", lw=0.8, label=name)
-    axes.set(xlabel="rank", ylabel=label, title=title, yscale="log" if log else "linear")
+    axes.set(xlabel="rank", ylabel=label, title=title)
     axes.legend(frameon=False)
     return closed(figure)
 

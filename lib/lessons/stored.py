@@ -90,7 +90,7 @@ def attentive_generator(profile: str, data: str | None = None) -> tuple[nn.Modul
     eight images; and a line that says which."""
     if run := stored_runs(["C5"], profile, data).get("C5"):
         with suppress(FileNotFoundError, record.Damaged):
-            return load_generator(run.folder), f"C5, {run.record['trained']}, {run.dataset}"
+            return load_generator(run.folder), f"C5, {run.share}, {run.dataset}"
     pairs = catalogue.load("enhancement", data, 128, {"train": 8, "validation": 1, "test": 1}).train
     x, y = (to_unit(to_device(part, torch.device("cpu")))
             for part in (pairs.degraded, pairs.reference))  # fmt: skip

@@ -15,7 +15,8 @@ def psnr(image: ArrayLike, reference: ArrayLike, max_value: float = 255) -> floa
     Arguments:
         image: grey image (H, W) or stack (N, H, W), 0..255; floats are not rounded
         reference: the undegraded image or images, same shape
-        max_value: MAX, the largest possible (not the largest present) value; 255 in both papers
+        max_value: MAX, the largest possible (not the largest present) value; 255, "typically", in
+            2D-GAN, in GN_CycleGAN not given
 
     Returns a float, or (N,) float64 for a stack; inf where image and reference are identical, so
     that a mean over a set holding such a pair is inf as well. A set's figure is the mean of the

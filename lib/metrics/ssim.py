@@ -17,8 +17,9 @@ def ssim(image: ArrayLike, reference: ArrayLike) -> float | np.ndarray:
     Eq. 10 names neither the window nor the constants; they are those of the method's own paper
     (Wang et al. 2004): means and (co)variances under an 11 x 11 Gaussian window of sigma 1.5 that
     sums to one, C1 = (0.01 * 255)^2, C2 = (0.03 * 255)^2, and the mean over the windows that lie
-    wholly inside the image. Neither GN_CycleGAN nor 2D-GAN says which SSIM it computed; the
-    uniform 7 x 7 window that scikit-image has by default gives other figures.
+    wholly inside the image. 2D-GAN does not say which SSIM it computed, GN_CycleGAN (4.1) that it
+    was MATLAB R2019a's; the uniform 7 x 7 window that scikit-image has by default gives other
+    figures.
 
     Arguments:
         image: grey image (H, W) or stack (N, H, W), 0..255; floats are not rounded

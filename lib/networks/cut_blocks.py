@@ -1,7 +1,7 @@
 """What the networks of CUT share: anti-aliased sampling (Zhang, 2019, arXiv:1904.11486), its start.
 
 CUT (Park et al., 2020, arXiv:2007.15651), one of the networks that GN_CycleGAN compares itself
-with in Tables 2 and 3, blurs before it drops pixels and after it doubles them.
+with in Table 2, blurs before it drops pixels and after it doubles them.
 """
 
 import torch

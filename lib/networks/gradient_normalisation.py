@@ -3,6 +3,8 @@
     Eq. 2    f_hat = f / (||grad_x f|| + |f|)       in [-1, 1]
     Eq. 3    f_hat = |f / (||grad_x f|| + zeta)|^2  in [0, 1], with zeta = |f|
 
+The paper lets zeta be "associated with f(x) or a constant".
+
 Where f is piecewise linear the first is 1-Lipschitz, f being one number an image: what gradient
 normalisation is defined for. The paper does not say what f is for a discriminator that gives a map
 of scores. Two readings are selectable:

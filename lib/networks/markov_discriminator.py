@@ -2,7 +2,7 @@
 
 The text speaks of four convolutional layers once and of five once; both hold when the last,
 stride-1 layer that makes the scores is counted or not. Its channel numbers are not in the text:
-(96, 144, 192, 256) gives 1.45 M parameters, Table 2 says 1.46 M. No sigmoid: WGAN-GP's critic.
+(96, 144, 192, 256) gives 1.455 M parameters, Table 2 says 1.46 M. No sigmoid: WGAN-GP's critic.
 """
 
 from dataclasses import dataclass

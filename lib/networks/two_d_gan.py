@@ -39,6 +39,7 @@ class ExternalSkip(nn.Module):
 
     f_e2^(i+1) = conv2(ReLU(BN(conv1(concat(conv1(f_d1^i), f_e2^i)))))
 
+    with the parenthesis that is missing in print put behind f_d1^i.
     Both conv1 keep the size and halve the channels (1x1 here), conv2 halves the size (3x3 here).
     """
 

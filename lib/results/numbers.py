@@ -132,7 +132,8 @@ def style(frame: pd.DataFrame):
         shown[column, "ours"] = frame[column]["ours"].map(four_digits) + sign
     colours = {"▲": "color: blue", "▼": "color: red"}
     styler = pd.DataFrame(shown).style.map(lambda text: colours.get(text[-1:], ""))
-    caption = f"Ours measured on: {frame.attrs['dataset']}"
+    caption = (f"▲ above, ▼ below the paper's number: neither better nor worse by itself. "
+               f"Ours measured on: {frame.attrs['dataset']}")
     # pandas draws a random id otherwise, and the notebook would differ from run to run
     return styler.set_uuid(frame.attrs["name"]).set_caption(caption)
 

@@ -2,8 +2,7 @@
 
 After the last step of a GAN the weights stand where the last few batches left them, and results
 jump by more than a dB from one step to the next; their average does not. The papers say nothing of
-either; the learning rate stays as they say, and the last weights are stored and judged beside the
-average.
+either; the last weights are stored and judged beside the average.
 """
 
 import copy

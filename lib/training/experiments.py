@@ -49,7 +49,7 @@ class Adam:
     beta2: float = 0.99
 
 
-CYCLE_GAN_ADAM = Adam(learning_rate=2e-4, beta1=0.5, beta2=0.999)  # GN_CycleGAN, section 4.1
+CYCLE_GAN_ADAM = Adam(learning_rate=2e-4, beta1=0.5, beta2=0.999)  # rate: GN_CycleGAN, 4.1; betas: CycleGAN's
 CBAM = ResnetGeneratorConfig(blocks=9, cbam=True)  # the generator of GN_CycleGAN
 GN = CycleGANLosses(adversarial="wasserstein", normalisation="eq2")
 
