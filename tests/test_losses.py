@@ -42,6 +42,13 @@ def test_penalty_of_a_linear_critic_is_known():
     assert penalty.item() == pytest.approx((w.norm().item() - 1) ** 2, rel=1e-5)
 
 
+def test_penalty_of_the_mean_score_is_selectable():
+    """D(x) = w x at each of 12 patches: the sum has a gradient 12 times that of the mean."""
+    images, mix = torch.randn(5, 1, 3, 4), torch.rand(5, 1, 1, 1)
+    penalty = gradient_penalty(lambda x: 6 * x, images, images, mix, "mean")
+    assert penalty.item() == pytest.approx((6 / 12**0.5 - 1) ** 2, rel=1e-5)
+
+
 def test_penalty_is_taken_between_real_and_fake():
     """D(x) = x^2 / 2 summed has the gradient x: at mix m it is m real + (1 - m) fake."""
     real, fake = torch.full((1, 1, 1, 1), 4.0), torch.zeros(1, 1, 1, 1)

@@ -294,6 +294,16 @@ def test_cbam_by_hand():
     torch.testing.assert_close(cbam(x)[0], y * torch.sigmoid(scores))
 
 
+def test_cbam_without_batch_norm_is_selectable():
+    x = torch.randn(1, 16, 9, 9)
+    with_norm, without = CBAM(16).eval(), CBAM(16, norm=False)
+    without.load_state_dict(with_norm.state_dict(), strict=False)
+    with_norm.spatial[1].eps = 0.0  # at its start it changes nothing else
+    torch.testing.assert_close(without(x), with_norm(x))
+    generator = build("resnet_9blocks_cbam", **NARROW, cbam_norm=False)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in generator.modules())
+
+
 def test_cbam_weighs_what_a_block_adds():
     """With all weights of the branch's attention at nought, x passes a block unchanged."""
     block = build("resnet_9blocks_cbam", **NARROW).blocks[0].eval()
@@ -326,6 +336,8 @@ def test_gradient_normalisation_of_a_linear_function():
     expected = torch.tensor([8 / 13, -5 / 10, 0.0]).view(3, 1, 1, 1)
     torch.testing.assert_close(GradientNormalised(linear)(x), expected)
     torch.testing.assert_close(GradientNormalised(linear, "eq3")(x), expected.square())
+    constant = torch.tensor([8 / 7, -5 / 7, 0.0]).view(3, 1, 1, 1).square()
+    torch.testing.assert_close(GradientNormalised(linear, "eq3", zeta=2.0)(x), constant)
 
 
 def test_gradient_of_the_summed_map_with_respect_to_the_whole_image():
@@ -457,3 +469,5 @@ def test_messages_say_what_to_do():
         build("cut_generator", **NARROW, blocks=3).features(torch.zeros(1, 3, 32, 32))
     with pytest.raises(ValueError, match="form must be"):
         GradientNormalised(nn.Identity(), "eq4")
+    with pytest.raises(ValueError, match="only Eq. 3 has a zeta"):
+        GradientNormalised(nn.Identity(), zeta=1.0)

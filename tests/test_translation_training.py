@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lib.evaluation.inference import as_method, grey_bytes
+from lib.losses import least_squares
 from lib.losses.cycle_gan import CycleGANLosses, discriminator_loss, generator_loss
 from lib.losses.patch_nce import TEMPERATURE, patch_nce
 from lib.machine import make_deterministic
@@ -73,6 +74,8 @@ def test_unknown_forms_are_refused():
         CycleGANLosses(adversarial="hinge")
     with pytest.raises(ValueError, match="none, eq2, eq3"):
         CycleGANLosses(normalisation="spectral")
+    with pytest.raises(ValueError, match="beside normalised ones"):
+        CycleGANLosses(plain=1.0)
 
 
 def test_patch_nce_is_the_cross_entropy_of_the_own_key():
@@ -160,6 +163,20 @@ def test_discriminators_take_k_steps_on_images_of_their_own(root):
               for name, optimiser in recipe.optimisers.items()}  # fmt: skip
     assert counts == {"generators": {1}, "discriminators": {3}}
     assert len(recipe.names(0)) == 6
+
+
+def test_the_plain_scores_have_a_loss_of_their_own_where_it_is_asked_for(root):
+    """Beside that of the normalised ones, half of the least squares of what the PatchGAN says."""
+    config = resolve("GN_CycleGAN-FLIR", "test")
+    losses = replace(config.experiment.losses, plain=0.5)
+    asked = replace(config, experiment=replace(config.experiment, losses=losses))
+    recipe = recipe_of(asked, root)
+    visible, infrared = recipe.batch(0)
+    with torch.no_grad():
+        fake, real = (recipe.judge_visible.discriminator(image) for image in (-visible, visible))
+    found = recipe.train_discriminators(0, visible, infrared, -visible, -infrared)
+    expected = 0.5 * least_squares.discriminator_loss(fake, real)
+    torch.testing.assert_close(found["plain_visible"], expected)
 
 
 @pytest.mark.parametrize("name", ["GN_CycleGAN-FLIR", "CUT-FLIR"])

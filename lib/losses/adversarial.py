@@ -5,7 +5,8 @@
 
 D gives one score a patch; E runs over images and patches. As in the common patch implementations,
 the gradient is that of the *sum* of an image's scores, so the mean score of 8x8 patches is
-1/64-Lipschitz: this is what keeps the adversarial gradient on the scale of the pixel losses.
+1/64-Lipschitz: this is what keeps the adversarial gradient on the scale of the pixel losses. That
+of their mean can be selected.
 """
 
 from collections.abc import Callable
@@ -26,15 +27,19 @@ def generator_loss(fake_scores: Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor
-) -> Tensor:
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor,
+    score: str = "sum",
+) -> Tensor:  # fmt: skip
     """The third term of L_D without its lambda.
 
     `real`, `fake`: (B, C, H, W). `mix`: (B, 1, 1, 1) in [0, 1], drawn by the caller so that the
-    random state is the caller's; x_hat = mix * real + (1 - mix) * fake.
+    random state is the caller's; x_hat = mix * real + (1 - mix) * fake. `score`: what D(x_hat) is,
+    the "sum" or the "mean" of an image's patches.
     """
     between = (mix * real + (1 - mix) * fake).detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    scores = critic(between)
+    of_images = scores if score == "sum" else scores.mean((1, 2, 3))
+    (gradient,) = torch.autograd.grad(of_images.sum(), between, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 

@@ -14,7 +14,7 @@ score of bounded slope is just what the Wasserstein loss asks for; on [-1, 1] th
 the authors of gradient normalisation use is the same up to a constant.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -31,9 +31,11 @@ class CycleGANLosses:
     """Eq. 7 with CycleGAN's weights: L_GAN + cycle (L_cycle + identity L_identity).
 
     `identity` keeps images alike that are in the target domain already. `normalisation` is that of
-    the discriminators' scores, `score` what it calls f (`lib.networks.gradient_normalisation`),
-    `pool` the number of earlier generated images they are shown, `discriminator_steps` the K of
-    Table 1.
+    the discriminators' scores, `score` what it calls f and `zeta` Eq. 3's constant, if it is one
+    (`lib.networks.gradient_normalisation`), `pool` the number of earlier generated images they are
+    shown, `discriminator_steps` the K of Table 1. `plain` is the weight of the least squares loss
+    of the scores before they are normalised, which section 2.3 has beside that of the normalised
+    ones.
     """
 
     adversarial: str = "lsgan"
@@ -43,11 +45,15 @@ class CycleGANLosses:
     identity: float = 0.5
     pool: int = 50
     discriminator_steps: int = 1
+    zeta: float | None = field(default=None, metadata={"neutral": None})
+    plain: float = field(default=0.0, metadata={"neutral": 0.0})
 
     def __post_init__(self):
         for name, known in (("adversarial", ADVERSARIAL), ("normalisation", NORMALISATION)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} {getattr(self, name)!r} is none of {', '.join(known)}")
+        if self.plain and self.normalisation == "none":
+            raise ValueError("plain scores have a loss of their own only beside normalised ones")
 
 
 def discriminator_loss(losses: CycleGANLosses, fake: Tensor, real: Tensor) -> Tensor:

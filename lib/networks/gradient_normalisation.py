@@ -1,9 +1,9 @@
 """Gradient normalisation of a discriminator (Wu et al., 2021, arXiv:2109.02235; GN_CycleGAN, 2.3).
 
     Eq. 2    f_hat = f / (||grad_x f|| + |f|)       in [-1, 1]
-    Eq. 3    f_hat = |f / (||grad_x f|| + zeta)|^2  in [0, 1], with zeta = |f|
+    Eq. 3    f_hat = |f / (||grad_x f|| + zeta)|^2  in [0, 1] for zeta = |f|
 
-The paper lets zeta be "associated with f(x) or a constant".
+Zeta "can be associated with f(x) or a constant": |f| here, or a number that is given.
 
 Where f is piecewise linear the first is 1-Lipschitz, f being one number an image: what gradient
 normalisation is defined for. The paper does not say what f is for a discriminator that gives a map
@@ -33,13 +33,16 @@ class GradientNormalised(nn.Module):
     Under `no_grad` the values are the same; `inference_mode` does not work.
     """
 
-    def __init__(self, discriminator: nn.Module, form: str = "eq2", score: str = "patch"):
+    def __init__(self, discriminator: nn.Module, form: str = "eq2", score: str = "patch",
+                 zeta: float | None = None):  # fmt: skip
         super().__init__()
         for name, given, known in (("form", form, FORMS), ("score", score, SCORES)):
             if given not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {given!r}")
+        if zeta is not None and form != "eq3":
+            raise ValueError("only Eq. 3 has a zeta")
         self.discriminator = discriminator
-        self.form, self.score = form, score
+        self.form, self.score, self.zeta = form, score, zeta
 
     def forward(self, x: Tensor) -> Tensor:
         training = torch.is_grad_enabled()
@@ -51,5 +54,5 @@ class GradientNormalised(nn.Module):
                 scores = scores.mean(dim=(1, 2, 3), keepdim=True)
             (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=training)
         norm = gradient.flatten(1).norm(dim=1).view(-1, 1, 1, 1)  # (B, 1, 1, 1)
-        normalised = scores / (norm + scores.abs())
+        normalised = scores / (norm + (scores.abs() if self.zeta is None else self.zeta))
         return normalised if self.form == "eq2" else normalised.square()

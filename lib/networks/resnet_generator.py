@@ -10,7 +10,7 @@ running statistics. The convolutions before it have a bias, as in the public cod
 nothing, its gradient is rounding error, but the parameter counts have it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
@@ -30,6 +30,7 @@ class ResnetGeneratorConfig:
     widths: tuple[int, ...] = (64, 128, 256)  # at full size, half, a quarter
     blocks: int = 9
     cbam: bool = False  # in every residual block
+    cbam_norm: bool = field(default=True, metadata={"neutral": True})  # see CBAM
     antialias: bool = False  # CUT's: blurred sampling, Xavier start instead of N(0, 0.02)
 
 
@@ -41,12 +42,12 @@ class ResidualBlock(nn.Module):
     is 0, so of the channel attention's two poolings only the maximum tells images apart.
     """
 
-    def __init__(self, channels: int, cbam: bool):
+    def __init__(self, channels: int, cbam: bool, cbam_norm: bool = True):
         super().__init__()
         layers = [ReflectionPad(1), nn.Conv2d(channels, channels, 3), *_norm_relu(channels)]
         layers += [ReflectionPad(1), nn.Conv2d(channels, channels, 3), instance_norm(channels)]
         if cbam:
-            layers.append(CBAM(channels))
+            layers.append(CBAM(channels, cbam_norm))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,7 +72,7 @@ class ResnetGenerator(nn.Module):
         )
         self.downs = nn.ModuleList(down(a, b) for a, b in zip(widths, widths[1:]))
         self.blocks = nn.ModuleList(
-            ResidualBlock(widths[-1], config.cbam) for _ in range(config.blocks)
+            ResidualBlock(widths[-1], config.cbam, config.cbam_norm) for _ in range(config.blocks)
         )
         self.ups = nn.Sequential(*(up(b, a) for a, b in zip(widths[-2::-1], widths[::-1])))
         self.to_image = nn.Sequential(

@@ -37,6 +37,7 @@ class LossWeights:
     vgg: float = 3.0
     efficientnet: float = 3.0
     gradient_penalty: float = 10.0
+    penalty_score: str = field(default="sum", metadata={"neutral": "sum"})  # or "mean", of patches
     perceptual_norm: str = "l1"  # Eqs. 6 and 7 to the letter; "l2" is the mean square
 
 
@@ -49,7 +50,8 @@ class Adam:
     beta2: float = 0.99
 
 
-CYCLE_GAN_ADAM = Adam(learning_rate=2e-4, beta1=0.5, beta2=0.999)  # rate: GN_CycleGAN, 4.1; betas: CycleGAN's
+# the rate is that of GN_CycleGAN, section 4.1, the betas CycleGAN's
+CYCLE_GAN_ADAM = Adam(learning_rate=2e-4, beta1=0.5, beta2=0.999)
 CBAM = ResnetGeneratorConfig(blocks=9, cbam=True)  # the generator of GN_CycleGAN
 GN = CycleGANLosses(adversarial="wasserstein", normalisation="eq2")
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lib.losses import least_squares
 from lib.losses.cycle_gan import CycleGANLosses, discriminator_loss, generator_loss
 from lib.networks.gradient_normalisation import GradientNormalised
 from lib.networks.patchgan import PatchGAN, PatchGANConfig
@@ -32,7 +33,7 @@ def make_discriminator(losses: CycleGANLosses, config: PatchGANConfig) -> nn.Mod
     network = PatchGAN(config)
     if losses.normalisation == "none":
         return network
-    return GradientNormalised(network, losses.normalisation, losses.score)
+    return GradientNormalised(network, losses.normalisation, losses.score, losses.zeta)
 
 
 class CycleGANRecipe(TranslationRecipe):
@@ -112,10 +113,15 @@ class CycleGANRecipe(TranslationRecipe):
             ("infrared", self.judge_infrared, infrared, fake_infrared),
         ):
             shown = self.pools[name].exchange(fake, rng)
-            fake_scores, real_scores = self.scores(judge, torch.cat([shown, real])).split(1)
+            both = torch.cat([shown, real])
             losses[f"discriminator_{name}"] = discriminator_loss(
-                self.losses, fake_scores, real_scores
+                self.losses, *self.scores(judge, both).split(1)
             )
+            if self.losses.plain:
+                loss = least_squares.discriminator_loss(
+                    *self.forward(judge.discriminator, both).split(1)
+                )
+                losses[f"plain_{name}"] = self.losses.plain * loss
         self.optimisers["discriminators"].zero_grad()
         sum(losses.values()).backward()
         losses["discriminator_gradient"] = gradient_norm(self.judge_visible, self.judge_infrared)

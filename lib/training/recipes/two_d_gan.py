@@ -62,7 +62,9 @@ class TwoDGANRecipe(EnhancementRecipe):
             mix = torch.rand(len(real), 1, 1, 1).to(self.device)  # drawn alike on every device
             losses = {
                 "critic": critic_loss(fake_scores, real_scores),
-                "penalty": gradient_penalty(self.critic, real, fake, mix),
+                "penalty": gradient_penalty(
+                    self.critic, real, fake, mix, self.losses.penalty_score
+                ),
             }
             total = losses["critic"] + self.losses.gradient_penalty * losses["penalty"]
         self.optimisers["discriminator"].zero_grad()
