@@ -77,15 +77,13 @@ def definitions(
     return library.definitions([_named(one) for one in roots], left_out, set(ends))
 
 
-def notebook_definitions(
-    path: Path, ends: Collection[str] = (), root: Path = REPO
-) -> dict[str, str]:
+def notebook_definitions(path: Path, ends: Collection[str] = ()) -> dict[str, str]:
     """`definitions` of a notebook's code cells, which count as one module without a name."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     lines = [line for cell in code for line in cell.splitlines()
              if not line.lstrip().startswith(("%", "!"))]  # fmt: skip
-    library = _library(root)
+    library = _library(REPO)
     library.modules[""] = _parse("", "\n".join(lines), path.name)
     return library.definitions([f":{WHOLE}"], set(), set(ends))
 
