@@ -32,6 +32,7 @@ from lib.paths import REPO
 
 SCHEME = 1  # of the hash: to be raised where the text of a syntax tree is written in another way
 UNSEEN = {"import_module", "__import__", "eval", "exec", "globals"}  # reach code by computed names
+IMPORT, WHOLE = "(import)", "*"  # of a module, where others have a definition's name
 UNPRINTED = {"ctx", "annotation", "returns", "type_comment", "type_params", "simple", "kind"}
 
 Root = Callable | type | str  # a function, a class, or "lib.module:name"
@@ -40,13 +41,13 @@ Scope = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 @dataclass(eq=False)  # for `cache`, a module is one object, not what it holds
 class Module:
-    """A parsed file. `bindings`: name -> the statements that bind it; `imports`: name -> what of
-    lib/ it stands for, dotted; `body`: what runs when it is imported, besides definitions."""
+    """A parsed file. `bindings`: name -> the statements that bind it, IMPORT -> what runs when it is
+    imported, besides definitions, WHOLE -> all of these; `imports`: name -> what of lib/ it stands
+    for, dotted."""
 
     name: str
     bindings: dict[str, list[ast.stmt]] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
-    body: list[ast.stmt] = field(default_factory=list)
 
 
 def identity(*roots: Root, **options) -> str:
@@ -76,17 +77,15 @@ def definitions(
     return library.definitions([_named(one) for one in roots], left_out, set(ends))
 
 
-def notebook_definitions(
-    path: Path, ends: Collection[str] = (), root: Path = REPO
-) -> dict[str, str]:
+def notebook_definitions(path: Path, ends: Collection[str] = ()) -> dict[str, str]:
     """`definitions` of a notebook's code cells, which count as one module without a name."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     lines = [line for cell in code for line in cell.splitlines()
              if not line.lstrip().startswith(("%", "!"))]  # fmt: skip
-    library = _library(root)
+    library = _library(REPO)
     library.modules[""] = _parse("", "\n".join(lines), path.name)
-    return library.definitions([":*"], set(), set(ends))
+    return library.definitions([f":{WHOLE}"], set(), set(ends))
 
 
 def digest(value) -> str:
@@ -130,7 +129,7 @@ class Library:
         waiting = []
         for one in roots:
             module, name = self.module(one.split(":")[0]), one.split(":")[1]
-            if module is None or (name != "*" and name not in module.bindings):
+            if module is None or name not in module.bindings:
                 raise ValueError(f"there is no {one} under {self.root}")
             waiting.append((module, name))
         reached = set(ends)
@@ -144,31 +143,24 @@ class Library:
             found[key] = digest([self._text(module, name, settings), sorted(trees)])
             waiting += [target for target in targets.values() if target[0].name not in ends]
             for imported in self._imported(module, reached):
-                if imported.body:
-                    waiting.append((imported, "(import)"))
+                if imported.bindings[IMPORT]:
+                    waiting.append((imported, IMPORT))
         return dict(sorted(found.items()))
-
-    def _statements(self, module: Module, name: str) -> list[ast.stmt]:
-        if name == "(import)":
-            return module.body
-        if name == "*":
-            return [s for statements in module.bindings.values() for s in statements] + module.body
-        return module.bindings[name]
 
     def _text(self, module: Module, name: str, settings: set[str]) -> str:
         without_fields = f"{module.name}:{name}" in settings
-        return "\n".join(_text_once(s, without_fields) for s in self._statements(module, name))
+        return "\n".join(_text_once(s, without_fields) for s in module.bindings[name])
 
     @cache
     def _targets(self, module: Module, name: str) -> dict[str, tuple[Module, str]]:
         """What the statements of a definition name: as written there -> (module, definition)."""
         found = {}
-        for statement in self._statements(module, name):
+        for statement in module.bindings[name]:
             inside = _imports(statement, module.name)
             local = module.imports | inside
             for first, *attributes in _chains(statement, module.name):
                 if first in module.bindings and first not in inside:
-                    if first != name and name != "*":
+                    if first != name and name != WHOLE:
                         found[first] = (module, first)
                 elif first in local:
                     target = self._follow(local[first], attributes)
@@ -183,14 +175,12 @@ class Library:
             module = self.module(".".join([*([module.name] if module else []), rest.pop(0)]))
         if module is None:
             raise ValueError(f"there is no module {dotted} under {self.root}")
-        if not rest:
-            return module, "*"
+        if not rest or rest[0].startswith("__"):
+            return module, WHOLE
         if rest[0] in module.bindings:
             return module, rest[0]
         if rest[0] in module.imports:
             return self._follow(module.imports[rest[0]], rest[1:])
-        if rest[0].startswith("__"):
-            return module, "*"
         raise ValueError(f"{module.name} has no {rest[0]}, which something imports")
 
     def _imported(self, module: Module, reached: set[str]) -> Iterator[Module]:
@@ -212,7 +202,7 @@ def _parse(name: str, text: str, where: str) -> Module:
         tree = ast.parse(text)
     except SyntaxError as error:
         raise ValueError(f"{where} is not valid Python: {error}") from None
-    module = Module(name)
+    module, body = Module(name), []
     for k, statement in enumerate(tree.body):
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             module.imports |= _imports(statement, where)
@@ -226,7 +216,9 @@ def _parse(name: str, text: str, where: str) -> Module:
                 module.bindings.setdefault(bound, []).append(statement)
             module.imports |= _imports(statement, where)
             if not (isinstance(statement, (ast.Assign, ast.AnnAssign)) and names):
-                module.body.append(statement)
+                body.append(statement)
+    bound = [statement for its in module.bindings.values() for statement in its]
+    module.bindings |= {IMPORT: body, WHOLE: bound + body}
     return module
 
 

@@ -59,12 +59,10 @@ class Verdict:
     def note(self, kind: str, where: str, what: str) -> None:
         self.problems.append(Problem(kind, where, what))
 
-    def stale(self) -> dict[str, list[str]]:
-        """Each number that rests on something stale, with the reasons."""
-        found = {number: [problem.what for where in rests for problem in self.problems
-                          if problem.kind == "stale" and problem.where == where]
-                 for number, rests in self.rests_on.items()}  # fmt: skip
-        return {number: why for number, why in found.items() if why}
+    def stale(self) -> list[str]:
+        """The numbers that rest on something stale."""
+        places = {problem.where for problem in self.problems if problem.kind == "stale"}
+        return [name for name, rests in self.rests_on.items() if not places.isdisjoint(rests)]
 
 
 def verify(profile: str, data: str | Path | None = None) -> Verdict:
@@ -211,13 +209,12 @@ def _measured(line: dict[str, str], runs: _Runs, verdict: Verdict) -> numbers.Nu
 def _percentages(again: dict[str, dict[str, str]], verdict: Verdict) -> None:
     """Compute the percentages of the prose again from the two numbers that each compares."""
     for cell in reported.load().query("item == 'prose'").to_dict("records"):
-        paper, name = cell["paper"], numbers.name_of(cell)
-        compared = {(paper, cell[side]): f"{paper}/{cell[side]}" for side in ("new", "old")}
-        if name in again and all(key in again for key in compared.values()):
-            table = {address: again[key] for address, key in compared.items()}
-            value = numbers.percentage(cell["new"], cell["old"], table, paper)
-            rests = [run for key in compared.values() for run in verdict.rests_on.get(key, ())]
+        name = numbers.name_of(cell)
+        compared = [f"{cell['paper']}/{cell[side]}" for side in ("new", "old")]
+        if name in again and all(key in again for key in compared):
+            rests = [run for key in compared for run in verdict.rests_on.get(key, ())]
             verdict.rests_on[name] = tuple(dict.fromkeys(rests))
+            value = numbers.percentage(cell, again)
             again[name] = again[name] | dict.fromkeys(FIELDS, "") | value
             verdict.recomputed += bool(again[name]["reproduced"])
 

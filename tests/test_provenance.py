@@ -206,7 +206,7 @@ def test_every_definition_of_a_closure_counts(name, copy_of_lib, monkeypatch):
         changed = provenance.Library(copy_of_lib)
         changed.modules = dict(plain.modules)
         bindings = parsed.bindings | {defined: [_mutated(s) for s in parsed.bindings[defined]]}
-        changed.modules[module] = provenance.Module(module, bindings, parsed.imports, parsed.body)
+        changed.modules[module] = provenance.Module(module, bindings, parsed.imports)
         monkeypatch.setattr(provenance, "_library", lambda root: changed)
         assert identity(*roots, ends=MACHINERY, root=copy_of_lib) != before, dotted
 

@@ -113,14 +113,10 @@ def _hold_apart(data: Data) -> None:
 
 
 def _looked_at(key: str, root: Path) -> Source:
-    """The source of a key. Raises ValueError where its folder holds what cannot be opened."""
-    source = _source(key)
-    for folder in source.folders:
-        look_at(root / folder)
-    return source
-
-
-def _source(key: str) -> Source:
+    """The source of a key. Raises ValueError where there is none, and where its folder holds what
+    cannot be opened."""
     if key not in DATA_SETS:
         raise ValueError(f"unknown data set {key!r}; there are {', '.join(DATA_SETS)}")
+    for folder in DATA_SETS[key].folders:
+        look_at(root / folder)
     return DATA_SETS[key]

@@ -23,8 +23,6 @@ from lib.data.images import open_image
 from lib.files import sha256
 from lib.paths import data_root
 
-KEYS = {"imagenet": "enhancement", "sober_drunk": "sober_drunk", "roadscene": "flir",
-        "llvip": "osu", "osu": "osu", "msrs": "msrs"}  # fmt: skip
 ALIKE = 0.975  # correlation of thumbnails: lib.data.imagenet excludes twins by it
 SHOWN = 20  # problems of one data set
 
@@ -145,8 +143,9 @@ def report(root: Path, folders: Iterable[str]) -> bool:
     for folder in folders:
         there = (root / folder).exists() or (root / folder).is_symlink()
         state = examine(root, folder) if there else State()
+        key = next(key for key, its in catalogue.DATA_SETS.items() if folder in its.folders)
         try:
-            dataset = catalogue.describe(KEYS[folder], root)
+            dataset = catalogue.describe(key, root)
             used = dataset.root == root / folder or not there and dataset.root is None
             name = dataset.name if used else f"not used, {dataset.name} is"
         except ValueError:

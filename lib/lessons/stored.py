@@ -9,20 +9,18 @@ from torch import nn
 
 from lib import paths
 from lib.data import catalogue
-from lib.data.tensors import to_device, to_unit
 from lib.evaluation import classical
-from lib.losses.pixel import mse
-from lib.networks.two_d_gan import TwoDGAN
+from lib.own_images import shipped
+from lib.own_images.methods import TWO_D_GAN
 from lib.results.runs import Run, find_runs
 from lib.results.tables import COMPONENTS, GENERATORS, METHODS
 from lib.training import record
-from lib.training.experiments import EXPERIMENTS, narrower
+from lib.training.experiments import EXPERIMENTS
 from lib.training.profiles import PROFILES
 from lib.training.recipes.untrained import fit_tone_map
 from lib.training.run import load_generator
 
 SHOWN = 4  # scenes, where no run says which
-STEPS = 40  # of the short training of a network that is not stored
 Scenes = dict[str, dict[str, np.ndarray]]  # scene -> method -> bytes (H, W)
 
 
@@ -86,22 +84,11 @@ def _by_scene(scenes: Iterable[str], untrained: dict, runs: dict[str, Run], last
 
 
 def attentive_generator(profile: str, data: str | None = None) -> tuple[nn.Module, str]:
-    """C5 as it is stored with its weights, else a narrow one after a short training of its own on
-    eight images; and a line that says which."""
+    """C5 as it is stored with its weights, else the one that comes with the kit; and a line that
+    says which."""
     if run := stored_runs(["C5"], profile, data).get("C5"):
         with suppress(FileNotFoundError, record.Damaged):
             return load_generator(run.folder), f"C5, {run.share}, {run.dataset}"
-    pairs = catalogue.load("enhancement", data, 128, {"train": 8, "validation": 1, "test": 1}).train
-    x, y = (to_unit(to_device(part, torch.device("cpu")))
-            for part in (pairs.degraded, pairs.reference))  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = TwoDGAN(narrower(EXPERIMENTS["C5"].network, 16))
-        optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
-        for _ in range(STEPS):
-            batch = torch.randperm(len(x))[:4]
-            loss = mse(network(x[batch]), y[batch])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    return network, f"C5 with 1/16 of the channels, trained here for {STEPS} steps on eight images"
+    known = shipped.about(TWO_D_GAN, shipped.FOLDER)
+    network = shipped.load(TWO_D_GAN, shipped.FOLDER, torch.device("cpu"))
+    return network, f"{known['experiment']}, {known['steps']} steps, {known['dataset']}"

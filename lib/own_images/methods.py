@@ -69,13 +69,13 @@ def enhancer(method: str, tile: int, device: str, weights: Path) -> Method:
         raise ValueError(f"a tile of {tile} pixels is none")
     if method in CLASSICAL:
         classic = classical.METHODS[CLASSICAL[method]]
-        return lambda image: (classic(tone.as_bytes(_grey(image))).astype(np.float32), ())
+        return lambda image: (classic(tone.as_bytes(tone.grey(image))).astype(np.float32), ())
     known = _known(TWO_D_GAN if method == TONE_MAP else method, ENHANCEMENT, weights, asked=method)
-    network = None if method == TONE_MAP else shipped.load(method, weights, target).network
+    network = None if method == TONE_MAP else shipped.load(method, weights, target)
     seen = tone.Tone(**known["tone"])
 
     def run(image: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-        levels = seen.levels(_grey(image))
+        levels = seen.levels(tone.grey(image))
         share = seen.beyond(levels)
         remarks = (f"{share:.1%} outliers cut off",) if share >= 0.0005 else ()
         if network is not None:
@@ -92,7 +92,7 @@ def translator(method: str, limit: int, device: str, weights: Path) -> Method:
     if limit < LEAST:
         raise ValueError(f"a limit of {limit} pixels leaves nothing to see")
     _known(method, TRANSLATION, weights, asked=method)
-    network = shipped.load(method, weights, target).network
+    network = shipped.load(method, weights, target)
 
     def run(image: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         image = tone.as_bytes(image)
@@ -123,14 +123,6 @@ def _known(name: str, task: str, weights: Path, asked: str) -> dict:
         raise FileNotFoundError(f"{asked} needs {weights / name}.json and .safetensors, which are "
                                 f"not there; {choice}")  # fmt: skip
     raise ValueError(f"no method {name!r} for {task}; {choice}")
-
-
-def _grey(image: np.ndarray) -> np.ndarray:
-    """(H, W) as it is, RGB as its luma, of bytes rounded to bytes."""
-    if image.ndim == 2:
-        return image
-    luma = tone.grey(image)
-    return np.rint(luma).astype(np.uint8) if image.dtype == np.uint8 else luma
 
 
 def _result(run: Method, image: np.ndarray, depth: str | int) -> np.ndarray:

@@ -8,7 +8,6 @@ import json
 from dataclasses import asdict, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -21,13 +20,6 @@ from lib.paths import REPO
 FOLDER = REPO / "data" / "weights"
 ENHANCEMENT, TRANSLATION = "enhancement", "translation"
 KEYS = {"task", "network", "sha256", "limits"}  # besides what only readers want
-
-
-class Shipped(NamedTuple):
-    """A network ready to use, and what is known of it."""
-
-    about: dict
-    network: nn.Module
 
 
 def names(task: str, folder: Path) -> list[str]:
@@ -49,7 +41,7 @@ def about(name: str, folder: Path) -> dict:
 
 
 @lru_cache(maxsize=4)
-def load(name: str, folder: Path, device: torch.device) -> Shipped:
+def load(name: str, folder: Path, device: torch.device) -> nn.Module:
     """Shipped weights in their network, in full precision, ready to evaluate.
 
     Raises FileNotFoundError where there are none, ValueError where they or what is known of them
@@ -64,7 +56,7 @@ def load(name: str, folder: Path, device: torch.device) -> Shipped:
     network.load_state_dict(load_file(path))  # half precision into single
     # channels last is faster, but not for the group norm of the generators that translate
     layout = torch.channels_last if known["task"] == ENHANCEMENT else torch.contiguous_format
-    return Shipped(known, network.eval().to(device, memory_format=layout))
+    return network.eval().to(device, memory_format=layout)
 
 
 def settings(network: nn.Module) -> dict:

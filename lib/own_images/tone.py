@@ -46,10 +46,11 @@ class Tone:
 
 
 def grey(image: np.ndarray) -> np.ndarray:
-    """(H, W) or RGB (H, W, 3) -> (H, W) float64, of RGB the luma."""
+    """(H, W) as it is, RGB (H, W, 3) as its luma, float64, of bytes rounded to bytes."""
     if image.ndim == 2:
-        return image.astype(np.float64)
-    return image.astype(np.float64) @ np.array(LUMA)
+        return image
+    luma = image.astype(np.float64) @ np.array(LUMA)
+    return np.rint(luma).astype(np.uint8) if image.dtype == np.uint8 else luma
 
 
 def as_bytes(image: np.ndarray) -> np.ndarray:

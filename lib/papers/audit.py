@@ -23,11 +23,10 @@ import pandas as pd
 import yaml
 
 from lib.papers import reported
-from lib.papers.checks import known, relations, summary
+from lib.papers.checks import relations, summary
 from lib.paths import REPO
 
 COLUMNS = ["id", "paper", "where", "statement", "stated", "recomputed", "verdict", "extension"]
-OWN_WORDS = ("sum", "product", "percent", "stated", "wider", "text")  # besides those of `checks`
 
 
 def load() -> list[dict]:
@@ -102,19 +101,3 @@ def _result(check: Mapping, paper: str, cells: Mapping) -> tuple[str, str, bool 
 def _gain(cells: Mapping, new: str, old: str) -> float:
     """In percent."""
     return 100 * (cells[new].reported / cells[old].reported - 1)
-
-
-def cells_of(entry: Mapping) -> list[str]:
-    """The cells that the check of an entry reads; ValueError for one the paper does not print."""
-    match entry["check"]:
-        case {"sum": _} | {"product": _} | {"text": _} | {"not_checkable": _}:
-            found = []
-        case {"percent": cell, **others}:
-            found = [cell, *others.get("over", [])]
-        case {"stated": digits}:
-            found = list(digits)
-        case {"wider": wider, "than": than}:
-            found = [*wider, *than]
-        case check:
-            found = [cell for one in relations(check, entry["paper"]) for cell in one.cells]
-    return [known(cell, entry["paper"]) for cell in found]

@@ -83,7 +83,9 @@ def relations(check: Mapping | list[Mapping], paper: str) -> list[Relation]:
     if word is None or not set(check) - {word} <= WORDS[word]:
         raise ValueError(f"{dict(check)} is no check; lib.papers.checks lists the words there are")
     if word == "equal":
-        left, right = (known(cell, paper) for cell in check["equal"])
+        for cell in check["equal"]:
+            reported.printed(paper, *cell.split("/"))  # ValueError where there is none
+        left, right = check["equal"]
         return [Relation(left, "~", right)]
     item, found = check.get("in"), []
     metrics, methods = _names(paper, item)
@@ -109,12 +111,6 @@ def summary(found: list[str], outcome: str) -> str:
     """`2 fail: a; b`, of what is longer than SHOWN the beginning."""
     more = len(found) - SHOWN
     return f"{outcome}: " + "; ".join(found[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
-
-
-def known(cell: str, paper: str) -> str:
-    """The address itself; ValueError if the paper prints no such number."""
-    reported.printed(paper, *cell.split("/"))
-    return cell
 
 
 def _cell(paper: str, item: str | None, metric: str, method: str) -> str:

@@ -1,26 +1,20 @@
-"""The ledger of deviations with links into the code."""
+"""The ledger of deviations with their places in the code."""
 
 import ast
-import os
-from pathlib import Path
 
 import yaml
 
 from lib.paths import REPO
 
 
-def read_ledger(folder: Path) -> list[dict]:
-    """The ledger of deviations; each entry with a link from `folder` to the line it is about."""
+def read_ledger() -> list[dict]:
+    """The ledger of deviations; each entry with the `line` of the definition it is about."""
     text = (REPO / "data" / "deviations.yaml").read_text(encoding="utf-8")
-    return [entry | {"link": _code_link(entry["code"], folder)} for entry in yaml.safe_load(text)]
+    return [entry | {"line": _line(*entry["code"].split("::"))} for entry in yaml.safe_load(text)]
 
 
-def _code_link(code: str, folder: Path) -> str:
-    """file::name as a relative link to the line; empty for a `folder` outside the repository."""
-    file, _, name = code.partition("::")
-    if not folder.is_relative_to(REPO):
-        return ""
+def _line(file: str, name: str) -> int:
     scope = ast.parse((REPO / file).read_text(encoding="utf-8"))
     for part in name.split("."):
         scope = next(node for node in scope.body if getattr(node, "name", None) == part)
-    return f"{os.path.relpath(REPO / file, folder)}#L{scope.lineno}"
+    return scope.lineno

@@ -79,10 +79,9 @@ def stages(results: Path) -> list[dict]:
         with suppress(ValueError, KeyError):  # a damaged stamp: its job runs again next time
             stamp = json.loads(path.read_text(encoding="utf-8"))
             what = max(stamp["seconds"], key=stamp["seconds"].get)
-            line = {"name": stamp["name"], "what": what, "seconds": stamp["seconds"][what]}
-            for name in ("memory_mb", "written_mb"):
-                line[name] = stamp.get(name, {}).get(what)
-            found.append(line)
+            took = {kind: stamp.get(kind, {}).get(what)
+                    for kind in ("seconds", "memory_mb", "written_mb")}  # fmt: skip
+            found.append({"name": stamp["name"], "what": what, **took})
     return found
 
 

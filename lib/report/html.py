@@ -20,7 +20,7 @@ from lib.files import write_text
 from lib.papers import reported
 from lib.papers.audit import audit_table
 from lib.papers.ledger import read_ledger
-from lib.paths import REPO, results_dir
+from lib.paths import results_dir
 from lib.printing import clock
 from lib.provenance import git_commit
 from lib.report import wording
@@ -76,7 +76,7 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
         cells=[cell for table in tables for cell in table["cells"]],
         verified=verdict, problems=[p for p in verdict.problems if p.kind != "stale"],
         claims=None if claims is None else claims.to_dict("records"),
-        audit=audit_table().to_dict("records"), ledger=read_ledger(REPO), runs=runs,
+        audit=audit_table().to_dict("records"), ledger=read_ledger(), runs=runs,
         data_sets=data_sets(runs, verdict.unchecked_data), further=further_tables(results),
         stages=stages(results), figures=list_figures(results), shown_first=SHOWN_FIRST,
         notebooks=NOTEBOOKS, executed=[path.stem for path in results.glob("executed/*.ipynb")],

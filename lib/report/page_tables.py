@@ -11,7 +11,7 @@ from lib.results.numbers import name_of
 from lib.results.runs import Run, measure
 from lib.results.tables import FITTED, TABLES, notebook_of
 
-ABOUT = {"n_images": "{}", "dataset": "{}", "seeds": "seed {}"}  # what a number was measured on
+ABOUT = ("n_images", "dataset", "seeds")  # what a number was measured on
 
 Line = Mapping[str, str]  # a row of numbers.csv
 Runs = Mapping[str, Sequence[Run]]  # by experiment
@@ -111,10 +111,10 @@ def spread(line: Line) -> str:
 
 def about(given: Line) -> str:
     """How many images, which data set and seeds: what stands behind a number."""
-    images, seeds = given.get("n_images", ""), given.get("seeds", "").replace(" / ", "/")
-    listed = {"n_images": images and f"{images} image{'s' * (images != '1')}",
-              "seeds": re.sub(r"(?<=\d) ", ", ", seeds)}  # fmt: skip
-    return ", ".join(ABOUT[field].format(text) for field, text in (given | listed).items() if text)
+    images, dataset, seeds = (given.get(field, "") for field in ABOUT)
+    seeds = re.sub(r"(?<=\d) ", ", ", seeds.replace(" / ", "/"))
+    said = images and f"{images} image{'s' * (images != '1')}", dataset, seeds and f"seed {seeds}"
+    return ", ".join(filter(None, said))
 
 
 def _decimals(line: Line) -> int:

@@ -53,22 +53,22 @@ class Number:
 def record(profile: str, paper: str, item: str, rows: Iterable[Number]) -> Path:
     """Write the numbers reproduced for one table, in printed order, and return the file.
 
-    Raises ValueError for a cell that the paper does not print or that is given twice, for NaN,
-    infinity, a missing value without a `why`, an absolute `source`, and for `prose`.
+    Raises ValueError for a cell that the paper does not print, for NaN, infinity, and a missing
+    value without a `why`.
     """
-    if item == "prose":
-        raise ValueError("percentages of the prose are not recorded: `collect` derives them")
     cells = reported.cells(paper, item)
     printed = {(cell.row, cell.column): cell.printed for cell in cells.itertuples()}
-    given: dict[tuple[str, str], Number] = {}
-    for number in rows:
-        cell = (number.row, number.column)
-        _check(number, name := f"{paper} {item} {cell}")
+    given = {(number.row, number.column): number for number in rows}
+    for cell, number in given.items():
         if cell not in printed:
             raise ValueError(f"{paper} {item} prints no {cell}; see lib.papers.reported.table")
-        if cell in given:
-            raise ValueError(f"{name} is given twice; give each cell once")
-        given[cell] = number
+        for field in VALUES:
+            value = getattr(number, field)
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"{paper} {item} {cell}: {field} is {value}; give None and say "
+                                 "why it is missing")  # fmt: skip
+        if number.reproduced is None and not number.why:
+            raise ValueError(f"{paper} {item} {cell} has no value; say why it is missing in `why`")
     lines = [{"paper": paper, "item": item, "reported": printed[cell], **as_text(given[cell])}
              for cell in printed if cell in given]  # fmt: skip
     path = results_dir(profile) / "tables" / f"{paper}_{item}.csv"
@@ -146,17 +146,6 @@ def coverage(numbers: pd.DataFrame) -> pd.DataFrame:
     return counts.assign(missing=counts["reported"] - counts["reproduced"]).reset_index()
 
 
-def _check(number: Number, name: str) -> None:
-    for field in VALUES:
-        value = getattr(number, field)
-        if value is not None and not math.isfinite(value):
-            raise ValueError(f"{name}: {field} is {value}; give None and say why it is missing")
-    if number.reproduced is None and not number.why:
-        raise ValueError(f"{name} has no value; say why it is missing in `why`")
-    if Path(number.source).is_absolute():
-        raise ValueError(f"{name}: give source {number.source} relative to the profile's results")
-
-
 def name_of(line: Mapping[str, str]) -> str:
     """A number as `2dgan/table4/AG/C5`."""
     return "/".join(line[key] for key in ("paper", "item", "row", "column"))
@@ -174,7 +163,7 @@ def write_table(frame: pd.DataFrame, path: Path) -> Path:
 
 
 def _read_part(path: Path, cells: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """One part as {"row/column": line}; empty where it was not written yet."""
+    """The lines of one part by name; empty where it was not written yet."""
     if not path.exists():
         return {}
     frame = read_table(path)
@@ -184,8 +173,8 @@ def _read_part(path: Path, cells: pd.DataFrame) -> dict[str, dict[str, str]]:
         for text in frame[field]:
             if text and not re.fullmatch(kind, text, re.ASCII):
                 raise ValueError(f"{path}: {field} {text!r} is no number; run its notebook again")
-    part = {f"{line['row']}/{line['column']}": line for line in frame.to_dict("records")}
-    if unknown := part.keys() - set(cells["row"] + "/" + cells["column"]):
+    part = {name_of(line): line for line in frame.to_dict("records")}
+    if unknown := part.keys() - set(map(name_of, cells.to_dict("records"))):
         raise ValueError(f"{path} fills {unknown}, which is not printed; run its notebook again")
     return part
 
@@ -201,25 +190,26 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def merge(profile: str) -> pd.DataFrame:
     """All reported numbers in printed order with what the parts say of them, everything as text."""
-    merged: dict[tuple[str, str], dict[str, str]] = {}
+    merged: dict[str, dict[str, str]] = {}
     for (paper, item), cells in reported.load().groupby(["paper", "item"], sort=False):
         # the prose comes last in each paper, when the cells it compares are in place
         path = results_dir(profile) / "tables" / f"{paper}_{item}.csv"
         part = {} if item == "prose" else _read_part(path, cells)
         for cell in cells.to_dict("records"):
-            name = f"{cell['row']}/{cell['column']}"
-            line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | part.get(name, {})
+            line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | part.get(name_of(cell), {})
             if item == "prose":
-                line |= percentage(cell["new"], cell["old"], merged, paper)
+                line |= percentage(cell, merged)
             line |= {key: cell[key] for key in ("paper", "item", "row", "column")}
-            merged[paper, f"{item}/{name}"] = line | {"reported": cell["printed"]}
+            merged[name_of(cell)] = line | {"reported": cell["printed"]}
     return pd.DataFrame(merged.values(), columns=COLUMNS)
 
 
-def percentage(new: str, old: str, merged: dict, paper: str) -> dict[str, str]:
-    """By how many percent the reproduced cell `new` exceeds `old`, or why that cannot be said."""
-    pair = {cell: merged[paper, cell] for cell in (new, old)}
-    lacking = [f"{cell}: {line['why']}" for cell, line in pair.items() if not line["reproduced"]]
+def percentage(cell: Mapping[str, str], lines: Mapping[str, Mapping]) -> dict[str, str]:
+    """By how many percent the one number that a cell of the prose compares exceeds the other, or
+    why that cannot be said. `lines`: rows of numbers.csv by name."""
+    new, old = cell["new"], cell["old"]
+    pair = {name: lines[f"{cell['paper']}/{name}"] for name in (new, old)}
+    lacking = [f"{name}: {line['why']}" for name, line in pair.items() if not line["reproduced"]]
     if lacking:
         return {"why": "missing " + "; ".join(lacking)}
     for field in ("dataset", "n_images"):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lib import paths
 from lib.files import write_text
+from lib.results.runs import read_run
 from lib.training import record
 
 EARLY = ("numbers.csv", "claims.csv", "tables", "figures")  # what there is before all is done
@@ -91,8 +92,7 @@ def take_published(profile: str) -> str:
     for folder in _runs(target):
         to = results / folder.relative_to(target)
         if not (to / "run.json").is_file():
-            if wrong := record.damage(folder, record.read(folder)):
-                raise record.Damaged(f"{folder}: {wrong}")
+            read_run(folder)  # raises where it is not whole
             to.mkdir(parents=True, exist_ok=True)
             for file in sorted(folder.iterdir(), key=lambda file: file.name == "run.json"):
                 shutil.copy(file, to)  # the record last
@@ -107,9 +107,7 @@ def _runs(results: Path) -> list[Path]:
 
 
 def _copy_run(folder: Path, to: Path, first: bool) -> None:
-    known = record.read(folder)
-    if wrong := record.damage(folder, known, without=record.STORED_WEIGHTS):
-        raise record.Damaged(f"{folder}: {wrong}")
+    known = read_run(folder).record
     wanted = (*OF_EACH_RUN, *(OF_FIRST_SEED if first else ()))
     files = known["files"]
     weights = {name: of for name, of in files.items() if name in record.STORED_WEIGHTS}
