@@ -5,6 +5,7 @@ notebooks in the order they run, with what each reads. The workflow, the noteboo
 the report all go by these. A new table is a CSV in data/reported, a row in TABLES, a notebook.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -60,11 +61,12 @@ class Table:
         return tuple(name for name in EXPERIMENTS if name in used)
 
 
-def _by_column(item: str, columns: dict[str, str]) -> Table:
+def _by_column(
+    item: str, columns: dict[str, str], metrics: Iterable[str] = PRINTED_METRICS
+) -> Table:
     """A table of 2D-GAN with a metric a row. `columns`: printed column -> experiment."""
-    return Table("2dgan", item, {
-        (metric, column): Cell(experiment, metric)
-        for metric in PRINTED_METRICS for column, experiment in columns.items()})  # fmt: skip
+    return Table("2dgan", item, {(metric, column): Cell(experiment, metric)
+                                 for metric in metrics for column, experiment in columns.items()})
 
 
 METHODS = {  # 2D-GAN's Table 3: printed column -> experiment
