@@ -47,6 +47,8 @@ def test_penalty_of_the_mean_score_is_selectable():
     images, mix = torch.randn(5, 1, 3, 4), torch.rand(5, 1, 1, 1)
     penalty = gradient_penalty(lambda x: 6 * x, images, images, mix, "mean")
     assert penalty.item() == pytest.approx((6 / 12**0.5 - 1) ** 2, rel=1e-5)
+    with pytest.raises(ValueError, match="sum or mean, got 'patch'"):
+        gradient_penalty(lambda x: x, images, images, mix, "patch")
 
 
 def test_penalty_is_taken_between_real_and_fake():

@@ -187,9 +187,11 @@ def test_style_is_deterministic_and_names_the_data(results):
     ("rows", "message"),
     [
         ([Number("AG", "C6", 1.0)], "prints no"),
+        ([Number("AG", "C1", 1.0), Number("AG", "C1", 1.0)], "given twice"),
         ([Number("AG", "C1", math.nan)], "reproduced is nan"),
         ([Number("AG", "C1", 1.0, ci_high=math.inf)], "ci_high is inf"),
         ([Number("AG", "C1", None)], "has no value; say why"),
+        ([Number("AG", "C1", 1.0, source="/home/me/run.json")], "relative to the profile"),
     ],
 )
 def test_record_refuses(results, rows, message):
@@ -200,6 +202,8 @@ def test_record_refuses(results, rows, message):
 
 
 def test_record_refuses_items_that_are_not_tables(results):
+    with pytest.raises(ValueError, match="derives them"):
+        numbers.record("test", "2dgan", "prose", [])
     with pytest.raises(ValueError, match="no reported numbers for gn_cyclegan table4"):
         numbers.record("test", "gn_cyclegan", "table4", [])
 

@@ -93,6 +93,8 @@ def test_what_keeps_the_toy_critics_slope():
     assert steepest[toy.PLAIN] > 5 * steepest[toy.PENALTY]
     assert 0.5 < steepest[toy.PENALTY] < 3
     assert steepest[toy.NORMALISED] <= 1 + 1e-4
+    with pytest.raises(ValueError, match="kind must be one of"):
+        next(toy.train("magic", *toy.clouds(1.0), steps=1, every=1))
 
 
 def test_loss_weights_are_drawn_from_runs(tmp_path):
@@ -123,6 +125,18 @@ def test_an_image_of_ones_own_is_enhanced(photograph, kind):
     [(picture, told)] = values
     assert picture.shape == (64, 128) and picture.dtype == np.uint8 and told.lower() == "he"
     assert not np.array_equal(picture[:, 64:], picture[:, :64])
+
+
+def test_without_weights_clahe_takes_the_networks_place_and_says_so(photograph, monkeypatch):
+    def without(image, method, depth):
+        if method == "2dgan":
+            raise FileNotFoundError("2dgan needs data/weights/2dgan.json")
+        return enhance(image, method, depth=depth)
+
+    monkeypatch.setattr(playground, "enhance", without)
+    made, told = playground._enhanced(photograph, "2dgan")
+    assert np.array_equal(made, enhance(photograph, "clahe"))
+    assert told == "CLAHE, as there are no weights: 2dgan needs data/weights/2dgan.json"
 
 
 def test_what_is_no_image_is_told_in_a_line():

@@ -80,8 +80,8 @@ def against(xs: Sequence[float], values: Mapping[str, Sequence[Tensor]], x_label
             title: str) -> Figure:  # fmt: skip
     """Several numbers at each of `xs` by name, as dots, joined where they belong together."""
     figure, axes = plt.subplots(figsize=(TEXT_WIDTH, 2.2))
-    for (name, those), colour in zip(values.items(), ("C0", "C1"), strict=True):
-        lines = axes.loglog(xs, torch.stack(list(those)), "o-", color=colour, ms=3, lw=0.6)
+    for k, (name, those) in enumerate(values.items()):
+        lines = axes.loglog(xs, torch.stack(list(those)), "o-", color=f"C{k}", ms=3, lw=0.6)
         lines[0].set_label(name)
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     axes.legend(frameon=False)

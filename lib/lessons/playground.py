@@ -210,11 +210,20 @@ def own_image() -> Panel:
             yield np.full((64, 256), 235, np.uint8), f"{file[0]['name']} is no image known here"
             return
         image = image if image.ndim == 2 else cv2.cvtColor(image[..., :3], cv2.COLOR_BGR2GRAY)
-        made = enhance(image, method, depth=8)
-        yield np.concatenate([as_bytes(image), made], axis=1), method
+        made, told = _enhanced(image, method)
+        yield np.concatenate([as_bytes(image), made], axis=1), told
 
     return Panel({"file": FileUpload(accept="image/*"),
                   "method": Dropdown(options=methods, value="clahe", description="method")}, draw)
+
+
+def _enhanced(image: np.ndarray, method: str) -> tuple[np.ndarray, str]:
+    """Grey (H, W) by a method, as bytes, and what happened. Weights that are not there are told of,
+    and CLAHE takes the network's place."""
+    try:
+        return enhance(image, method, depth=8), method
+    except FileNotFoundError as problem:
+        return enhance(image, "clahe", depth=8), f"CLAHE, as there are no weights: {problem}"
 
 
 def _slider(name: str, low: float, high: float, value: float) -> FloatSlider:

@@ -28,7 +28,9 @@ def clouds(distance: float) -> tuple[Tensor, Tensor]:
 def train(kind: str, real: Tensor, fake: Tensor, steps: int, every: int) -> Iterator[nn.Module]:
     """A small critic as it starts, after every so many steps and at the end. It scores real points
     above generated ones (2D-GAN, Eq. 4, without penalty where `kind` is PLAIN; GN_CycleGAN, Eq. 2,
-    where it is NORMALISED)."""
+    where it is NORMALISED). Raises ValueError for an unknown kind."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         critic = nn.Sequential(nn.Conv2d(2, 32, 1), nn.LeakyReLU(0.2), nn.Conv2d(32, 32, 1),

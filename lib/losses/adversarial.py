@@ -34,8 +34,10 @@ def gradient_penalty(
 
     `real`, `fake`: (B, C, H, W). `mix`: (B, 1, 1, 1) in [0, 1], drawn by the caller so that the
     random state is the caller's; x_hat = mix * real + (1 - mix) * fake. `score`: what D(x_hat) is,
-    the "sum" or the "mean" of an image's patches.
+    the "sum" or the "mean" of an image's patches; ValueError for any other.
     """
+    if score not in ("sum", "mean"):
+        raise ValueError(f"score must be sum or mean, got {score!r}")
     between = (mix * real + (1 - mix) * fake).detach().requires_grad_(True)
     scores = critic(between)
     of_images = scores if score == "sum" else scores.mean((1, 2, 3))

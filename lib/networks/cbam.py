@@ -16,11 +16,11 @@ class CBAM(nn.Module):
     x  <- x * sigmoid(BN(conv7x7(concat(max over C, mean over C))))          (B, 1, H, W)
 
     The batch norm on the one-channel map is that of CBAM's public code; section 2.2 of the paper
-    has none, and `norm=False` leaves it out. In a training with batches
-    of one image it normalises the map of that image; in `eval()` it takes the running mean and
-    variance, which mix whatever images passed in training (in a cycle both real and generated
-    ones), so both modes weigh the positions a little differently. Their momentum is PyTorch's 0.1;
-    with the public code's 0.01 a short training would keep much of the values they start with.
+    has none, and `norm=False` leaves it out. In a training with batches of one image it normalises
+    the map of that image; in `eval()` it takes the running mean and variance, which mix whatever
+    images passed in training (in a cycle both real and generated ones), so both modes weigh the
+    positions a little differently. Their momentum is PyTorch's 0.1; with the public code's 0.01 a
+    short training would keep much of the values they start with.
     """
 
     def __init__(self, channels: int, norm: bool = True):

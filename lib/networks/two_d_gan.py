@@ -39,8 +39,8 @@ class ExternalSkip(nn.Module):
 
     f_e2^(i+1) = conv2(ReLU(BN(conv1(concat(conv1(f_d1^i), f_e2^i)))))
 
-    with the parenthesis that is missing in print put behind f_d1^i.
-    Both conv1 keep the size and halve the channels (1x1 here), conv2 halves the size (3x3 here).
+    (the parenthesis behind f_d1^i is missing in print). Both conv1 keep the size and halve the
+    channels (1x1 here), conv2 halves the size (3x3 here).
     """
 
     def __init__(self, decoder_channels: int, channels: int, out_channels: int, bn_momentum: float):

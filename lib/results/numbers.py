@@ -53,22 +53,22 @@ class Number:
 def record(profile: str, paper: str, item: str, rows: Iterable[Number]) -> Path:
     """Write the numbers reproduced for one table, in printed order, and return the file.
 
-    Raises ValueError for a cell that the paper does not print, for NaN, infinity, and a missing
-    value without a `why`.
+    Raises ValueError for a cell that the paper does not print or that is given twice, for NaN,
+    infinity, a missing value without a `why`, an absolute `source`, and for `prose`.
     """
+    if item == "prose":
+        raise ValueError("percentages of the prose are not recorded: `collect` derives them")
     cells = reported.cells(paper, item)
     printed = {(cell.row, cell.column): cell.printed for cell in cells.itertuples()}
-    given = {(number.row, number.column): number for number in rows}
-    for cell, number in given.items():
+    given: dict[tuple[str, str], Number] = {}
+    for number in rows:
+        cell = (number.row, number.column)
+        _check(number, name := f"{paper} {item} {cell}")
         if cell not in printed:
             raise ValueError(f"{paper} {item} prints no {cell}; see lib.papers.reported.table")
-        for field in VALUES:
-            value = getattr(number, field)
-            if value is not None and not math.isfinite(value):
-                raise ValueError(f"{paper} {item} {cell}: {field} is {value}; give None and say "
-                                 "why it is missing")  # fmt: skip
-        if number.reproduced is None and not number.why:
-            raise ValueError(f"{paper} {item} {cell} has no value; say why it is missing in `why`")
+        if cell in given:
+            raise ValueError(f"{name} is given twice; give each cell once")
+        given[cell] = number
     lines = [{"paper": paper, "item": item, "reported": printed[cell], **as_text(given[cell])}
              for cell in printed if cell in given]  # fmt: skip
     path = results_dir(profile) / "tables" / f"{paper}_{item}.csv"
@@ -144,6 +144,17 @@ def coverage(numbers: pd.DataFrame) -> pd.DataFrame:
     counts = numbers.groupby(["paper", "item"], sort=False)["reproduced"].agg(
         reported="size", reproduced="count")  # fmt: skip
     return counts.assign(missing=counts["reported"] - counts["reproduced"]).reset_index()
+
+
+def _check(number: Number, name: str) -> None:
+    for field in VALUES:
+        value = getattr(number, field)
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"{name}: {field} is {value}; give None and say why it is missing")
+    if number.reproduced is None and not number.why:
+        raise ValueError(f"{name} has no value; say why it is missing in `why`")
+    if Path(number.source).is_absolute():
+        raise ValueError(f"{name}: give source {number.source} relative to the profile's results")
 
 
 def name_of(line: Mapping[str, str]) -> str:

@@ -30,13 +30,16 @@ FILES = {  # module -> files of the repository that it reads
 
 @cache
 def jobs(options: Options) -> dict[str, Job]:
-    """All jobs by name, each after those that it needs, in the order of NOTEBOOKS."""
+    """All jobs by name, each after those that it needs, in the order of NOTEBOOKS. Raises
+    ValueError for a notebook that comes after one that is not above it."""
     runs = _run_jobs(options)
     by_name = {job.name: job for made_by in runs.values() for job in made_by}
     made: dict[str, Job] = {}
     for notebook in NOTEBOOKS:
         read = [job for name in notebook.reads() for job in runs[name]]
         made |= {name: by_name[name] for job in read for name in (*job.needs, job.name)}
+        if missing := set(notebook.after) - made.keys():
+            raise ValueError(f"{notebook.name} comes after {min(missing)}, which is not above it")
         read += [made[name] for name in notebook.after]
         made[notebook.name] = _notebook_job(notebook, read, options)
     return made | by_name
