@@ -30,6 +30,7 @@ from lib.results.runs import Run
 
 Drawing = tuple[Figure | np.ndarray, str]  # a picture, bytes where it is an array, and HTML
 ENLARGED = 4  # pixels a side of one pixel of the before/after slider
+MEAN = "mean of the channels"
 
 
 class Panel(VBox):
@@ -69,7 +70,7 @@ def degradation_lab(photographs: Images) -> Panel:
         for axis, name, shown in zip(axes, ("reference", "degraded"), (reference, degraded)):
             show_grey(axis, shown, name)
             axes[2].hist(np.ravel(shown), bins=64, range=(0, 256), alpha=0.5, label=name)
-        axes[2].set(xlabel="grey level", yticks=[])
+        axes[2].set(xlabel="grey level", ylabel="pixels")
         axes[2].legend(frameon=False)
         yield figure, _table({
             "PSNR (dB)": psnr(degraded, reference), "SSIM": ssim(degraded, reference),
@@ -119,7 +120,7 @@ def attention_explorer(generator: nn.Module, images: Images, about: str) -> Pane
 
     def draw(image, level, shown, x, y) -> Iterator[Drawing]:
         maps = weights(image)[level - 1][0]  # (C, h, w)
-        one = maps.mean(axis=0) if shown == "mean" else maps[most_varied_channels(maps, 1)[0]]
+        one = maps.mean(axis=0) if shown == MEAN else maps[most_varied_channels(maps, 1)[0]]
         row, column = (int(place / 100 * (size - 1)) for place, size in zip((y, x), one.shape))
         figure, axes = plt.subplots(1, 3, figsize=(TEXT_WIDTH, 2.5), width_ratios=(1, 1.2, 1.2))
         show_grey(axes[0], images[image], "input")
@@ -129,14 +130,15 @@ def attention_explorer(generator: nn.Module, images: Images, about: str) -> Pane
         for axis, (height, width) in zip(axes, (images[image].shape, one.shape)):
             axis.plot(x / 100 * (width - 1), y / 100 * (height - 1), "+", color="red", ms=12)
         axes[2].hist(maps[:, row, column], bins=20, range=(0, 1))
-        axes[2].set(title=f"all {len(maps)} channels there", xlabel="weight", yticks=[])
+        axes[2].set(title=f"all {len(maps)} channels there", xlabel="weight", ylabel="channels")
+        axes[2].yaxis.get_major_locator().set_params(integer=True)
         figure.suptitle(about)
         yield figure, ""
 
     return Panel({
         "image": Dropdown(options=list(images), description="image"),
         "level": IntSlider(1, 1, levels, description="level"),
-        "shown": ToggleButtons(options=["mean", "channel that varies most"]),
+        "shown": ToggleButtons(options=[MEAN, "channel that varies most"]),
         "x": IntSlider(50, 0, 100, description="x (%)", continuous_update=False),
         "y": IntSlider(50, 0, 100, description="y (%)", continuous_update=False),
     }, draw)  # fmt: skip
@@ -182,13 +184,11 @@ def loss_weights(runs: Mapping[str, Run]) -> Panel:
 
     def draw(loss, measure) -> Iterator[Drawing]:
         figure, axes = plt.subplots(figsize=(TEXT_WIDTH, 2.6))
-        axes.plot(used[loss].astype(float), ends[measure], "o")
-        for name, *place in zip(ends.index, used[loss], ends[measure]):
-            axes.annotate(name.removeprefix("search-2dgan-"), place, xytext=(5, 3),
-                          textcoords="offset points")
+        for name, weight, reached in zip(ends.index, used[loss], ends[measure]):
+            axes.plot(weight, reached, "o", label=name.removeprefix("search-2dgan-"))
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
         axes.set(xscale="log", xlabel=f"weight of {loss}", title=f"profile {profile}",
                  ylabel=f"{measure}, validation images")
-        axes.margins(x=0.15, y=0.15)
         yield figure, ""
 
     losses = ["mse", "vgg", "efficientnet", "adversarial"]
