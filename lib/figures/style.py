@@ -22,8 +22,8 @@ plt.rc("image", cmap="gray", interpolation="nearest")
 
 def save(figure: Figure, profile: str, name: str, vector: bool = False) -> Figure | Image:
     """Write results/<profile>/figures/<name>.png, or .svg for lines; returns what a notebook shows:
-    the figure itself for lines and, as notebooks are published and must stay small, a JPEG for
-    images. The figure is closed for pyplot, so that it is shown once, as the value of a cell."""
+    the figure itself for lines, else `photograph`. The figure is closed for pyplot, so that it is
+    shown once, as the value of a cell."""
     folder = results_dir(profile) / "figures"
     folder.mkdir(exist_ok=True)
     plt.close(figure)
@@ -32,6 +32,12 @@ def save(figure: Figure, profile: str, name: str, vector: bool = False) -> Figur
                        metadata={"Date": None, "Creator": None})  # fmt: skip
         return figure
     figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
+    return photograph(figure)
+
+
+def photograph(figure: Figure) -> Image:
+    """A figure of images as a JPEG, since notebooks are published and must stay small; closed."""
+    plt.close(figure)
     shown = io.BytesIO()
     figure.savefig(shown, format="jpeg", dpi=SHOWN_DPI,
                    pil_kwargs={"quality": 88, "subsampling": 0})  # fmt: skip

@@ -9,13 +9,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import display
+from IPython.display import Image, display
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from lib.figures.images import Images, rows_of_images
 from lib.figures.network_graph import shape_text
-from lib.figures.style import TEXT_WIDTH
+from lib.figures.style import TEXT_WIDTH, photograph
 from lib.metrics import psnr
 
 REDRAWN_EVERY = 1.0  # seconds; drawing takes a tenth of that
@@ -26,13 +26,13 @@ def closed(figure: Figure) -> Figure:
     return figure
 
 
-def beside(images: Images, title: str = "", reference: np.ndarray | None = None) -> Figure:
+def beside(images: Images, title: str = "", reference: np.ndarray | None = None) -> Image:
     """Bytes (H, W) or (H, W, 3) of one size in a row, by name; grey ones with their PSNR to
     `reference`, where that is given."""
     heads = [name if reference is None or np.array_equal(image, reference)
              else f"{name}\n{psnr(image, reference):.1f} dB"
              for name, image in images.items()]  # fmt: skip
-    return closed(rows_of_images({"": list(images.values())}, heads, title))
+    return photograph(rows_of_images({"": list(images.values())}, heads, title))
 
 
 def histograms(images: Images, title: str = "") -> Figure:
@@ -46,7 +46,7 @@ def histograms(images: Images, title: str = "") -> Figure:
     return closed(figure)
 
 
-def feature_maps(features: Mapping[str, Tensor], title: str = "", columns: int = 6) -> Figure:
+def feature_maps(features: Mapping[str, Tensor], title: str = "", columns: int = 6) -> Image:
     """A row for each of `features`, name -> (1, C, h, w): the channels that vary most from place
     to place, each from its least value (black) to its greatest (white)."""
     size = TEXT_WIDTH, 1.25 * len(features) + 0.3
@@ -59,7 +59,7 @@ def feature_maps(features: Mapping[str, Tensor], title: str = "", columns: int =
             axis.set_title(f"channel {channel}")
         row[0].set_ylabel("{}\n{}×{}".format(name, *maps.shape[1:]))
     figure.suptitle(title)
-    return closed(figure)
+    return photograph(figure)
 
 
 def heat(maps: Mapping[str, Tensor], title: str = "") -> Figure:
