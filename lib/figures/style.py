@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from lib.paths import results_dir
 
 DPI = 200
-SHOWN_DPI = 110  # in notebooks
+SHOWN_DPI = 100  # in notebooks
 TEXT_WIDTH = 7.2  # inches, two journal columns
 
 plt.rc("font", size=8)

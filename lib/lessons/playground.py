@@ -240,6 +240,6 @@ def _png(picture: Figure | np.ndarray) -> bytes:
     if isinstance(picture, np.ndarray):
         return cv2.imencode(".png", picture)[1].tobytes()
     file = io.BytesIO()
-    picture.savefig(file, format="png", dpi=110)
+    picture.savefig(file, format="png", dpi=100)
     plt.close(picture)
     return file.getvalue()
