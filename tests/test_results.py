@@ -408,7 +408,8 @@ def test_notebooks_are_those_of_the_folder_and_read_what_there_is():
     for notebook in NOTEBOOKS:
         assert set(notebook.reads()) <= set(EXPERIMENTS)
     read = {name for notebook in NOTEBOOKS for name in notebook.reads()}
-    assert read == set(EXPERIMENTS)  # nothing is trained that nobody looks at
+    other = {"L5", "shipped-2dgan", "shipped-gn_cyclegan"}  # L5 is C5; what ships, users look at
+    assert read == set(EXPERIMENTS) - other  # nothing is trained that nobody looks at
 
 
 def test_printed_values_of_a_column_of_2d_gan_and_a_row_of_gn_cyclegan():

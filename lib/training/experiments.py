@@ -82,7 +82,7 @@ class Experiment:
     optimiser: Adam = Adam()
     batch_norm_images: int = 200  # give its statistics for evaluation; 0: its running averages
     weights_of: str = ""
-    steps_divisor: int = 1  # a search runs a part of the profile's steps
+    steps_divisor: float = 1  # a search runs a part of the profile's steps, what ships several times
     precision: str = field(default="", metadata={"neutral": ""})  # instead of the one asked for
 
     @property
@@ -313,6 +313,15 @@ def _precision_check() -> list[Experiment]:
     ]  # fmt: skip
 
 
+def _shipped() -> list[Experiment]:
+    """The networks for images of one's own (data/weights), trained four times as long as those of
+    the tables."""
+    whole = {"shipped-2dgan": _wide()[0], "shipped-gn_cyclegan": next(
+        one for one in _translation() if one.name == "GN_CycleGAN-FLIR")}  # fmt: skip
+    return [replace(one, name=name, steps_divisor=0.25, title=f"{one.title}; to be shipped")
+            for name, one in whole.items()]
+
+
 def _stress() -> list[Experiment]:
     """Our own stress test of stability: ten times the learning rate and no image pool, on FLIR."""
     hard = replace(CYCLE_GAN_ADAM, learning_rate=10 * CYCLE_GAN_ADAM.learning_rate)
@@ -336,7 +345,7 @@ EXPERIMENTS = {
         *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines(),
         *_sober_drunk(), *_wide(), *_on_other_images(), *_untrained(), *_translation(),
         *_normalisation_readings(), *_stress(), *_loss_search(), *_normalisation_search(),
-        *_precision_check(),
+        *_precision_check(), *_shipped(),
     )
 }  # fmt: skip
 
@@ -370,7 +379,8 @@ def resolve(
         if network is not None:
             experiment = replace(experiment, **{part: narrower(network, scale.width_divisor)})
     length = "epochs" if scale.steps is None else "steps"
-    scale = replace(scale, **{length: -(-getattr(scale, length) // experiment.steps_divisor)})
+    steps = int(-(-getattr(scale, length) // experiment.steps_divisor))
+    scale = replace(scale, **{length: steps})
     if without_perceptual and is_dataclass(experiment.losses):
         weights = {"vgg", "efficientnet"} & {field.name for field in fields(experiment.losses)}
         losses = replace(experiment.losses, **dict.fromkeys(weights, 0.0))
