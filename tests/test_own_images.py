@@ -399,6 +399,20 @@ def test_shipped_weights_say_where_they_come_from(name, task, experiment, weight
         assert found.state_dict()[key].dtype == value.dtype
 
 
+def test_the_weights_of_the_kit_work():
+    for method in (enhance, translate):
+        made = method(byte_scene())
+        assert made.shape == byte_scene().shape and made.std() > 1
+
+
+def test_a_setting_newer_than_the_weights_has_its_default():
+    settings = shipped.settings(ResnetGenerator(ResnetGeneratorConfig(widths=(4, 8, 16), blocks=1)))
+    newer = {key: value for key, value in settings.items() if key != "cbam_norm"}
+    assert shipped.settings(shipped.build(newer)) == settings
+    with pytest.raises(ValueError, match="settings of a ResnetGeneratorConfig"):
+        shipped.build(settings | {"unheard_of": True})
+
+
 def test_tone_is_that_of_the_training_images(weights, root):
     about = json.loads((weights / "2dgan.json").read_text())
     data = catalogue.load("enhancement_wide", root, 128, {"train": 24, "validation": 4, "test": 6})

@@ -65,10 +65,11 @@ def settings(network: nn.Module) -> dict:
 
 
 def build(settings: dict) -> nn.Module:
-    """A network from its settings. Raises ValueError where this kit has none like it."""
+    """A network from its settings; one that they do not know yet has its default. Raises ValueError
+    where this kit has no network like it."""
     kinds = {config.__name__: (network, config) for network, config, _ in NETWORKS.values()}
     network, config = kinds.get(settings["kind"], (None, None))
-    if network is None or {field.name for field in fields(config)} ^ settings.keys() != {"kind"}:
+    if network is None or settings.keys() - {"kind"} - {field.name for field in fields(config)}:
         raise ValueError(f"this kit has no network with the settings of a {settings['kind']}")
     values = {name: tuple(value) if isinstance(value, list) else value
               for name, value in settings.items() if name != "kind"}  # fmt: skip
