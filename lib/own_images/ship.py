@@ -31,7 +31,8 @@ from lib.training.recipes.untrained import tone_regression
 from lib.training.run import load, load_generator
 from lib.training.status import to_do
 
-NAMES = {"C5-wide": "2dgan", "GN_CycleGAN-FLIR": "gn_cyclegan"}
+NAMES = {"shipped-2dgan": "2dgan", "shipped-gn_cyclegan": "gn_cyclegan", "C5-wide": "2dgan",
+         "GN_CycleGAN-FLIR": "gn_cyclegan"}
 HALF = torch.float16  # three bits finer than bf16, and no weight here is large
 MOST_DIFFERENCE = 0.5  # grey levels, on average, between half and full precision
 COMPARED = 20  # training images on which it is measured
@@ -151,8 +152,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.own_images.ship",
                                      description=__doc__.splitlines()[0])  # fmt: skip
     parser.add_argument("run", type=Path, help="e.g. results/laptop/runs/C5-wide/seed0")
-    parser.add_argument("--name", default="", help="what --method will call it; default: 2dgan for "
-                        "C5-wide, gn_cyclegan for GN_CycleGAN-FLIR, else the experiment's name")
+    parser.add_argument("--name", default="", help="what --method will call it; default: 2dgan or "
+                        "gn_cyclegan for what ships, else the experiment's name")
     parser.add_argument("--data", type=Path, help="data root; default $IR_DATA, else data/")
     parser.add_argument("--out", type=Path, default=shipped.FOLDER, help="default data/weights")
     options = parser.parse_args(arguments)
