@@ -26,8 +26,8 @@ def save(figure: Figure, profile: str, name: str, vector: bool = False) -> Figur
     shown once, as the value of a cell."""
     folder = results_dir(profile) / "figures"
     folder.mkdir(exist_ok=True)
-    plt.close(figure)
     if vector:
+        plt.close(figure)
         figure.savefig(folder / f"{name}.svg", bbox_inches="tight",
                        metadata={"Date": None, "Creator": None})  # fmt: skip
         return figure

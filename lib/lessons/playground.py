@@ -21,7 +21,7 @@ from lib.data.degradation import LITERAL, DegradationRanges, degrade
 from lib.evaluation import classical
 from lib.evaluation.attention import attention_weights, most_varied_channels
 from lib.figures.images import Images
-from lib.figures.style import TEXT_WIDTH, show_grey
+from lib.figures.style import SHOWN_DPI, TEXT_WIDTH, show_grey
 from lib.lessons import toy
 from lib.metrics import average_gradient, information_entropy, psnr, ssim
 from lib.own_images import enhance
@@ -240,6 +240,6 @@ def _png(picture: Figure | np.ndarray) -> bytes:
     if isinstance(picture, np.ndarray):
         return cv2.imencode(".png", picture)[1].tobytes()
     file = io.BytesIO()
-    picture.savefig(file, format="png", dpi=100)
+    picture.savefig(file, format="png", dpi=SHOWN_DPI)
     plt.close(picture)
     return file.getvalue()

@@ -9,6 +9,7 @@ the others: they have no network, and their run is an evaluation.
 """
 
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from math import ceil
 
 from lib.losses.cycle_gan import CycleGANLosses
 from lib.losses.funie import FUnIELosses
@@ -379,8 +380,7 @@ def resolve(
         if network is not None:
             experiment = replace(experiment, **{part: narrower(network, scale.width_divisor)})
     length = "epochs" if scale.steps is None else "steps"
-    steps = int(-(-getattr(scale, length) // experiment.steps_divisor))
-    scale = replace(scale, **{length: steps})
+    scale = replace(scale, **{length: ceil(getattr(scale, length) / experiment.steps_divisor)})
     if without_perceptual and is_dataclass(experiment.losses):
         weights = {"vgg", "efficientnet"} & {field.name for field in fields(experiment.losses)}
         losses = replace(experiment.losses, **dict.fromkeys(weights, 0.0))
