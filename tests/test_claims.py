@@ -20,6 +20,7 @@ from lib.results.publish import publish
 from lib.results.runs import Run, find_runs, measure, table_numbers
 from lib.results.tables import BASELINES, FITTED, TABLES
 from lib.training.experiments import EXPERIMENTS
+from lib.training.protocol_share import protocol_share
 from made_runs import make_run
 
 DATA = "embedded natural images"
@@ -111,6 +112,14 @@ def test_each_verdict(results):
     assert claim["verdict_ours"] == "not seen" and claim["why"].startswith("4 of 4 fail: ")
     assert claim["trained"] == "0.13 of 101 epochs with 1/16 of the channels"
     assert frame.loc["complete-network", "verdict_ours"] == "not seen"  # C4 is enough
+
+
+def test_the_share_is_of_the_papers_protocol_where_a_run_is_a_part_of_it_too():
+    for name, steps, share in (("C5-wide", 4000, "6.4 of 101"), ("shipped-2dgan", 16000, "26 of 101"),
+                               ("search-2dgan-kit", 1000, "1.6 of 101"),
+                               ("shipped-gn_cyclegan", 6000, "12 of 200")):  # fmt: skip
+        known = {"experiment": name, "profile": "laptop", "steps": steps}
+        assert protocol_share(known) == f"{share} epochs with 1/4 of the channels"
 
 
 def test_contradicted_is_said_of_the_whole_protocol_alone(results):

@@ -27,6 +27,7 @@ from lib.own_images.tone import Tone
 from lib.paths import data_root
 from lib.training import record
 from lib.training.experiments import RunConfig, resolve
+from lib.training.protocol_share import protocol_share
 from lib.training.recipes.untrained import tone_regression
 from lib.training.run import load, load_generator
 from lib.training.status import to_do
@@ -37,7 +38,7 @@ HALF = torch.float16  # three bits finer than bf16, and no weight here is large
 MOST_DIFFERENCE = 0.5  # grey levels, on average, between half and full precision
 COMPARED = 20  # training images on which it is measured
 MOST_BYTES = 20e6  # of all shipped weights
-FROM_RECORD = ("experiment", "profile", "seed", "steps", "trained", "dataset", "data_fingerprint",
+FROM_RECORD = ("experiment", "profile", "seed", "steps", "dataset", "data_fingerprint",
                "n_images", "code_commit")  # fmt: skip
 # what data/README.md says of the sources, by the beginning of a data set's printed name
 SOURCES = {
@@ -92,6 +93,7 @@ def ship(
     about = {
         "task": shipped.ENHANCEMENT if enhances else shipped.TRANSLATION,
         **{key: known[key] for key in FROM_RECORD},
+        "trained": protocol_share(known),
         "metrics": {key: value for key, value in known["metrics"].items()
                     if not key.startswith("last ")},  # of other weights
         "title": config.experiment.title,

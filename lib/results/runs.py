@@ -22,11 +22,8 @@ from lib.results.numbers import Number
 from lib.results.tables import Cell, Table
 from lib.training import record
 from lib.training.experiments import EXPERIMENTS, resolve
+from lib.training.protocol_share import protocol_share
 from lib.training.status import to_do
-
-# training images of the papers, by data set
-PAPERS_IMAGES = {"enhancement": 5004, "enhancement_wide": 5004, "sober_drunk": 784,
-                 "sober_drunk_by_frame": 784, "flir": 500, "osu": 500, "msrs": 500}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,17 +58,7 @@ class Run:
     @property
     def share(self) -> str:
         """How much of the paper's protocol it trained, e.g. "2.9 of 101 epochs", by images seen."""
-        profile = self.record["profile"]
-        if not self.trained:
-            return ""
-        if profile == "paper":
-            return self.record["trained"]
-        name = EXPERIMENTS[self.record["experiment"]].weights_of or self.record["experiment"]
-        ours, papers = (resolve(name, size).scale for size in (profile, "paper"))
-        images = self.record["steps"] * getattr(ours, "batch_size", 1)
-        epochs = images / PAPERS_IMAGES[EXPERIMENTS[name].data]
-        narrow = f" with 1/{ours.width_divisor} of the channels" if ours.width_divisor > 1 else ""
-        return f"{epochs:.2g} of {papers.epochs} epochs{narrow}"
+        return protocol_share(self.record)
 
     def values(self, metric: str) -> pd.Series:
         """A metric of each test image, or one value of the whole training: "cycle_a end" is the
