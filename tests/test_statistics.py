@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t, ttest_1samp
 
+from lib.data.scenes import scenes_of
 from lib.evaluation.statistics import SMALLEST_P, estimate, interval_coverage
 from lib.results.compare import LEVEL, as_text, differences, method_means, store_table
 from lib.results.numbers import four_digits
@@ -72,6 +73,35 @@ def test_intervals_of_few_seeds_cover_the_truth(seeds, seed_sd, images):
     assert corrected > 0.975
 
 
+def test_images_of_one_scene_deviate_together():
+    """Each image twice is no more than once; two scenes of deviations 0 and 4 / 2 by hand."""
+    values = np.random.default_rng(1).normal(20, 3, 50)
+    once, twice = estimate(values), estimate(np.repeat(values, 2), np.repeat(np.arange(50), 2))
+    assert twice.interval() == pytest.approx(once.interval())
+    assert (twice.n_images, twice.n_scenes) == (100, 50)
+    found = estimate([1.0, 3.0, 2.0, 2.0], list("aabb"))
+    assert found.of_images == 0 and found.n_scenes == 2
+    found = estimate([1.0, 1.0, 3.0, 3.0], list("aabb"))
+    assert found.of_images == pytest.approx(np.sqrt(2 * (2**2 + 2**2)) / 4)  # sums of -2 and 2
+    assert np.isinf(estimate([1.0, 3.0], ["a", "a"]).half_width())
+
+
+@pytest.mark.parametrize(("images", "per_scene"), [(20, 2), (20, 7), (112, 28)])
+def test_intervals_of_few_scenes_cover_the_truth_where_that_is_told(images, per_scene):
+    assert interval_coverage(3, images, 0.3, per_scene=per_scene, draws=4000) > 0.94
+    assert interval_coverage(1, images, 0, per_scene=per_scene, draws=4000) > 0.87  # skewed
+    blind = interval_coverage(1, images, 0, per_scene=per_scene, known=False, draws=4000)
+    assert blind < 0.85
+
+
+def test_what_an_image_shows_is_told_by_its_name():
+    names = ["16_drunk_00_00", "16_sober_01_02", "FLIR_00497", "200002", "200003", "park_00510",
+             "park_00524", "park_00525", "street_00500", "street_00501", "val/00323.jpg"]  # fmt: skip
+    found = scenes_of(names)
+    assert found[0] == found[1] == "person 16" and found[3] == found[4] != found[2]
+    assert found[5] == found[6] != found[7] and found[8] != found[9] and found[10] == names[10]
+
+
 def test_the_interval_over_images_alone_does_not():
     assert interval_coverage(1, 100, 0) > 0.93
     assert interval_coverage(1, 100, 1.0) < 0.5  # one seed does not speak of training again
@@ -106,7 +136,7 @@ def test_differences_are_established_where_they_are(runs):
     others = {name: runs[name] for name in "BCD"}
     frame = differences(runs["A"], others, ["PSNR"])
     assert list(frame.columns) == ["difference", "ci_low", "ci_high", "p", "p_corrected",
-                                   "established", "n_images", "n_seeds"]  # fmt: skip
+                                   "established", "n_images", "n_scenes", "n_seeds"]  # fmt: skip
     frame = frame.loc["PSNR"]
     assert frame.loc["B", "difference"] == pytest.approx(1, abs=0.1)
     assert frame["established"].to_dict() == {"B": True, "C": False, "D": False}

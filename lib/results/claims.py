@@ -25,6 +25,7 @@ import pandas as pd
 import yaml
 from scipy.stats import false_discovery_control
 
+from lib.data.scenes import scenes_of
 from lib.evaluation.statistics import Estimate, estimate
 from lib.papers.checks import Relation, relations, summary
 from lib.paths import REPO, results_dir
@@ -204,7 +205,8 @@ class _Judge:
                      for baseline in BASELINES.get(EXPERIMENTS[cell.experiment].data, ())]
         shown = {side: f"{np.mean(values[side]):.4g}" for side in relation.cells}
         difference = left - right if frames else np.full(2, left - right)
-        return _Comparison(relation, estimate(difference), shown, gates)
+        scenes = scenes_of(indexes[0]) if frames else None
+        return _Comparison(relation, estimate(difference, scenes), shown, gates)
 
     def outcome(self, relation: Relation) -> tuple[bool | str | None, str]:
         """Whether a comparison is settled for the claim (True), against it, BELOW or open; why."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
+from lib.data.scenes import scenes_of
 from lib.evaluation.statistics import estimate
 from lib.files import write_text
 from lib.paths import results_dir
@@ -19,7 +20,8 @@ from lib.results.runs import Run
 LEVEL = 0.05  # share of wrong ones, at most, that is to be expected among what is established
 # columns that say what numbers rest on, and how the corner of a table says it
 ABOUT = {"n_images": "{} images", "seeds": "seeds: {}", "dataset": "{}", "precision": "{}"}
-pd.set_option("display.max_columns", None)  # else PSNR and SSIM are cut out of the wide tables
+for limit in ("max_columns", "max_colwidth"):  # else PSNR and SSIM are cut out of the wide tables
+    pd.set_option(f"display.{limit}", None)
 
 
 def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
@@ -32,8 +34,9 @@ def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
     text = frame.to_csv(index_label=label, float_format="%.6g", lineterminator="\n")
     write_text(results_dir(profile) / "tables" / f"{name}.csv", text)
     shown = compact(frame)
-    same = [column for column in ABOUT if column in shown and shown[column].nunique() == 1]
-    corner = ", ".join(ABOUT[column].format(shown[column].iloc[0]) for column in same)
+    same = {column: shown[column].iloc[0] for column in ABOUT
+            if column in shown and shown[column].nunique() == 1}  # fmt: skip
+    corner = ", ".join(ABOUT[column].format(value) for column, value in same.items() if value)
     return shown.drop(columns=same).rename_axis(columns=corner or None)
 
 
@@ -64,7 +67,8 @@ def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> p
         for metric in metrics:
             if metric in first.test_images:
                 values = np.array([run.test_images[metric] for run in of_seeds])
-                low, high = estimate(values).interval()
+                scenes = scenes_of(first.test_images.index)
+                low, high = estimate(values, scenes).interval()
                 row |= {metric: values.mean(), f"{metric} low": low, f"{metric} high": high}
             else:
                 row[metric] = np.mean([run.record["metrics"].get(metric, np.nan)
@@ -82,7 +86,7 @@ def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
 
     Columns: difference (mean over images and seeds), ci_low, ci_high (95 %), p of the same estimate
     (`lib.evaluation.statistics`), p_corrected (Benjamini and Hochberg), established (by LEVEL),
-    n_images, n_seeds. Seeds are paired in their order; against a method without training every seed
+    n_images, n_scenes (what they show), n_seeds. Seeds are paired in their order; against a method without training every seed
     is held. Raises ValueError for runs on other images.
     """
     rows, images = {}, reference[0].test_images.index
@@ -92,11 +96,12 @@ def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
                 raise ValueError(f"{name} was not judged on the same images")
             ours, theirs = (np.array([run.test_images[metric] for run in its])
                             for its in (reference, runs))  # (S, N); a row without training
-            found = estimate(ours - theirs)
+            found = estimate(ours - theirs, scenes_of(images))
             low, high = found.interval()
             rows[metric, name] = {
                 "difference": float(found.mean), "ci_low": low, "ci_high": high,
-                "p": found.p_value(), "n_images": found.n_images, "n_seeds": found.n_seeds,
+                "p": found.p_value(), "n_images": found.n_images,
+                "n_scenes": found.n_scenes, "n_seeds": found.n_seeds,
             }  # fmt: skip
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["metric", "minus"])
     frame.insert(4, "p_corrected", false_discovery_control(frame["p"]))
@@ -106,11 +111,12 @@ def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
 
 def as_text(found: pd.DataFrame) -> pd.DataFrame:
     """`differences` for reading."""
-    signed, four = "{:+.4f}".format, "{:.4f}".format
+    signed = "{:+.4f}".format
     return pd.DataFrame({
         "difference": found["difference"].map(signed),
         "95 % interval": found["ci_low"].map(signed) + " to " + found["ci_high"].map(signed),
-        "p": found["p"].map(four), "p, corrected": found["p_corrected"].map(four),
-        "images": found["n_images"], "seeds": found["n_seeds"],
+        **{label: found[p].map(lambda p: f"{p:.4f}" if p >= 1e-4 else "< 0.0001")
+           for label, p in (("p", "p"), ("p, corrected", "p_corrected"))},
+        "images": found["n_images"], "scenes": found["n_scenes"], "seeds": found["n_seeds"],
         "established": np.where(found["established"], "yes", "no"),
     })  # fmt: skip

@@ -15,6 +15,7 @@ import pandas as pd
 
 from lib import paths
 from lib.data import catalogue
+from lib.data.scenes import scenes_of
 from lib.evaluation.stability import MEASURES
 from lib.evaluation.statistics import estimate
 from lib.printing import first_few
@@ -227,7 +228,8 @@ class Measured:
         one = len(of_images) == 1
         deviating = self.values.iloc[0] if one else of_images
         sd = float(deviating.std(ddof=1)) if len(deviating) > 1 else None
-        interval = (None, None) if one else estimate(self.values.to_numpy().T).interval()
+        scenes = scenes_of(of_images.index)
+        interval = (None, None) if one else estimate(self.values.to_numpy().T, scenes).interval()
         return Number(
             row, column, float(of_images.mean()), sd, *interval,
             seeds=" ".join(str(run.record["seed"]) for run in self.runs if run.trained),

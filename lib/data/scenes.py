@@ -1,0 +1,33 @@
+"""What an image shows, by its name: of images of one scene or person a method does alike, so they
+count as one where a mean is said to be sure (`lib.evaluation.statistics`)."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+from lib.data import splits
+from lib.data.synthetic.streets import FRAMES
+
+STORED = ("translation_roadscene", "translation_llvip", "translation_msrs")
+
+
+def scenes_of(names: Iterable[str]) -> list[str]:
+    """Of pairs the scene that data/splits has, of faces the person, of synthetic scenes the place;
+    of any other image, those of one's own too, the image itself."""
+    return [_scene(str(name)) for name in names]
+
+
+def _scene(name: str) -> str:
+    if name in _stored():
+        return _stored()[name]
+    if face := re.fullmatch(r"(\d+)_(drunk|sober)_\d+_\d+", name):
+        return f"person {face[1]}"
+    if (made := re.fullmatch(r"(\w+)_(\d+)", name)) and made[1] in FRAMES:
+        return f"{made[1]} {int(made[2]) // FRAMES[made[1]]}"
+    return name
+
+
+@cache
+def _stored() -> dict[str, str]:
+    """The scene of each pair of the stored splits."""
+    return {pair: row["scene"] for name in STORED for pair, row in splits.read(name).items()}
