@@ -9,7 +9,8 @@ Holm would leave one comparison of 200 a level at which three seeds never settle
 
     seen            every comparison is settled for the claim
     not seen        one is settled against it, by networks that trained less than the paper's
-    contradicted    the same by networks that trained the whole protocol: profile `paper`
+    contradicted    the same by networks that trained the whole protocol: profile `paper`, and as
+                    many images as the paper's
     undecided       anything else; `: below the baseline` where the better network of a comparison
                     in PSNR or SSIM does not beat the BASELINES of `lib.results.tables` in it
 """
@@ -34,6 +35,7 @@ from lib.results.numbers import collect, write_table
 from lib.results.runs import Run, measure, read_run, results_of
 from lib.results.tables import BASELINES, TABLES, Cell
 from lib.training.experiments import EXPERIMENTS
+from lib.training.protocol_share import is_whole
 from lib.training.record import Damaged
 
 COLUMNS = [
@@ -127,14 +129,20 @@ class _Judge:
         self.made: dict[Relation, _Comparison | _Open] = {}
 
     def correct(self, claims: Iterable[Mapping]) -> None:
-        """Set the level to that of one comparison, corrected over all that these claims make."""
-        for claim in claims:
-            for relation in (*self.ours(claim), *self.ours(claim, nearer=True)):
-                self.with_gates(relation)
-        p = [one.p for one in self.made.values()
-             if isinstance(one, _Comparison) and one.difference.half_width() > 0]  # fmt: skip
-        settled = sum(false_discovery_control(p) <= LEVEL) if p else 0
+        """Set the level to that of one comparison, corrected over all that these claims make of
+        trained networks, each once: sure things, as the gates and what HE does, would lift it."""
+        p = {}
+        for relation in {one for claim in claims for nearer in (False, True)
+                         for one in self.ours(claim, nearer)}:  # fmt: skip
+            made, cells = self.compare(relation), tuple(map(self.cell, relation.cells))
+            if isinstance(made, _Comparison) and any(self.trained(cell) for cell in cells):
+                p[cells, relation.sign, relation.margin] = made.p
+        settled = sum(false_discovery_control([*p.values()]) <= LEVEL) if p else 0
         self.level = LEVEL * max(settled, 1) / max(len(p), 1)
+
+    def trained(self, cell: Cell | None) -> bool:
+        """Whether a cell is of a trained network."""
+        return bool(cell) and any(run.trained for run in self.runs.get(cell.experiment, ()))
 
     def cell(self, name: str | float) -> Cell | None:
         """Experiment and metric behind a name; None for a constant and what is counted."""
@@ -223,8 +231,8 @@ class _Judge:
         for relation in found:
             outcome, text = self.outcome(relation)
             texts.setdefault(outcome, []).append(text)
-        whole = {run.record["profile"] for run in self.behind(found)} == {"paper"}
-        against = "contradicted" if whole else "not seen"
+        trained = [run.record for run in self.behind(found) if run.trained]
+        against = "contradicted" if trained and all(map(is_whole, trained)) else "not seen"
         for outcome, verdict, word in ((False, against, "fail"), (BELOW, BELOW, "below"),
                                        (None, "undecided", "open"), (True, "seen", "hold")):
             if outcome in texts:

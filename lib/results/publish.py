@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Container
 from pathlib import Path
 
 from lib import paths
@@ -24,6 +25,7 @@ EARLY = ("numbers.csv", "claims.csv", "tables", "figures")  # what there is befo
 COPIED = (*EARLY, "report")
 OF_EACH_RUN = ("history.csv", "test_images.csv")
 OF_FIRST_SEED = ("samples.png", "attention.npz")
+KIT = "../../../.."  # from executed/ of what is published
 LARGE = 40e6  # bytes of all published results, above which a repository gets unpleasant to clone
 LARGE_NOTEBOOKS = 8e6  # of a profile's executed notebooks, with the figures in them
 
@@ -51,6 +53,7 @@ def publish(profile: str) -> str:
     new.mkdir(parents=True)
     # as long as not all is done, what is here goes over what was there
     sources = {results: COPIED} if whole else {target: COPIED, results: EARLY}
+    executed: dict[str, str] = {}
     for source, names in sources.items():
         for path in (source / name for name in names):
             if path.is_dir():
@@ -60,7 +63,9 @@ def publish(profile: str) -> str:
                 shutil.copy(path, new)
         for path in source.glob("executed/[!.]*.ipynb"):
             if text := _for_readers(path):
-                write_text(new / "executed" / path.name, text)
+                executed[path.name] = text
+    for name, text in executed.items():
+        write_text(new / "executed" / name, _with_links(text, executed))
     for folder in done:
         to = new / folder.relative_to(results)
         _copy_run(folder, to, first=not to.parent.is_dir())
@@ -142,6 +147,27 @@ def _for_readers(notebook: Path) -> str:
     for place in sorted(filter(None, places), key=len, reverse=True):  # what lies in another first
         text = re.sub(rf"(?<![\w.]){re.escape(place)}(?![\w-])", places[place], text)
     return text
+
+
+def _with_links(text: str, published: Container[str]) -> str:
+    """A notebook with links that lead from executed/ of the published results to what they led to
+    from notebooks/. Those to notebooks that are `published` as well stay, as do those of a notebook
+    that was published before."""
+
+    def mended(match: re.Match) -> str:
+        file, hash_, part = match[1].partition("#")
+        there = Path(os.path.normpath(paths.NOTEBOOKS / file))
+        inside = there.is_relative_to(paths.REPO) and there.exists()
+        if not file or file in published or not inside:
+            return match[0]
+        return f"]({KIT}/{there.relative_to(paths.REPO).as_posix()}{hash_}{part})"
+
+    read = json.loads(text)
+    for cell in read["cells"]:
+        if cell["cell_type"] == "markdown":
+            mended_text = re.sub(r"\]\(([^)\s]+)\)", mended, "".join(cell["source"]))
+            cell["source"] = mended_text.splitlines(keepends=True)
+    return json.dumps(read, indent=1, ensure_ascii=False) + "\n"
 
 
 def _mend_links(page: Path, source: Path, target: Path, results: Path) -> None:
