@@ -54,6 +54,14 @@ def run_folder(profile: str, experiment: str, seed: int) -> Path:
     return results_dir(profile) / "runs" / experiment / f"seed{seed}"
 
 
+def run_folders(results: Path, experiment: str = "*") -> list[Path]:
+    """The folders of the runs in results that have a record, by experiment and seed. What is called
+    otherwise, as a copy is, is left aside."""
+    found = [path.parent for path in results.glob(f"runs/{experiment}/seed*/run.json")
+             if path.parent.name.removeprefix("seed").isdecimal()]  # fmt: skip
+    return sorted(found, key=lambda it: (it.parent.name, int(it.name.removeprefix("seed"))))
+
+
 def cache_dir(name: str = "") -> Path:
     """A folder for what can be made again (weights, packs, features): `$IR_CACHE` or `.cache/`."""
     folder = Path(os.environ.get("IR_CACHE") or REPO / ".cache").resolve() / name

@@ -88,9 +88,9 @@ def verify(profile: str, data: str | Path | None = None) -> Verdict:
         except ValueError as problem:
             verdict.note("number", name, str(problem))
     for name in EXPERIMENTS:  # the runs that only further tables rest on, too
-        for path in sorted(results_of(profile, name).glob(f"runs/{name}/seed*/run.json")):
+        for folder in paths.run_folders(results_of(profile, name), name):
             with suppress(record.Damaged):
-                runs.get(name, int(path.parent.name.removeprefix("seed")))
+                runs.get(name, int(folder.name.removeprefix("seed")))
     _percentages(again, verdict)
     for name, line in stored.items():
         for key in FIELDS:

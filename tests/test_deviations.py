@@ -5,9 +5,10 @@ import ast
 import pytest
 import yaml
 
+from lib.losses.two_d_gan import LossWeights
 from lib.networks.two_d_gan import TwoDGANConfig
 from lib.paths import REPO
-from lib.training.experiments import Adam, LossWeights
+from lib.training.experiments import Adam
 
 LEDGER = yaml.safe_load((REPO / "data" / "deviations.yaml").read_text(encoding="utf-8"))
 KINDS = {"silent", "ambiguous", "contradiction", "departure"}

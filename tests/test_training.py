@@ -19,13 +19,13 @@ from torch import nn
 
 from lib import train
 from lib.data import catalogue
+from lib.data.tensors import to_unit
 from lib.evaluation.inference import as_method
 from lib.machine import make_deterministic
 from lib.metrics import METRICS
 from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
 from lib.paths import results_dir, run_folder
 from lib.training import engine, record, run as running
-from lib.training.batch_norm import estimate_statistics
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.identity import evaluated_by, trained_by
 from lib.training.recipes import RECIPES
@@ -354,15 +354,35 @@ def test_batches_cover_an_epoch_once_and_differ_between_epochs():
         batch_indices(0, 7, 8, seed=0)
 
 
-def test_batch_norm_statistics_are_the_mean_of_the_given_batches():
-    norm = nn.BatchNorm2d(1, momentum=0.8).eval()
-    estimate_statistics(norm, [torch.full((2, 1, 2, 2), value) for value in (1.0, 5.0)])
-    assert norm.running_mean.item() == 3 and norm.running_var.item() == 0
+@pytest.mark.parametrize("n_images", [0, 16])
+def test_batch_norm_has_the_mean_of_the_first_images_or_keeps_its_own(root, n_images):
+    recipe = tiny_recipe(root)
+    recipe.config = replace(recipe.config, experiment=replace(
+        recipe.config.experiment, batch_norm_images=n_images))  # fmt: skip
+    norm = nn.BatchNorm2d(1, momentum=0.8)
+    norm(torch.full((8, 1, 2, 2), 0.5))
+    recipe.prepare(norm.eval())
+    seen = to_unit(recipe.degraded[:n_images]).mean().item() if n_images else 0.8 * 0.5
+    assert norm.running_mean.item() == pytest.approx(seen, abs=1e-5)
     assert norm.momentum == 0.8 and not norm.training
 
 
-def test_a_network_without_batch_norm_sees_no_batch():
-    estimate_statistics(nn.Conv2d(1, 1, 1), iter(lambda: pytest.fail("a batch was asked for"), 0))
+def test_a_run_cut_within_a_row_of_its_history_has_the_same_row(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "HISTORY_ROWS", 1)
+    monkeypatch.setattr(engine, "VALIDATIONS", 1)
+    close_row, kept = engine.Position.close_row, []
+
+    def watched(position, recipe, metrics):
+        kept.extend(loss for losses in position.pending for loss in losses.values())
+        close_row(position, recipe, metrics)
+
+    monkeypatch.setattr(engine.Position, "close_row", watched)
+    [row] = engine.train(tiny_recipe(root), tmp_path / "whole", "x", report=quiet).history
+    for budget in (0, None):
+        cut = engine.train(tiny_recipe(root), tmp_path / "cut", "x", time_budget=budget, report=quiet)
+    assert cut.history == [row]
+    # what waits holds no graph, or memory would grow with each step
+    assert not any(isinstance(loss, torch.Tensor) and loss.requires_grad for loss in kept)
 
 
 # ---- the command

@@ -1,7 +1,6 @@
 """What a training step of each experiment costs here: seconds, operations, memory, disk.
 
     python -m lib.benchmarks.cost --profile paper --device cuda      # what data/timings.csv lacks
-    python -m lib.benchmarks.cost --check                            # how well estimates foretell
 
 Adds rows to data/timings.csv, which `./run_all.sh --dry-run` reckons from (lib/training/cost.py):
 for each experiment whose step no other has, in fp32 and, where the device is made for it, in bf16.
@@ -32,7 +31,7 @@ from lib.machine import choose_device, make_deterministic, peak_memory_mb, proce
 from lib.paths import data_root
 from lib.training import checkpoint, record
 from lib.training.averaging import average_of
-from lib.training.cost import TIMINGS, Cost, foretold, measured, step_settings
+from lib.training.cost import TIMINGS, Cost, measured, step_settings
 from lib.training.experiments import EXPERIMENTS, RunConfig, resolve
 from lib.training.precision import PRECISIONS, choose_precision
 from lib.training.profiles import PROFILES
@@ -106,14 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=2, help="timed steps")
     parser.add_argument("--only", nargs="+", choices=[*EXPERIMENTS], metavar="EXPERIMENT",
                         default=[])  # fmt: skip
-    parser.add_argument("--check", action="store_true", help="each as reckoned from the others")
     options = parser.parse_args(arguments)
-    if options.check:
-        found = foretold(measured())
-        print(found.to_string(index=False, float_format="{:.3g}".format))
-        ratios = found["ratio"].describe(percentiles=[0.1, 0.5, 0.9])
-        print(ratios.to_string(float_format="{:.3g}".format))
-        return 0
     rows = list(measured())
     processes = get_context("forkserver")  # a new one each, as the memory of one step is asked for
     processes.set_forkserver_preload(["lib.training.run", "torch._dynamo"])

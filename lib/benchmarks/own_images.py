@@ -11,6 +11,7 @@ import argparse
 import sys
 import time
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -18,8 +19,10 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from lib.benchmarks import in_one_line
 from lib.data import catalogue
 from lib.data.degradation import WIDE, degrade
+from lib.files import write_text
 from lib.machine import choose_device, describe_device
 from lib.metrics.psnr import psnr
 from lib.metrics.ssim import ssim
@@ -102,24 +105,24 @@ def speed(weights: Path) -> str:
             f"tiles of 256 differ by at most {apart:.1e} of the range")
 
 
-def main() -> int:
+@in_one_line
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.benchmarks.own_images",
                                      description=__doc__.split("\n")[0])
     parser.add_argument("--data", metavar="DIR", help="data root ($IR_DATA, else data/)")
     parser.add_argument("--images", type=int, default=20, metavar="N", help="of each kind (20)")
     parser.add_argument("--weights", type=Path, default=FOLDER, metavar="DIR")
-    options = parser.parse_args()
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table there as well")
+    options = parser.parse_args(arguments)
     if options.images < 1:
         parser.error(f"{options.images} images are none")
-    try:
-        root = data_root(options.data)
-        if TWO_D_GAN not in available(ENHANCEMENT, options.weights):
-            raise FileNotFoundError(f"{options.weights} has no weights of {TWO_D_GAN}")
-        print(describe_device(choose_device("cpu")), speed(options.weights), sep="\n")
-        found = quality(root, options.images, options.weights)
-    except (OSError, ValueError) as problem:
-        print(problem, file=sys.stderr)
-        return 2
+    root = data_root(options.data)
+    if TWO_D_GAN not in available(ENHANCEMENT, options.weights):
+        raise FileNotFoundError(f"{options.weights} has no weights of {TWO_D_GAN}")
+    print(describe_device(choose_device("cpu")), speed(options.weights), sep="\n")
+    found = quality(root, options.images, options.weights)
+    if options.csv:
+        write_text(options.csv, found.to_csv(float_format="%.5g", lineterminator="\n"))
     for metric, digits in (("psnr", 2), ("ssim", 3)):
         print(f"\n{metric.upper()}", found[metric].round(digits).to_string(), sep="\n")
     return 0

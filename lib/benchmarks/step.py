@@ -19,14 +19,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from lib.benchmarks import in_one_line
 from lib.losses.adversarial import critic_loss, generator_loss, gradient_penalty
 from lib.losses.perceptual import feature_distance
 from lib.losses.pixel import mse
+from lib.losses.two_d_gan import LossWeights
 from lib.machine import choose_device, cores, describe_device, make_deterministic
 from lib.networks.backbones import EfficientNetB0Features, VGG16Features
-from lib.networks.weights import PretrainedUnavailable
 from lib.paths import data_root
-from lib.training.experiments import LossWeights, narrower, resolve
+from lib.training.experiments import narrower, resolve
 from lib.training.precision import PRECISIONS, choose_precision
 from lib.training.recipes import RECIPES
 from lib.training.recipes.two_d_gan import TwoDGANRecipe
@@ -121,6 +122,7 @@ def compare(experiment: str, size: int, batch: int, divisor: int, rounds: int,
     return {version: statistics.median(its[1:]) for version, its in seconds.items()}, differences
 
 
+@in_one_line
 def main(arguments: list[str] | None = None) -> int:
     parser = ArgumentParser("python -m lib.benchmarks.step", description=__doc__.splitlines()[0])
     parser.add_argument("--experiment", default="C5")
@@ -140,9 +142,6 @@ def main(arguments: list[str] | None = None) -> int:
             options.experiment, options.size, options.batch, options.divide, options.rounds,
             [one for one in PRECISIONS if one in ("fp32", chosen)], device,
         )  # fmt: skip
-    except (ValueError, OSError, PretrainedUnavailable) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
     except RuntimeError as problem:  # torch's: too small for the network, too large for the memory
         print(f"error: --size {options.size} or --batch {options.batch} does not do: "
               f"{str(problem).splitlines()[0]}", file=sys.stderr)  # fmt: skip

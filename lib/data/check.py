@@ -148,8 +148,10 @@ def report(root: Path, folders: Iterable[str]) -> bool:
             dataset = catalogue.describe(key, root)
             used = dataset.root == root / folder or not there and dataset.root is None
             name = dataset.name if used else f"not used, {dataset.name} is"
-        except ValueError:
+        except ValueError as problem:
             name = "not used"
+            if not (state.problems or state.shared):
+                state.problems.append(str(problem))
         problems = state.problems + state.shared
         verdict = (f"{len(problems)} wrong" if problems else "usable") if there else "absent"
         print(f"{folder:12} {len(state.files):6}  {verdict:10} {name}")

@@ -35,7 +35,7 @@ def of_files(files: Iterable[Path], root: Path) -> str:
 
     Raises ValueError naming a file that cannot be read or lies outside `root`.
     """
-    root = Path(root).resolve()
+    root = Path(os.path.abspath(root))  # not resolved: a folder of it may be a link
     cache = cache_dir("fingerprints") / "digests.json"
     known, found, total = _known(cache), {}, hashlib.sha256()
     for file in sorted({Path(os.path.abspath(f)) for f in files}):

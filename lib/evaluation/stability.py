@@ -83,42 +83,21 @@ def mean_gradient_norm(history: pd.DataFrame, prefix: str = "discriminator_gradi
     return float(np.mean(means)) if means else float("nan")
 
 
-def diverged(history: pd.DataFrame, column: str, steps: int) -> bool:
-    """Whether a run that nobody stopped ended before `steps`, or holds a loss that is not finite.
+def stability_table(histories: Mapping[str, Sequence[pd.DataFrame]], column: str) -> pd.DataFrame:
+    """One row a method, from the histories of its runs, one a seed, whose means it has.
 
-    `lib.training.engine` stops a run at its first loss that is not finite, and the rows end there.
+    `column` is the loss that is judged, such as the cycle loss of generator A. The level to reach
+    is the lowest that all of these runs reach. A training whose loss is not finite ends with an
+    error (`lib.training.engine`) and is no run.
     """
-    recorded = history[column].dropna()
-    return bool(history.index.max() < steps or not np.isfinite(recorded).all())
-
-
-def stability_table(
-    histories: Mapping[str, Sequence[pd.DataFrame]], column: str, steps: int
-) -> pd.DataFrame:
-    """One row a method, from the histories of its runs, one a seed.
-
-    `column` is the loss that is judged, such as the cycle loss of generator A; `steps` the length
-    of a whole run. The means are over the runs that did not diverge, NaN where all did. The level
-    to reach is the lowest that all of these runs reach.
-    """
-    good = {
-        method: [run for run in runs if not diverged(run, column, steps)]
-        for method, runs in histories.items()
-    }
-    losses = [run[column] for runs in good.values() for run in runs]
-    level = common_level(losses) if losses else float("nan")
-
-    def mean(values: list[float]) -> float:
-        return float(np.mean(values)) if values else float("nan")
-
+    level = common_level([run[column] for runs in histories.values() for run in runs])
     rows = {
         method: {
-            "relative variance": mean([relative_variance(run[column]) for run in good[method]]),
-            "largest jump": mean([largest_jump(run[column]) for run in good[method]]),
-            f"steps to {level:.3g}": mean([steps_to_reach(r[column], level) for r in good[method]]),
-            "gradient norm": mean([mean_gradient_norm(run) for run in good[method]]),
+            "relative variance": np.mean([relative_variance(run[column]) for run in runs]),
+            "largest jump": np.mean([largest_jump(run[column]) for run in runs]),
+            f"steps to {level:.3g}": np.mean([steps_to_reach(run[column], level) for run in runs]),
+            "gradient norm": np.mean([mean_gradient_norm(run) for run in runs]),
             "runs": len(runs),
-            "diverged": len(runs) - len(good[method]),
         }
         for method, runs in histories.items()
     }

@@ -219,11 +219,13 @@ def own_image() -> Panel:
 
 def _enhanced(image: np.ndarray, method: str) -> tuple[np.ndarray, str]:
     """Grey (H, W) by a method, as bytes, and what happened. Weights that are not there are told of,
-    and CLAHE takes the network's place."""
+    and CLAHE takes the network's place; so is an image that no method takes, which stays as it is."""
     try:
         return enhance(image, method, depth=8), method
     except FileNotFoundError as problem:
         return enhance(image, "clahe", depth=8), f"CLAHE, as there are no weights: {problem}"
+    except ValueError as problem:
+        return as_bytes(image), str(problem)
 
 
 def _slider(name: str, low: float, high: float, value: float) -> FloatSlider:

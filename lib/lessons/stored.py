@@ -26,7 +26,8 @@ Scenes = dict[str, dict[str, np.ndarray]]  # scene -> method -> bytes (H, W)
 
 def stored_runs(names: Iterable[str], profile: str, data: str | None = None) -> dict[str, Run]:
     """Those of `names` that have a run as it should be, all of one profile: the one given or else
-    the largest that has any. Nothing is trained; what is not there is left out."""
+    the largest that has any, and of the same images. Nothing is trained; what is not there is left
+    out."""
     for one in dict.fromkeys((profile, *PROFILES)):
         found = {}
         published = paths.published_dir(one)
@@ -35,8 +36,11 @@ def stored_runs(names: Iterable[str], profile: str, data: str | None = None) -> 
             with suppress(FileNotFoundError, record.Damaged):
                 runs = find_runs(one, [name], [0], data, report=lambda *_: None)
                 found[name] = runs[name][0]
-        if found:
-            return found
+        if found:  # beside one reference stand outputs of the same images alone
+            first, *_ = found.values()
+            same = [first.record[key] for key in ("data_fingerprint", "examples")]
+            return {name: run for name, run in found.items()
+                    if [run.record[key] for key in ("data_fingerprint", "examples")] == same}
     return {}
 
 

@@ -128,7 +128,7 @@ def _known(name: str, task: str, weights: Path, asked: str) -> dict:
 def _result(run: Method, image: np.ndarray, depth: str | int) -> np.ndarray:
     """What a method makes of an array, 8 or 16 bits. Raises ValueError for what none takes."""
     check_values(image, "image")
-    levels, _ = run(image)
     if str(depth) not in ("same", "8", "16"):
         raise ValueError(f"no depth {depth!r}; there are same, 8, 16")
+    levels, _ = run(image)
     return tone.to_depth(levels, depth_of(image) if depth == "same" else int(depth))

@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
-from lib.paths import results_dir
+from lib.paths import results_dir, run_folders
 from lib.provenance import digest
 from lib.report.wording import TITLES, natural, run_anchor, slug, title
 from lib.results.compare import compact
@@ -37,9 +37,8 @@ def read_runs(profile: str, verdict: Verdict) -> list[dict]:
         paper, item, *_ = name.split("/")
         for where in runs:
             used[where][title(paper, item), f"#{slug(f'{paper}-{item}')}"] = None
-    paths = [path for name in EXPERIMENTS for path in sorted(
-        results_of(profile, name).glob(f"runs/{name}/seed*/run.json"), key=natural)]  # fmt: skip
-    for folder in (path.parent for path in paths):
+    for folder in (folder for name in EXPERIMENTS
+                   for folder in run_folders(results_of(profile, name), name)):  # fmt: skip
         where = f"runs/{folder.parent.name}/{folder.name}"
         link = os.path.relpath(folder, results_dir(profile) / "report")
         known = None
@@ -76,7 +75,7 @@ def stages(results: Path) -> list[dict]:
     of an older kit)."""
     found = []
     for path in sorted(results.glob("stamps/*.*.json"), key=natural):
-        with suppress(ValueError, KeyError):  # a damaged stamp: its job runs again next time
+        with suppress(ValueError, KeyError, TypeError, AttributeError):  # a damaged stamp: its job runs again next time
             stamp = json.loads(path.read_text(encoding="utf-8"))
             what = max(stamp["seconds"], key=stamp["seconds"].get)
             took = {kind: stamp.get(kind, {}).get(what)

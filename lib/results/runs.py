@@ -183,7 +183,7 @@ def _check_precision(profile: str, found: dict[str, list[Run]]) -> None:
     if len(kinds) < 2:
         return
     checked = precision_check({
-        name: [read_run(folder) for folder in results_of(profile, name).glob(f"runs/{name}/seed*")
+        name: [read_run(folder) for folder in paths.run_folders(results_of(profile, name), name)
                if record.is_complete(folder)]
         for name in EXPERIMENTS if name.startswith("precision-")
     })  # fmt: skip

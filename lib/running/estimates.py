@@ -37,8 +37,9 @@ class Estimates:
     def published(self) -> list[dict]:
         """The records of published trainings on a CPU, of all profiles; read where a plan asks."""
         found = []
-        for path in sorted(paths.published_dir("").glob("*/runs/*/seed*/run.json")):
-            run = json.loads(path.read_text(encoding="utf-8"))
+        for folder in (folder for results in sorted(paths.published_dir("").glob("*"))
+                       for folder in paths.run_folders(results)):
+            run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
             own = run.get("wall_time_s") and not run["config"]["experiment"]["weights_of"]
             if own and run["device"].endswith("threads"):
                 found.append(run)
@@ -138,8 +139,6 @@ class Estimates:
         if unknown:
             lines.append(f"nothing of their kind was measured: {', '.join(unknown)}")
         if guessed:
-            ratio = cost.foretold(cost.measured())["ratio"].quantile([0.1, 0.9])
-            lines.append("never measured, reckoned by the operations of their generators, which "
-                         f"of those measured gives {ratio[0.1]:.2f} to {ratio[0.9]:.2f} times what "
-                         f"they took (eight of ten): {', '.join(sorted(guessed))}")
+            lines.append("never measured, reckoned by the operations of their generators: "
+                         f"{', '.join(sorted(guessed))}")
         return "\n".join(lines)

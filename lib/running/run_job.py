@@ -43,6 +43,11 @@ class Prefixed:
     def flush(self) -> None:
         self.stream.flush()
 
+    def close(self) -> None:
+        """Pass on what had no end of line."""
+        if self.rest:
+            self.write("\n")
+
 
 def make_runs(job: Job, options: Options) -> str:
     """Train, or evaluate, what of the job's runs is not as it has to be; returns why it failed."""
@@ -158,7 +163,8 @@ def main(plan_file: Path, name: str) -> None:
     taken = take_gpu(plan, results)  # to the end of this process
     start = time.monotonic()
     out, err = Prefixed(job.label, sys.stdout), Prefixed(job.label, sys.stderr)
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (contextlib.closing(out), contextlib.closing(err),
+          contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)):
         try:
             with telling(results):
                 job.begin(results)

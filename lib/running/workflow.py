@@ -22,6 +22,7 @@ ENDS = (*MACHINERY, "lib.training.identity", "lib.training.status", "lib.trainin
 FILES = {  # module -> files of the repository that it reads
     "lib.papers.audit": "data/audit.yaml",
     "lib.papers.ledger": "data/deviations.yaml",
+    "lib.own_images.shipped": "data/weights/*",
     "lib.papers.reported": "data/reported/*.csv",
     "lib.results.claims": "data/claims.yaml",
     "lib.report.html": "lib/report/page/*",

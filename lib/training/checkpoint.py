@@ -1,7 +1,7 @@
 """Checkpoints that a kill at any moment cannot spoil, and that resume to the same bytes.
 
 A checkpoint holds everything the next step depends on: networks, optimisers, what the recipe adds
-(schedules, image pools), the random state, the position and the history so far. Its name holds the
+(schedules, image pools), the random state (all is drawn on the CPU), position and history so far. Its name holds the
 step and the checksum of its content, `checkpoint-00000250-<16 digits>.pt`, so that a damaged one is
 told from a whole one; the last two are kept.
 """
@@ -28,8 +28,6 @@ def save(folder: Path, recipe, position: dict) -> Path:
         "extra": recipe.extra_state(),
         "random": {"cpu": torch.get_rng_state()},
     }
-    if torch.cuda.is_available():
-        state["random"]["cuda"] = torch.cuda.get_rng_state_all()
     part = write_atomically(folder / "checkpoint.part", lambda path: torch.save(state, path))
     path = part.rename(folder / f"checkpoint-{position['step']:08}-{sha256(part)[:16]}.pt")
     for old in _newest_first(folder)[KEPT:]:
@@ -68,8 +66,6 @@ def restore(state: dict, recipe) -> dict:
         optimiser.load_state_dict(state["optimisers"][name])
     recipe.load_extra_state(state["extra"])
     torch.set_rng_state(state["random"]["cpu"])
-    if torch.cuda.is_available() and "cuda" in state["random"]:
-        torch.cuda.set_rng_state_all(state["random"]["cuda"])
     return state["position"]
 
 

@@ -3,7 +3,7 @@
 A row is a step of one experiment at the size of a profile, as `lib.benchmarks.cost` measures it,
 and holds for every experiment whose step is the same (on other images, under another name). For one
 that was never measured the most similar one stands, of the same recipe and profile, by the ratio of
-what their generators compute; `lib.benchmarks.cost --check` says how well that foretells.
+what their generators compute.
 """
 
 from collections.abc import Iterable
@@ -70,20 +70,6 @@ def of_step(config: RunConfig, device: str, precision: str,
     same = known.experiment.network == config.experiment.network
     ratio = 1.0 if same else generator_flop(config) / generator_flop(known)
     return replace(row, seconds=ratio * row.seconds, gflop=ratio * row.gflop, like=row.experiment)
-
-
-def foretold(rows: Iterable[Cost]) -> pd.DataFrame:
-    """Each measured step as it would be reckoned from the others: the seconds it took, those that
-    are reckoned, and their ratio."""
-    found = []
-    for row in rows:
-        others = [other for other in rows if other.experiment != row.experiment]
-        config = _resolved(row.experiment, row.profile)
-        if guess := of_step(config, row.device, row.precision, others):
-            found.append((row.experiment, row.profile, row.device, row.precision, guess.experiment,
-                          row.seconds, guess.seconds, guess.seconds / row.seconds))  # fmt: skip
-    return pd.DataFrame(found, columns=["experiment", "profile", "device", "precision", "like",
-                                        "seconds", "reckoned", "ratio"])  # fmt: skip
 
 
 @cache

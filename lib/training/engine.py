@@ -59,19 +59,18 @@ class TrainingDiverged(RuntimeError):
 
 @dataclass
 class Position:
-    """How far a run is. `pending`: losses of the steps since the last row of the history, kept as
-    tensors, since looking at each would make a GPU wait."""
+    """How far a run is. `pending`: losses of the steps since the last row of the history, those of
+    this session as tensors, since looking at each at once would make a GPU wait."""
 
     step: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
-    pending: list[dict[str, Tensor]] = field(default_factory=list)
+    pending: list[dict[str, Tensor | float]] = field(default_factory=list)
 
     def losses(self, recipe: Recipe) -> dict[str, list[float]]:
         """The pending losses. Raises TrainingDiverged where one is not finite."""
         keys = list(self.pending[0]) if self.pending else []
-        stacked = [torch.stack([losses[key].detach() for losses in self.pending]) for key in keys]
-        values = {key: column.tolist() for key, column in zip(keys, stacked)}
+        values = {key: [float(losses[key]) for losses in self.pending] for key in keys}
         for k in range(len(self.pending)):
             for key, column in values.items():
                 if not math.isfinite(column[k]):
@@ -107,8 +106,8 @@ def train(
     identity is not continued, and the reason is reported. `validate` gives metrics of a generator,
     ten times a run of the average and of the last weights, after `recipe.prepare`. `time_budget` in
     seconds: the run stops cleanly after it, and the next call goes on.
-    Raises TrainingDiverged naming step, loss and images when a loss is not finite; the last
-    checkpoint then still holds the last good state.
+    Raises TrainingDiverged naming step, loss and images when a loss is not finite, or the network
+    when a weight is not; the last checkpoint then still holds the last good state.
     """
     generator = recipe.modules["generator"]
     average = recipe.modules["average"] = average_of(generator)
@@ -121,7 +120,8 @@ def train(
 
     with interruptible() as interrupted:
         while position.step < recipe.steps:
-            position.pending.append(recipe.step(position.step))
+            losses = recipe.step(position.step)
+            position.pending.append({key: loss.detach() for key, loss in losses.items()})
             position.step += 1
             follow(average, generator, position.step)
             position.seconds = before + time.monotonic() - start
@@ -178,14 +178,16 @@ def _resume(folder: Path, recipe: Recipe, identity: str, report) -> Position:
         checkpoint.discard(folder)
         return Position()
     stored = checkpoint.restore(state, recipe)
-    pending = [{k: torch.tensor(v) for k, v in losses.items()} for losses in stored["pending"]]
     if stored["step"] < recipe.steps:
         report(f"resuming at step {stored['step']} of {recipe.steps}")
-    return Position(stored["step"], stored["seconds"], stored["history"], pending)
+    return Position(stored["step"], stored["seconds"], stored["history"], stored["pending"])
 
 
 def _save(folder: Path, recipe: Recipe, identity: str, position: Position) -> None:
     columns = position.losses(recipe)
+    for name, module in recipe.modules.items():
+        if not all(weight.isfinite().all() for weight in module.parameters()):
+            raise TrainingDiverged(f"weights of {name} are not finite at step {position.step}")
     stored = {
         "identity": identity,
         "step": position.step,

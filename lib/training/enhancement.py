@@ -3,15 +3,16 @@
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from lib.data.enhancement import EnhancementData
 from lib.data.tensors import to_device, to_unit
-from lib.losses.perceptual import feature_distance, target_features
+from lib.losses.perceptual import feature_distance
 from lib.networks.backbones import FrozenFeatures
-from lib.training.batch_norm import estimate_statistics
 from lib.training.experiments import RunConfig
 from lib.training.precision import InPrecision
 from lib.training.sampling import batch_indices, steps_per_epoch
+from lib.training.target_features import target_features
 
 CHANNELS_LAST = {"memory_format": torch.channels_last}
 
@@ -55,7 +56,7 @@ class EnhancementRecipe(InPrecision):
     def frozen(self, network: FrozenFeatures) -> tuple[FrozenFeatures, Tensor]:
         """A backbone on the device, and its features of all references, computed once."""
         network.to(self.device, **CHANNELS_LAST)
-        return network, target_features(network, self.reference_bytes, self.device, keep=True)
+        return network, target_features(network, self.reference_bytes, self.device)
 
     def feature_loss(
         self, frozen: tuple[FrozenFeatures, Tensor], fake: Tensor, indices: Tensor, norm: str
@@ -77,10 +78,12 @@ class EnhancementRecipe(InPrecision):
         return [self.image_names[i] for i in self.indices(step)]
 
     def prepare(self, generator: nn.Module) -> None:
-        """Give its batch norm the statistics of the first training images."""
-        n_images = self.config.experiment.batch_norm_images
-        first = self.degraded[:n_images].split(self.config.scale.batch_size) if n_images else ()
-        estimate_statistics(generator, (to_unit(batch) for batch in first))
+        """Give its batch norm the statistics of the first training images and of its weights as
+        they are (Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021): the moving average has
+        those of small batches, by weights that have changed since, and results jump."""
+        if n_images := self.config.experiment.batch_norm_images:
+            first = self.degraded[:n_images].split(self.config.scale.batch_size)
+            update_bn(map(to_unit, first), generator)
 
     def extra_state(self) -> dict:
         return {}

@@ -14,6 +14,7 @@ from math import ceil
 from lib.losses.cycle_gan import CycleGANLosses
 from lib.losses.funie import FUnIELosses
 from lib.losses.patch_nce import CUTLosses
+from lib.losses.two_d_gan import LossWeights
 from lib.networks.funie_gan import FUnIEDiscriminatorConfig, FUnIEGANConfig
 from lib.networks.markov_discriminator import MarkovDiscriminatorConfig
 from lib.networks.patchgan import PatchGANConfig
@@ -22,24 +23,6 @@ from lib.networks.tiecnn import TIECNNConfig
 from lib.networks.two_d_gan import TwoDGANConfig
 from lib.networks.unet_generator import UnetGeneratorConfig
 from lib.training.profiles import EnhancementScale, TranslationScale, profile
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Loss = L_G + lambda1 L_MSE + lambda2 L_VGG + lambda3 L_Eff (2D-GAN Eq. 8), lambda of Eq. 4.
-
-    The paper gives no values; these won the search of 19_2dgan_search. A weight of 0 leaves the
-    loss out altogether.
-    """
-
-    adversarial: float = 1.0
-    adversarial_form: str = "wgan_gp"  # Eq. 4; "gan" is Eq. 1
-    mse: float = 700.0
-    vgg: float = 3.0
-    efficientnet: float = 3.0
-    gradient_penalty: float = 10.0
-    penalty_score: str = field(default="sum", metadata={"neutral": "sum"})  # or "mean", of patches
-    perceptual_norm: str = "l1"  # Eqs. 6 and 7 to the letter; "l2" is the mean square
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ from functools import cache
 
 from lib.data.catalogue import DATA_SETS
 from lib.data.fingerprint import DataSet
+from lib.evaluation.attention import drawn_maps
 from lib.evaluation.examples import choose_examples
+from lib.evaluation.inference import as_method
 from lib.evaluation.judge import judge
 from lib.networks.weights import WEIGHTS
 from lib.provenance import definitions, digest, of_definitions
@@ -76,7 +78,8 @@ def training_code(config: RunConfig) -> dict[str, str]:
 
 def evaluation_code(data: str) -> dict[str, str]:
     """The definitions that turn the outputs of a run on a data set into numbers."""
-    return _definitions((judge, choose_examples, DATA_SETS[data].load), frozenset())
+    roots = (as_method, drawn_maps, judge, choose_examples, DATA_SETS[data].load)
+    return _definitions(roots, frozenset())
 
 
 @cache

@@ -47,9 +47,10 @@ def run(
     """Train an experiment to its end, or to the end of `time_budget` seconds; returns its folder.
 
     What was in the folder before stays until the new run is complete; a run stopped by its budget
-    takes the place of nothing but another stopped one. `force`: from the first step, whatever is
-    there. `threads`: of the CPU, by default those of the profile. `precision`: fp32, bf16, or
-    auto: that of a run that is there or has begun, else what the device is faster in.
+    takes the place of nothing but another stopped one. The budget is of the steps: images and
+    features before them, the evaluation after them come on top. `force`: from the first step,
+    whatever is there. `threads`: of the CPU, by default those of the profile. `precision`: fp32,
+    bf16, or auto: that of a training that has begun, else what the device is faster in.
 
     Raises ValueError for an unknown name, FileNotFoundError for a missing data root,
     BlockingIOError where another process is at this run, PretrainedUnavailable where the

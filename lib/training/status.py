@@ -45,7 +45,7 @@ def to_do(folder: Path, config: RunConfig, dataset: DataSet, with_weights: bool 
         return ToDo("train", "its record is of {}, profile {}, seed {}".format(*named))
     if config.experiment.weights_of:
         lent = borrowed_weights(folder, config)
-        if known["weights"] != lent and (with_weights or lent):
+        if known.get("weights") != lent and (with_weights or lent):
             return ToDo("train", f"the network of {config.experiment.weights_of} is new")
     elif why := _changes(known, "trained", config, dataset):
         return ToDo("train", why)
@@ -84,7 +84,7 @@ def _changes(known: dict, kind: str, config: RunConfig, dataset: DataSet) -> str
         what, today = "evaluation", evaluated_by(config, dataset)
         code = evaluation_code(config.experiment.data)
     if then["code"] != today["code"]:
-        changed = known["definitions"][kind].items() ^ code.items()
+        changed = known.get("definitions", {}).get(kind, {}).items() ^ code.items()
         names = sorted({name.removeprefix("lib.") for name, _ in changed})
         found.append(f"{what} code changed: {first_few(names)}")
     if then["configuration"] != today["configuration"]:

@@ -7,11 +7,11 @@ they are used in the test alone.
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from lib.data.pairs import TranslationData
 from lib.data.tensors import rgb_tensor, to_unit
 from lib.networks.unet_generator import UnetGeneratorConfig
-from lib.training.batch_norm import estimate_statistics
 from lib.training.experiments import RunConfig
 from lib.training.precision import InPrecision
 from lib.training.sampling import batch_indices
@@ -83,9 +83,10 @@ class TranslationRecipe(InPrecision):
                 group["lr"] = self.config.experiment.optimiser.learning_rate * factor
 
     def prepare(self, generator: nn.Module) -> None:
-        """Give its batch norm, where there is one, the statistics of the first training images."""
-        visible = self.visible[: self.config.experiment.batch_norm_images]
-        estimate_statistics(generator, (to_unit(image) for image in visible.split(1)))
+        """Give its batch norm, where there is one, the statistics of the first training images
+        (`EnhancementRecipe.prepare` says why)."""
+        if n_images := self.config.experiment.batch_norm_images:
+            update_bn(map(to_unit, self.visible[:n_images].split(1)), generator)
 
     def extra_state(self) -> dict:
         return {}
