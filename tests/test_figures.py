@@ -1,5 +1,7 @@
 """Figures: what is drawn, where it is stored, the same bytes twice."""
 
+import io
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 from lib.figures import images as figures  # noqa: E402
 from lib.figures.curves import cycle_losses, loss_curves  # noqa: E402
 from lib.figures.source import source  # noqa: E402
-from lib.figures.style import save  # noqa: E402
+from lib.figures.style import photograph, save  # noqa: E402
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (3, 64, 64), dtype=np.uint8)
@@ -109,7 +111,9 @@ def test_cycle_losses_are_drawn_raw_and_smoothed():
     np.testing.assert_array_equal(raw.get_ydata(), values)
     assert smooth.get_ydata()[15] == pytest.approx(values[10:21].mean())
     assert smooth.get_ydata()[0] == pytest.approx(values[:6].mean())
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["CUT"]
+    legend = figure.axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["CUT"]
+    assert legend.get_title().get_text() == "thick: running mean (11 points of 30)"
 
 
 def test_a_method_has_the_same_colour_whichever_methods_stand_beside_it():
@@ -132,7 +136,11 @@ def test_loss_curves_have_a_panel_for_each_column():
     history = pd.DataFrame(columns | {"validation_PSNR": [np.nan, np.nan, 20.0]}, steps)
     figure = loss_curves(history, "C5")
     shown = [axes for axes in figure.axes if axes.get_visible()]
-    assert heads(shown) == ["critic", "mse", "vgg", "total", "validation PSNR"]
+    assert heads(shown) == ["critic", "mse", "vgg", "total", "validation PSNR (dB)"]
+    figure.canvas.draw()
+    for axes, lowest in zip(shown, (False, True, True, True, True), strict=True):
+        assert axes.get_xlabel() == ("step" if lowest else "")
+        assert any(tick.label1.get_visible() for tick in axes.xaxis.get_major_ticks()) == lowest
     assert shown[1].lines[0].get_ydata().tolist() == [3, 2, 1]
     assert shown[4].lines[0].get_xdata().tolist() == [3]  # only where it was looked at
 
@@ -159,6 +167,24 @@ def test_a_notebook_shows_a_figure_once_and_small(tmp_path, monkeypatch):
     curve = loss_curves(pd.DataFrame({"mse": [3.0, 2.0]}, index=pd.Index([1, 2])), "C5")
     assert save(curve, "test", "curve", vector=True) is curve
     assert not plt.get_fignums()  # else the notebook would show them again
+
+
+def test_an_outline_of_one_pixel_is_whole_in_a_notebook():
+    """In panels of fewer pixels than the image has, where a nearest neighbour drops some lines."""
+    scene = figures.with_detail(np.full((128, 128), 60, np.uint8), corner := (32, 48))
+    figure = figures.rows_of_images({"": [scene] * 8}, [""] * 8, "")
+    shown = plt.imread(io.BytesIO(photograph(figure).data), "jpeg").astype(int)
+    times = shown.shape[1] / figure.bbox.width
+    for axes in figure.axes:
+        box = axes.get_window_extent()
+        left, top = box.x0 * times, shown.shape[0] - box.y1 * times
+        pixel = box.width * times / scene.shape[1]  # of the image, in those of the notebook
+        assert pixel < 0.8
+        (y, x), far, half = corner, figures.ZOOM - 1, figures.ZOOM / 2
+        for row, column in ((y, x + half), (y + far, x + half), (y + half, x), (y + half, x + far)):
+            place = round(top + pixel * (row + 0.5)), round(left + pixel * (column + 0.5))
+            near = shown[tuple(slice(at - 2, at + 2) for at in place)]
+            assert (near[..., 0] - near[..., 1]).max() > 40
 
 
 @pytest.mark.parametrize("text, width, lines", [

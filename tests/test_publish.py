@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -130,6 +131,34 @@ def test_links_lead_to_what_is_published_or_are_text(results):
     assert page == ('<a href="#top">a</a> <a href="../runs/C5/seed0/samples.png">b</a> <a>c</a> '
                     '<a>d</a> <a href="https://doi.org/1">e</a> '
                     '<a href="../../../../notebooks/x.ipynb#y">f</a>')  # fmt: skip
+
+
+def test_links_of_a_notebook_lead_somewhere_from_where_it_is_published(results):
+    """Those to what is published beside it stay, all others lead to the kit; the same when what was
+    published is taken again."""
+    for name in ("01_lesson_2dgan", "03_lesson_gn_cyclegan"):
+        read = json.loads((paths.NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
+        read["metadata"]["papermill"] = {"end_time": "12:00"}
+        write_text(results / f"executed/{name}.ipynb", json.dumps(read))
+    publish("smoke")
+    folder = results.parent / "published/smoke/executed"
+    found = set()
+    for path in folder.glob("0*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        text = "".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+        found |= set(re.findall(r"\]\(([^)\s]+)\)", text))
+    for link in (link for link in found if "://" not in link):
+        there = (folder / link.partition("#")[0]).resolve()
+        of_kit = paths.REPO / there.relative_to(results.parents[1].resolve())
+        assert there.is_file() or of_kit.is_file(), link
+    assert {"03_lesson_gn_cyclegan.ipynb", "../../../../notebooks/04_playground.ipynb",
+            "../../../../notebooks/README.md#glossary", "../../../../data/deviations.yaml",
+            "../../../../lib/metrics/psnr.py"} <= found  # fmt: skip
+    before = content(folder)
+    shutil.rmtree(results)
+    make_run(results, "C5", 0)
+    publish("smoke")
+    assert content(folder) == before
 
 
 def test_replaced_as_a_whole(results):

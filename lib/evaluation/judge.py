@@ -49,27 +49,28 @@ def judge(
 ) -> Evaluation:
     """The test images of `data` by a method, with `lib.metrics.METRICS` of each.
 
-    Of translations also LPIPS (AlexNet) of each image and the kernel distance (VGG-16) of the set,
-    lower being better, unless not `learned`; where their weights cannot be had, `why` says so.
+    Unless not `learned` also LPIPS (AlexNet) of each image, and of translations the kernel distance
+    (VGG-16) of the set, lower being better; where their weights cannot be had, `why` says so.
     `shown`: the pairs at the size at which all methods are compared, where the method takes a
     larger one.
     """
-    if isinstance(data, EnhancementData):
-        test = data.test
-        outputs = method(test.degraded)
-        return Evaluation(test.names, test.degraded, outputs, test.reference,
-                          evaluate(outputs, test.reference))  # fmt: skip
-    shown = shown or data
-    test = shown.split["test"]
-    names, references = tuple(shown.names[i] for i in test), shown.infrared[test]
-    outputs = method(data.visible[data.split["test"]])
+    enhances, measured = isinstance(data, EnhancementData), "LPIPS"
+    if enhances:
+        names, inputs, references = data.test.names, data.test.degraded, data.test.reference
+        outputs = method(inputs)
+    else:
+        shown, measured = shown or data, "LPIPS and kernel distance"
+        test = shown.split["test"]
+        names = tuple(shown.names[i] for i in test)
+        inputs, references = shown.visible[test], shown.infrared[test]
+        outputs = method(data.visible[data.split["test"]])
     metrics, of_all, why = evaluate(outputs, references), {}, ""
-    if not learned:
-        return Evaluation(names, shown.visible[test], outputs, references, metrics)
     try:
-        metrics["LPIPS"] = lpips(outputs, references)
-        features = vgg16_features(outputs), vgg16_features(references)
-        of_all["kernel distance"] = kernel_distance(*features, paired=True)
+        if learned:
+            metrics["LPIPS"] = lpips(outputs, references)
+        if learned and not enhances:
+            features = vgg16_features(outputs), vgg16_features(references)
+            of_all["kernel distance"] = kernel_distance(*features, paired=True)
     except PretrainedUnavailable as problem:
-        why = f"LPIPS and kernel distance: {problem}"
-    return Evaluation(names, shown.visible[test], outputs, references, metrics, of_all, why)
+        why = f"{measured}: {problem}"
+    return Evaluation(names, inputs, outputs, references, metrics, of_all, why)

@@ -139,6 +139,6 @@ class LiveCurve:
         self.axes.clear()
         for name, values in self.values.items():
             self.axes.plot(values, label=name)
-        self.axes.set(xlabel="step", xlim=(0, self.steps))
+        self.axes.set(xlabel="step", ylabel="loss", xlim=(0, self.steps))
         self.axes.legend(frameon=False, ncols=len(self.values), loc="upper right")
         return self.figure

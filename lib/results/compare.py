@@ -86,11 +86,12 @@ def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
 
     Columns: difference (mean over images and seeds), ci_low, ci_high (95 %), p of the same estimate
     (`lib.evaluation.statistics`), p_corrected (Benjamini and Hochberg), established (by LEVEL),
-    n_images, n_scenes (what they show), n_seeds. Seeds are paired in their order; against a method without training every seed
-    is held. Raises ValueError for runs on other images.
+    n_images, n_scenes (what they show), n_seeds. Seeds are paired in their order; against a method
+    without training every seed is held. A metric that could not be measured is left out. Raises
+    ValueError for runs on other images.
     """
     rows, images = {}, reference[0].test_images.index
-    for metric in metrics:
+    for metric in filter(reference[0].test_images.__contains__, metrics):
         for name, runs in others.items():
             if any(not run.test_images.index.equals(images) for run in (*reference, *runs)):
                 raise ValueError(f"{name} was not judged on the same images")

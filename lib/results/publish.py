@@ -40,7 +40,7 @@ def publish(profile: str) -> str:
     whole.
     """
     results, target = paths.results_dir(profile), paths.published_dir(profile)
-    done = _runs(results)
+    done = paths.run_folders(results)
     whole = (results / "report/index.html").is_file()
     if not done and not (results / "numbers.csv").is_file():
         raise FileNotFoundError(f"there is neither {results / 'numbers.csv'} nor a run: run "
@@ -69,7 +69,7 @@ def publish(profile: str) -> str:
     for folder in done:
         to = new / folder.relative_to(results)
         _copy_run(folder, to, first=not to.parent.is_dir())
-    for folder in _runs(target):
+    for folder in paths.run_folders(target):
         if not (kept := new / folder.relative_to(target)).is_dir():
             shutil.copytree(folder, kept)
     for page in new.glob("report/**/*.html") if whole else ():
@@ -94,7 +94,7 @@ def take_published(profile: str) -> str:
     them as of all runs. Raises record.Damaged where one is not whole."""
     results, target = paths.results_dir(profile), paths.published_dir(profile)
     taken = 0
-    for folder in _runs(target):
+    for folder in paths.run_folders(target):
         to = results / folder.relative_to(target)
         if not (to / "run.json").is_file():
             read_run(folder)  # raises where it is not whole
@@ -103,12 +103,6 @@ def take_published(profile: str) -> str:
                 shutil.copy(file, to)  # the record last
             taken += 1
     return f"took {taken} published runs of {profile} into {results}"
-
-
-def _runs(results: Path) -> list[Path]:
-    """The folders of the runs that have a record, seeds in order."""
-    found = (path.parent for path in results.glob("runs/*/seed*/run.json"))
-    return sorted(found, key=lambda it: (it.parent.name, int(it.name.removeprefix("seed"))))
 
 
 def _copy_run(folder: Path, to: Path, first: bool) -> None:

@@ -14,7 +14,8 @@ from lib.training.experiments import EXPERIMENTS
 
 PRINTED_METRICS = ("AG", "IE", "PSNR", "SSIM")  # rows of 2D-GAN's Tables 3 to 7
 # beside AG and IE, of which more is not better, how far from the reference's they are
-SHOWN_METRICS = ("AG", "AG distance", "IE", "IE distance", "PSNR", "PSNR structure", "SSIM")
+SHOWN_METRICS = ("AG", "AG distance", "IE", "IE distance", "PSNR", "PSNR structure", "SSIM",
+                 "LPIPS")
 TRANSLATION_METRICS = ("PSNR", "SSIM")  # GN_CycleGAN's Tables 2 and 3
 
 # by data set, what a network has to beat in PSNR and SSIM before these say anything of it
