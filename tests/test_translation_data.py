@@ -13,6 +13,7 @@ from lib.data import composition, splits
 from lib.data.catalogue import describe, load
 from lib.data.pairs import LLVIP, MSRS, OSU, ROADSCENE, Layout
 from lib.data.synthetic.streets import scene
+from lib.evaluation.examples import example_pairs
 
 SOME = Layout("some", "Some", "a", "b", {"x": 10})
 STORED = splits.FOLDER  # before `places`
@@ -344,10 +345,10 @@ def test_scenes_of_synthetic_pairs(parks):
     assert summary["test scenes"] == 4 and summary["scenes on both sides"] == 0
     numbers = [int(name.removeprefix("park_")) // 25 for name in parks.names]
     assert list(parks.scenes) == [f"park {number:05d}" for number in numbers]
-    examples = composition.example_pairs(parks)
+    examples = example_pairs(parks)
     assert len(set(examples)) == 3 and set(examples) <= set(parks.split["test"].tolist())
     assert len({parks.scenes[i] for i in examples}) == 3
-    assert len(set(composition.example_pairs(parks, 6))) == 6  # of four scenes
+    assert len(set(example_pairs(parks, 6))) == 6  # of four scenes
 
 
 def test_dark_images_are_counted(parks):

@@ -7,7 +7,7 @@ from lib.data.enhancement import EnhancementData
 from lib.data.faces import parse
 from lib.data.pairs import TranslationData
 from lib.data.sober_drunk import SoberDrunkData
-from lib.data.splits import N_TEST, N_TRAIN, SPLITS, evenly
+from lib.data.splits import N_TEST, N_TRAIN, SPLITS
 
 
 def split_summary(data: TranslationData) -> dict[str, int | str]:
@@ -24,17 +24,6 @@ def split_summary(data: TranslationData) -> dict[str, int | str]:
         "test scenes": len(test),
         "scenes on both sides": len(train & test),
     }
-
-
-def example_pairs(data: TranslationData, count: int = 3) -> list[int]:
-    """Indices of `count` test pairs for the figures, of different scenes as far as there are.
-
-    The first pair of each scene, evenly spread over the scenes by name: nothing is picked by eye.
-    """
-    test = data.split["test"].tolist()
-    first = sorted({data.scenes[i]: i for i in reversed(test)}.values())
-    ordered = first + [i for i in test if i not in first]
-    return sorted(evenly(ordered[: max(len(first), count)], count))
 
 
 def grey_levels(data: TranslationData) -> pd.DataFrame:

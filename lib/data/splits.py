@@ -78,12 +78,13 @@ def by_scene(scene_of: Mapping[str, str], grey: Mapping[str, float]) -> dict[str
         scene_of: the scene of each pair, in the order of the pairs.
         grey: the mean grey level of each scene.
 
-    Scenes of at most 5 pairs come first, so that the test side shows several; they are ranked by
-    their grey level and taken in golden-ratio steps through the ranks, so that day and night are
-    both there; larger scenes follow in the same way. The first combination of whole scenes that
-    makes 20 pairs (half of them all, if that is less) is the test side, or the one nearest below,
-    or the smallest scene where none is below. The other scenes are the training side, thinned
-    evenly to 500 pairs. Raises ValueError where all is one scene.
+    The test side is to have 20 pairs, or half of them all, if that is less. Scenes of at most a
+    quarter of that (5 of 20) come first, so that it shows several; they are ranked by their grey
+    level and taken in golden-ratio steps through the ranks, so that day and night are both there;
+    larger scenes follow in the same way. The first combination of whole scenes that makes the
+    number is the test side, or the one nearest below, or the smallest scene where none is below.
+    The other scenes are the training side, thinned evenly to 500 pairs. Raises ValueError where all
+    is one scene.
     """
     size = Counter(scene_of.values())
     if len(size) < 2:

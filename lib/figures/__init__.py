@@ -1,0 +1,1 @@
+"""What is drawn: images beside each other, curves, the networks."""

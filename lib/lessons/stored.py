@@ -17,7 +17,7 @@ from lib.results.tables import COMPONENTS, GENERATORS, METHODS
 from lib.training import record
 from lib.training.experiments import EXPERIMENTS
 from lib.training.profiles import PROFILES
-from lib.training.recipes.untrained import fit_tone_map
+from lib.training.recipes.untrained import fit_mean, fit_tone_map, fit_visible
 from lib.training.run import load_generator
 
 SHOWN = 4  # scenes, where no run says which
@@ -65,11 +65,9 @@ def translation_scenes(profile: str, data: str | None = None) -> Scenes:
     test = pairs.split["test"]
     names = [pairs.names[i] for i in test]
     inputs, references, scenes = _examples(runs, pairs.visible[test], pairs.infrared[test], names)
-    mean = pairs.infrared[pairs.split["train"]].mean(axis=0)
-    found = {"visible, grey": inputs.mean(axis=-1)}
-    if mean.shape == references.shape[1:]:
-        found["mean infrared"] = np.repeat(mean[None], len(inputs), axis=0)
-    found = {name: np.rint(those).astype(np.uint8) for name, those in found.items()}
+    found = {"visible, grey": fit_visible(pairs)(inputs)}
+    if pairs.infrared.shape[1:] == references.shape[1:]:
+        found["mean infrared"] = fit_mean(pairs)(inputs)
     return _by_scene(scenes, found, runs, {"infrared": references})
 
 

@@ -1,0 +1,1 @@
+"""All results of a profile as one page."""

@@ -1,0 +1,1 @@
+"""What to run, why, and running it: jobs, plan, Snakemake, papermill."""

@@ -1,0 +1,1 @@
+"""Experiments and profiles, and the training of one: engine, recipes, record, identity."""

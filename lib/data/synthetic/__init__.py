@@ -1,0 +1,1 @@
+"""Images that are computed, where a data set is absent."""
