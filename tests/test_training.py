@@ -111,7 +111,7 @@ def test_record_says_what_made_it(whole, root):
     assert known["config"]["experiment"]["losses"]["mse"] == 700
     images = pd.read_csv(whole / "test_images.csv", index_col="image")
     assert len(images) == known["n_images"] == 6
-    assert set(images) == set(known["metrics"]) == {*METRICS, *(f"last {m}" for m in METRICS)}
+    assert set(images) == set(known["metrics"]) == {*METRICS, "LPIPS", *(f"last {m}" for m in METRICS)}
     for metric, mean in known["metrics"].items():
         assert images[metric].mean() == pytest.approx(mean, rel=1e-5)
     assert set(content(whole)) == set(known["files"]) == {
