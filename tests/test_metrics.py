@@ -21,7 +21,9 @@ from lib.metrics import (
     structure_psnr,
 )
 
-MODULES = ("average_gradient", "information_entropy", "psnr", "ssim", "eme", "saturation")
+MODULES = (
+    "average_gradient", "information_entropy", "psnr", "ssim", "eme", "saturation", "structure",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -4,7 +4,12 @@ import pytest
 import torch
 
 from lib.networks import build
-from lib.networks.attention import ATTENTION, CrossLevelAttention, MultiHeadAttention
+from lib.networks.attention import (
+    ATTENTION,
+    CrossLevelAttention,
+    MultiHeadAttention,
+    PixelAttention,
+)
 from lib.networks.blocks import count_parameters
 from lib.networks.two_d_gan import ExternalSkip
 
@@ -104,6 +109,19 @@ def test_attention_weights_lie_between_0_and_1_and_multiply():
     torch.testing.assert_close(attention(feature, gate), feature * weights)
 
 
+def test_second_decoder_weighs_the_first_encoder_by_its_own_feature():
+    """Fig. 4's attention to f_e1 joins, and Eq. 2's skip of f_e2 as it is."""
+    generator, image = build("2dgan", **NARROW).eval(), torch.rand(2, 1, 64, 64) * 2 - 1
+    first = generator.encode1(image)
+    second = generator.encode2(*generator.decode1(first))
+    x = second[3]
+    for depth, level in enumerate((2, 1, 0)):
+        x = generator.decoder2.ups[depth](x)
+        weights = generator.attention[depth].weights(first[level], x)
+        x = torch.cat([x, first[level] * weights, second[level]], dim=1)
+    torch.testing.assert_close(generator(image), generator.decoder2.to_image(x))
+
+
 @pytest.mark.parametrize("name", ATTENTION)
 def test_each_attention_keeps_the_shape_and_trains(name):
     generator = build("2dgan", **NARROW, attention=name)
@@ -112,6 +130,20 @@ def test_each_attention_keeps_the_shape_and_trains(name):
     generator(image).square().mean().backward()
     parts = [p for n, p in generator.named_parameters() if n.startswith("attention")]
     assert parts and all(p.grad.any() for p in parts)
+
+
+def test_pixel_attention_is_a_sigmoid_of_the_feature_itself():
+    attention = PixelAttention(3, bn_momentum=0.8)
+    feature, gate = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
+    weight, bias = attention.project.weight[:, :, 0, 0], attention.project.bias
+    by_hand = torch.empty_like(feature)
+    for image in range(2):
+        for i in range(4):
+            for j in range(5):
+                pixel = feature[image, :, i, j]
+                by_hand[image, :, i, j] = pixel / (1 + torch.exp(-(weight @ pixel + bias)))
+    torch.testing.assert_close(attention(feature, gate), by_hand)
+    assert torch.equal(attention(feature, gate), attention(feature, -gate))
 
 
 def test_multi_head_attention_is_the_textbook_formula():

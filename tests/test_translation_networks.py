@@ -92,14 +92,15 @@ def test_patchgan_scores(name, size, scores):
         assert build(name)(torch.empty(2, 3, size, size)).shape == (2, 1, scores, scores)
 
 
-def test_a_patchgan_score_sees_70_pixels():
+@pytest.mark.parametrize(("name", "pixels"), [("patchgan", 70), ("cut_discriminator", 84)])
+def test_a_patchgan_score_sees_70_pixels_or_84_by_way_of_blurs(name, pixels):
     """Without the norms, which look at the whole image."""
-    layers = build("patchgan", in_channels=1, widths=(2, 2, 2, 2)).layers
+    layers = build(name, in_channels=1, widths=(2, 2, 2, 2)).layers
     convolutions = nn.Sequential(*(m for m in layers if not isinstance(m, nn.GroupNorm)))
     image = torch.randn(1, 1, 128, 128, requires_grad=True)
     convolutions(image)[0, 0, 7, 7].backward()
     rows = image.grad[0, 0].abs().sum(dim=1).nonzero().flatten()
-    assert rows.max() - rows.min() + 1 == 70
+    assert rows.max() - rows.min() + 1 == pixels
 
 
 # ---------------------------------------------------------------- padding and blurring
@@ -347,6 +348,18 @@ def test_gradient_of_the_summed_map_with_respect_to_the_whole_image():
     x = torch.randn(2, 1, 3, 4)
     expected = 2 * x / (2 * 12**0.5 + (2 * x).abs())
     torch.testing.assert_close(GradientNormalised(score)(x), expected)
+
+
+def test_no_score_and_no_slope_is_nan_unless_zeta_is_a_constant():
+    linear, x = Linear(torch.zeros(1, 1, 2), b=0.0), torch.ones(1, 1, 1, 2)
+    assert all(GradientNormalised(linear, form)(x).isnan().all() for form in ("eq2", "eq3"))
+    assert GradientNormalised(linear, "eq3", zeta=2.0)(x).item() == 0
+    patchgan = build("patchgan", widths=(4, 8, 8, 8))
+    for level in (-1.0, 0.0, 0.5):  # what no image has, constant, stays finite
+        scores = GradientNormalised(patchgan)(torch.full((1, 3, 32, 32), level))
+        scores.sum().backward()
+        assert scores.isfinite().all()
+        assert all(weight.grad.isfinite().all() for weight in patchgan.parameters())
 
 
 def test_gradient_flows_into_a_generator():

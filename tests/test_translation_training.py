@@ -1,11 +1,13 @@
 """CycleGAN, GN_CycleGAN and CUT: losses, image pool, learning rate, steps, resume."""
 
 import math
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from lib.evaluation.inference import as_method, grey_bytes
 from lib.losses import least_squares
@@ -79,14 +81,21 @@ def test_unknown_forms_are_refused():
 
 
 def test_patch_nce_is_the_cross_entropy_of_the_own_key():
-    query, key = torch.nn.functional.normalize(
-        torch.randn(2, 1, 5, 3, generator=torch.Generator().manual_seed(0)), dim=-1
+    """Among the keys of its own image only, here of two; keys get no gradient."""
+    query, key = F.normalize(
+        torch.randn(2, 2, 5, 3, generator=torch.Generator().manual_seed(0)), dim=-1
     )
     by_hand = 0.0
-    for p in range(5):
-        logits = [torch.dot(query[0, p], key[0, j]).item() / TEMPERATURE for j in range(5)]
-        by_hand += math.log(sum(map(math.exp, logits))) - logits[p]
-    assert patch_nce(query, key).item() == pytest.approx(by_hand / 5, rel=1e-5)
+    for image in range(2):
+        for p in range(5):
+            own = query[image, p] @ key[image].T / TEMPERATURE
+            logits = own.tolist()
+            by_hand += math.log(sum(map(math.exp, logits))) - logits[p]
+    query.requires_grad_(), key.requires_grad_()
+    loss = patch_nce(query, key)
+    assert loss.item() == pytest.approx(by_hand / 10, rel=1e-5)
+    loss.backward()
+    assert key.grad is None and query.grad.any()
 
 
 # image pool and learning rate
@@ -98,6 +107,8 @@ def test_a_pool_gives_back_old_images_half_of_the_time_and_keeps_its_size():
     out = [pool.exchange(image, rng).item() for image in images]
     assert out[:3] == [0, 1, 2] and len(pool.images) == 3
     assert 150 < sum(a == b for a, b in zip(out[3:], range(3, 403))) < 250
+    assert len(set(out[3:])) == 400  # each image once, at once or later
+    assert any(2 < a < b for a, b in zip(out[3:], range(3, 403)))  # stored when it was full
 
 
 def test_a_pool_of_size_0_passes_everything_on():
@@ -135,6 +146,141 @@ def test_visible_and_infrared_images_come_unpaired(root):
     assert any(a != b for a, b in drawn)
     for side in zip(*drawn):  # each side shows all its images in every epoch of 4
         assert all(sorted(side[k : k + 4]) == [0, 1, 2, 3] for k in range(0, 16, 4))
+
+
+class Mirror:
+    """In the place of a pool: tells what the discriminators are shown from what was generated."""
+
+    def exchange(self, image, rng):
+        return image.flip(-1)
+
+
+def update(loss, *networks):
+    """A step of Adam (GN_CycleGAN, section 4.1; CycleGAN); leaves the gradient in `grad`."""
+    weights = [weight for network in networks for weight in network.parameters()]
+    for weight, gradient in zip(weights, torch.autograd.grad(loss, weights, retain_graph=True)):
+        weight.grad = gradient
+    torch.optim.Adam(weights, 2e-4, (0.5, 0.999)).step()
+
+
+def gradient(*networks):
+    return torch.cat([w.grad.flatten() for network in networks for w in network.parameters()])
+
+
+def assert_same_step(recipe, losses, expected, copies, within=1e-4):
+    """The recipe's step against that of the copies, by their losses and gradients."""
+    assert losses.keys() == expected.keys()
+    for name, loss in losses.items():
+        torch.testing.assert_close(loss.detach(), expected[name].detach(), rtol=1e-4, atol=1e-6)
+    for network, by_hand in zip(recipe.modules.values(), copies, strict=True):
+        away = gradient(network) - gradient(by_hand)
+        assert away.norm() < within * gradient(by_hand).norm()
+
+
+def plain(judge, image):
+    return judge(image)
+
+
+def eq2(judge, image):
+    """f / (||grad f|| + |f|), f each score, the gradient that of their sum."""
+    image = image if image.requires_grad else image.clone().requires_grad_()
+    scores = judge.discriminator(image)
+    (slope,) = torch.autograd.grad(scores.sum(), image, create_graph=True)
+    return scores / (slope.square().sum().sqrt() + scores.abs())
+
+
+def least_squares_by_hand(fake, real):
+    return (real - 1).square().mean() / 2 + fake.square().mean() / 2
+
+
+@pytest.mark.parametrize("name, score, of_judge, of_generator", [
+    ("resnet_9blocks-FLIR", plain, least_squares_by_hand, lambda fake: (fake - 1).square().mean()),
+    ("GN_CycleGAN-FLIR", eq2, lambda fake, real: fake.mean() - real.mean(),
+     lambda fake: -fake.mean()),
+], ids=["CycleGAN", "GN_CycleGAN"])  # fmt: skip
+def test_a_step_of_a_cycle_is_the_sum_of_its_losses(name, score, of_judge, of_generator, root):
+    """Eq. 7 with CycleGAN's lambda and identity loss; discriminators come first, Eqs. 4 and 5."""
+    recipe = recipe_of(resolve(name, "test"), root)
+    recipe.pools = dict.fromkeys(recipe.pools, Mirror())
+    copies = to_infrared, to_visible, of_visible, of_infrared = [
+        deepcopy(network) for network in recipe.modules.values()
+    ]
+    losses = recipe.step(0)
+
+    visible, infrared = recipe.batch(0)
+    fake_infrared, fake_visible = to_infrared(visible), to_visible(infrared)
+    expected = {}
+    for side, judge, fake, real in (
+        ("visible", of_visible, fake_visible, visible),
+        ("infrared", of_infrared, fake_infrared, infrared),
+    ):
+        shown = fake.detach().flip(-1)
+        expected[f"discriminator_{side}"] = of_judge(score(judge, shown), score(judge, real))
+    update(sum(expected.values()), of_visible, of_infrared)
+    expected["discriminator_gradient"] = gradient(of_visible, of_infrared).norm()
+
+    expected["adversarial_infrared"] = of_generator(score(of_infrared, fake_infrared))
+    expected["adversarial_visible"] = of_generator(score(of_visible, fake_visible))
+    expected["cycle_a"] = (to_visible(fake_infrared) - visible).abs().mean()
+    expected["cycle_b"] = (to_infrared(fake_visible) - infrared).abs().mean()
+    kept = to_infrared(infrared) - infrared, to_visible(visible) - visible
+    expected["identity"] = sum(away.abs().mean() for away in kept)
+    expected["total"] = (
+        expected["adversarial_infrared"] + expected["adversarial_visible"]
+        + 10 * (expected["cycle_a"] + expected["cycle_b"]) + 5 * expected["identity"]
+    )  # fmt: skip
+    update(expected["total"], to_infrared, to_visible)
+    assert_same_step(recipe, losses, expected, copies)
+
+
+@pytest.mark.parametrize("weights", [{}, {"adversarial": 1e4}])  # where PatchNCE does not hide it
+def test_a_step_of_cut_is_the_sum_of_its_losses(weights, root):
+    """L_GAN and the mean PatchNCE of five layers and of both images, the infrared one kept."""
+    config = resolve("CUT-FLIR", "test")
+    losses = replace(config.experiment.losses, **weights)
+    recipe = recipe_of(
+        replace(config, experiment=replace(config.experiment, losses=losses)), root
+    )
+    copies = generator, discriminator, head = list(map(deepcopy, recipe.modules.values()))
+    torch.manual_seed(5)  # of the places
+    losses = recipe.step(0)
+
+    visible, infrared = recipe.batch(0)
+    made = generator(visible), generator(infrared)
+    scores = discriminator(made[0].detach()), discriminator(infrared)
+    expected = {"discriminator": least_squares_by_hand(*scores)}
+    update(expected["discriminator"], discriminator)
+    expected["discriminator_gradient"] = gradient(discriminator).norm()
+
+    expected["adversarial"] = (discriminator(made[0]) - 1).square().mean()
+    torch.manual_seed(5)
+    places = [torch.randperm(f[0, 0].numel())[:256] for f in generator.features(visible)]
+    terms = []
+    for output, image in zip(made, (visible, infrared)):
+        features = zip(generator.features(output), generator.features(image))
+        for maps, where, mlp in zip(features, places, head.mlps, strict=True):
+            query, key = (F.normalize(mlp(map_[0].flatten(1)[:, where].T), dim=1) for map_ in maps)
+            logits = query @ key.detach().T / 0.07
+            terms.append(-logits.log_softmax(dim=1).diagonal().mean())
+    assert len(terms) == 10
+    expected["nce"] = sum(terms) / 10
+    expected["total"] = weights.get("adversarial", 1) * expected["adversarial"] + expected["nce"]
+    update(expected["total"], generator, head)
+    # of features that are small at the start, vectors of length 1 enlarge what is rounded
+    assert_same_step(recipe, losses, expected, copies, within=0.01)
+
+
+@pytest.mark.parametrize("name", ["unet_128-FLIR", "CUT-FLIR"])
+def test_a_late_step_takes_the_declined_learning_rate(name, root):
+    """The last of ten steps: 1 - 4 / 6. Adam's first update is as long as the rate."""
+    recipe = recipe_of(resolve(name, "test"), root)
+    recipe.steps = 10
+    before = deepcopy(recipe.modules)
+    recipe.step(9)
+    for network, old in zip(recipe.modules.values(), before.values()):
+        pairs = zip(network.parameters(), old.parameters())
+        longest = max((a - b).abs().max().item() for a, b in pairs)
+        assert longest == pytest.approx(2e-4 / 3, rel=1e-2)
 
 
 @pytest.mark.parametrize("name", ["resnet_9blocks-FLIR", "unet_128-FLIR"])

@@ -122,7 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(describe_device(choose_device("cpu")), speed(options.weights), sep="\n")
     found = quality(root, options.images, options.weights)
     if options.csv:
-        write_text(options.csv, found.to_csv(float_format="%.5g", lineterminator="\n"))
+        flat = found.set_axis(found.columns.map(" ".join), axis="columns").rename_axis("images")
+        write_text(options.csv, flat.to_csv(float_format="%.5g", lineterminator="\n"))
     for metric, digits in (("psnr", 2), ("ssim", 3)):
         print(f"\n{metric.upper()}", found[metric].round(digits).to_string(), sep="\n")
     return 0

@@ -8,10 +8,12 @@ suits which is a matter of that range:
     log10         -E[log10 D(y)] - E[log10(1 - D(G(x)))]      Eqs. 4 and 5, D a probability
     wasserstein   E[D(G(x))] - E[D(y)]                        needs a D of bounded slope
 
-The default for GN_CycleGAN is wasserstein on Eq. 2: at the start the normalised scores lie in about
-[-0.14, 0.23], so the target 1 of lsgan is out of reach and its gradient nearly constant, whereas a
-score of bounded slope is just what the Wasserstein loss asks for; on [-1, 1] the hinge loss that
-the authors of gradient normalisation use is the same up to a constant.
+The default for GN_CycleGAN is wasserstein on Eq. 2: at the start the normalised scores lie within
+about 0.2 of 0, so the target 1 of lsgan is hardly met and its gradient nearly constant, whereas a
+score of bounded slope is what the Wasserstein loss asks for. Only `score` "mean" can have that
+bound, 1, and only where the score is piecewise linear; each score of the default "patch" has a
+slope of about 0.13 at the start, without guarantee. On [-1, 1] the hinge loss that the authors of
+gradient normalisation use is the same up to a constant.
 """
 
 from dataclasses import dataclass, field
@@ -69,7 +71,8 @@ def discriminator_loss(losses: CycleGANLosses, fake: Tensor, real: Tensor) -> Te
 def generator_loss(losses: CycleGANLosses, fake: Tensor) -> Tensor:
     """The generator's loss from the scores of its images.
 
-    log10: -E[log10 D(G(x))], as E[log10(1 - D(G(x)))] has no gradient left where D is sure.
+    log10: -E[log10 D(G(x))], as E[log10(1 - D(G(x)))] has no gradient left where D is sure. Where D
+    is below SMALLEST this one has none either: of plain scores, below -13.8.
     """
     if losses.adversarial == "lsgan":
         return least_squares.generator_loss(fake)
@@ -79,6 +82,9 @@ def generator_loss(losses: CycleGANLosses, fake: Tensor) -> Tensor:
 
 
 def probability(scores: Tensor, normalisation: str) -> Tensor:
-    """Scores as probabilities: sigmoid of plain ones, (s + 1) / 2 of Eq. 2, Eq. 3's as they are."""
+    """Scores as probabilities: sigmoid of plain ones, (s + 1) / 2 of Eq. 2, Eq. 3's as they are.
+
+    Cut off at SMALLEST and 1 - SMALLEST, so that logarithms are finite; there no gradient is left.
+    """
     maps = {"none": torch.sigmoid, "eq2": lambda s: (s + 1) / 2, "eq3": lambda s: s}
     return maps[normalisation](scores).clamp(SMALLEST, 1 - SMALLEST)

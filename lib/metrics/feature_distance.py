@@ -17,7 +17,7 @@ import torch
 from lib.metrics.byte_images import batches, check_bytes
 from lib.networks.backbones import VGG16Features
 
-SMALLEST = 32  # pixels: one position is left after the network's strides
+SMALLEST = 32  # pixels; 2x2 positions are left of them after the network's strides
 
 
 def kernel_distance(a: np.ndarray, b: np.ndarray, paired: bool = False) -> float:

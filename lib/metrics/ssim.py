@@ -19,7 +19,8 @@ def ssim(image: ArrayLike, reference: ArrayLike) -> float | np.ndarray:
     sums to one, C1 = (0.01 * 255)^2, C2 = (0.03 * 255)^2, and the mean over the windows that lie
     wholly inside the image. 2D-GAN does not say which SSIM it computed, GN_CycleGAN (4.1) that it
     was MATLAB R2019a's; the uniform 7 x 7 window that scikit-image has by default gives other
-    figures.
+    figures. MATLAB's ssim has the same window and constants, but repeats the border outwards
+    and takes the mean over all pixels; the ledger (ssim-window) says what that changes.
 
     Arguments:
         image: grey image (H, W) or stack (N, H, W), 0..255; floats are not rounded

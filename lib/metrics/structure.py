@@ -15,7 +15,8 @@ def structure_psnr(
     brightness and contrast explain, the tone; what is left is structure. So PSNR is never higher,
     and the difference is what the tone costs. A measure of ours, in neither paper.
 
-    Arguments and errors as `lib.metrics.psnr`; the mapped image is neither rounded nor clipped.
+    Arguments and errors as `lib.metrics.psnr`; the mapped image is neither rounded nor clipped. An
+    image that differs in tone alone has, by rounding, inf or above 160 dB.
 
     >>> round(structure_psnr([[10, 20], [30, 40]], [[20, 40], [60, 81]]), 4)  # twice, but for one
     59.3802

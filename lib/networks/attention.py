@@ -56,9 +56,9 @@ class PixelAttention(nn.Module):
 class MultiHeadAttention(nn.Module):
     """Multi-head attention over positions (Vaswani et al., 2017): gate asks, feature answers.
 
-    Queries from every position of the gate; keys and values from the feature pooled to at most
-    16x16 positions, so that the memory grows with H x W and not with its square. The result is
-    added to the feature, as in a transformer block.
+    Queries from every position of the gate; keys and values from the feature pooled to 16x16
+    positions at 128 px and to at most 31x31 at other sizes, so that the memory grows with H x W and
+    not with its square. The result is added to the feature, as in a transformer block.
     """
 
     HEADS = 4
@@ -73,7 +73,7 @@ class MultiHeadAttention(nn.Module):
     def forward(self, feature: Tensor, gate: Tensor) -> Tensor:
         height, width = feature.shape[2:]
         pool = max(1, max(height, width) // self.KEY_SIDE)
-        pooled = F.avg_pool2d(feature, pool)  # at most 16x16 positions
+        pooled = F.avg_pool2d(feature, pool)  # 16x16 positions at 128 px, at most 31x31
         query = self._heads(self.query(gate))  # (B, heads, H W, C / heads)
         key, value = (self._heads(part) for part in self.key_value(pooled).chunk(2, dim=1))
         mixed = F.scaled_dot_product_attention(query, key, value)

@@ -17,10 +17,10 @@ class CBAM(nn.Module):
 
     The batch norm on the one-channel map is that of CBAM's public code; section 2.2 of the paper
     has none, and `norm=False` leaves it out. In a training with batches of one image it normalises
-    the map of that image; in `eval()` it takes the running mean and variance, which mix whatever
-    images passed in training (in a cycle both real and generated ones), so both modes weigh the
-    positions a little differently. Their momentum is PyTorch's 0.1; with the public code's 0.01 a
-    short training would keep much of the values they start with.
+    the map of that image; in `eval()` it takes the stored mean and variance, so both modes weigh
+    the positions a little differently. `TranslationRecipe.prepare` sets these before a network is
+    judged or stored: plain means over real visible training images, 200 at most. So the momentum,
+    PyTorch's 0.1 (0.01 in the public code), changes no number of ours.
     """
 
     def __init__(self, channels: int, norm: bool = True):

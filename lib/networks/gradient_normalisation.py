@@ -6,13 +6,15 @@
 Zeta "can be associated with f(x) or a constant": |f| here, or a number that is given.
 
 Where f is piecewise linear the first is 1-Lipschitz, f being one number an image: what gradient
-normalisation is defined for. The paper does not say what f is for a discriminator that gives a map
-of scores. Two readings are selectable:
+normalisation is defined for. A PatchGAN is not piecewise linear, for its instance norm, so there is
+no such bound. The paper does not say what f is for a discriminator that gives a map of scores. Two
+readings are selectable:
 
     mean     f is the mean of the map: one normalised score an image
     patch    f is each score of the map, the gradient that of their sum: one norm an image, put into
-             every score. The sum's gradient is as many times one score's as there are scores, so
-             the normalised scores, and what the generator learns from them, are that much smaller.
+             every score. The sum's gradient is h w times that of the mean, and about 7.5 times one
+             score's for the 14x14 of a PatchGAN at its start, so the normalised scores, and what
+             the generator learns from them, are smaller.
 """
 
 import torch
@@ -26,7 +28,8 @@ class GradientNormalised(nn.Module):
     """(B, C, H, W) -> normalised scores, (B, 1, h, w) as before, of "mean" (B, 1, 1, 1).
 
     LSGAN's target 1 is the limit of an infinite score; it is never reached. Scores of "patch" stay
-    within about 0.25 of 0 for a PatchGAN at its start under Eq. 2.
+    within about 0.25 of 0 for a PatchGAN at its start under Eq. 2. Where f and its gradient both
+    are 0 the result is NaN, 0 with a constant zeta; constant images through a PatchGAN stay finite.
 
     The images may come from a generator: gradients then flow on into it, through the norm as well.
     Images of a batch stay apart if the discriminator keeps them apart, as with instance norm.

@@ -22,7 +22,8 @@ class MarkovDiscriminator(nn.Module):
     """(B, 1, H, W) in [-1, 1] -> scores (B, 1, H/16, W/16), unbounded.
 
     Four 4x4 convolutions of stride 2 with batch norm and LeakyReLU, then a 3x3 one of stride 1. The
-    last has no bias: Eq. 4 only compares scores, so a bias would drift on rounding errors alone.
+    last has no bias: Eq. 4 only compares scores, so a bias would drift on rounding errors alone. In
+    Eq. 1 (Table 6, L1) it would count; the batch norm before it can stand in for most of it.
     Batch norm mixes the images of a batch, which WGAN-GP's authors advise against in a critic; the
     paper has it, so it stays.
     """

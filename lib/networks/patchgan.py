@@ -2,6 +2,8 @@
 
     C64, C128, C256 of stride 2, C512 and the scores of stride 1, all 4x4
 
+CUT's blurs before it drops pixels, so that its scores see 84x84.
+
 GN_CycleGAN, section 2.1, uses it, with its gradient normalised (`gradient_normalisation`).
 """
 
@@ -24,8 +26,9 @@ class PatchGANConfig:
 class PatchGAN(nn.Module):
     """(B, in, H, W) in [-1, 1] -> scores (B, 1, H/8 - 2, W/8 - 2), unbounded: 14x14 at 128 px.
 
-    Every score sees 70x70 pixels. Instance norm (no affine weights, no running statistics) on all
-    steps but the first and the scores; it keeps the images of a batch apart.
+    Every score sees 70x70 pixels, 84x84 with `antialias`, and by the norms something of the whole
+    image. Instance norm (no affine weights, no running statistics) on all steps but the first and
+    the scores; it keeps the images of a batch apart.
     """
 
     def __init__(self, config: PatchGANConfig = PatchGANConfig()):

@@ -42,8 +42,8 @@ def enhance(
     tile: pixels a side that the network sees at once, 0 for the whole image; changes memory alone.
     device: auto, cpu or cuda.
 
-    Raises ValueError for NaN, another shape or type, a name that is unknown, and below 16 x 16
-    pixels; FileNotFoundError where weights are missing.
+    Raises ValueError for NaN, another shape or type, a name that is unknown, and where a method has
+    a network below 16 x 16 pixels; FileNotFoundError where weights are missing.
     """
     return _result(enhancer(method, tile, device, Path(weights)), image, depth)
 

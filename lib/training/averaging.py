@@ -10,7 +10,7 @@ import copy
 import torch
 from torch import nn
 
-DECAY = 0.999  # of the average, once about 10 / (1 - DECAY) steps are done
+DECAY = 0.999  # at most: 0.994 after 1,500 steps, 0.9978 after 4,000, 0.999 from 8,990 on
 
 
 def average_of(generator: nn.Module) -> nn.Module:
