@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     return batch.run(
         lambda options: enhancer(options.method, options.tile, options.device, options.weights),
         parser.parse_args(arguments), enhancing=True,
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

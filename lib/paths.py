@@ -58,7 +58,7 @@ def run_folders(results: Path, experiment: str = "*") -> list[Path]:
     """The folders of the runs in results that have a record, by experiment and seed. What is called
     otherwise, as a copy is, is left aside."""
     found = [path.parent for path in results.glob(f"runs/{experiment}/seed*/run.json")
-             if path.parent.name.removeprefix("seed").isdecimal()]  # fmt: skip
+             if path.parent.name.removeprefix("seed").isdecimal()]
     return sorted(found, key=lambda it: (it.parent.name, int(it.name.removeprefix("seed"))))
 
 

@@ -82,7 +82,7 @@ def notebook_definitions(path: Path, ends: Collection[str] = ()) -> dict[str, st
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     lines = [line for cell in code for line in cell.splitlines()
-             if not line.lstrip().startswith(("%", "!"))]  # fmt: skip
+             if not line.lstrip().startswith(("%", "!"))]
     library = _library(REPO)
     library.modules[""] = _parse("", "\n".join(lines), path.name)
     return library.definitions([f":{WHOLE}"], set(), set(ends))
@@ -116,7 +116,7 @@ class Library:
         if name not in self.modules:
             stem = self.root.joinpath(*name.split("."))
             files = [path for path in (stem.with_suffix(".py"), stem / "__init__.py")
-                     if path.is_file()]  # fmt: skip
+                     if path.is_file()]
             text = files[0].read_text(encoding="utf-8") if files else ""
             self.modules[name] = _parse(name, text, name) if files else None
         return self.modules[name]
@@ -224,7 +224,7 @@ def _parse(name: str, text: str, where: str) -> Module:
 
 def _is_docstring(statement: ast.stmt) -> bool:
     return (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-            and isinstance(statement.value.value, str))  # fmt: skip
+            and isinstance(statement.value.value, str))
 
 
 def _is_skipped(statement: ast.stmt) -> bool:
@@ -240,7 +240,7 @@ def _names_bound(statement: ast.stmt) -> list[str]:
     targets = {ast.Assign: "targets", ast.AnnAssign: "target"}.get(type(statement))
     found = getattr(statement, targets) if targets else statement
     nodes = [node for part in (found if isinstance(found, list) else [found])
-             for node in ast.walk(part)]  # fmt: skip
+             for node in ast.walk(part)]
     names = [n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     return names + [node.name for node in nodes if isinstance(node, Scope)]
 
@@ -270,7 +270,7 @@ def _chains(node: ast.AST, where: str) -> Iterator[list[str]]:
     if isinstance(inner, ast.Name):
         if ([inner.id, *attributes][-1]) in UNSEEN and (not attributes or inner.id == "importlib"):
             raise ValueError(f"{where}, line {node.lineno}: {ast.unparse(node)} reaches code by a "
-                             "computed name, so a change there would not be seen")  # fmt: skip
+                             "computed name, so a change there would not be seen")
         yield [inner.id, *attributes]
         return
     for name, value in ast.iter_fields(inner if attributes else node):
@@ -295,7 +295,7 @@ def _text(node, without_fields: bool = False, in_class: bool = False) -> str:
             return ""
         node = ast.Assign(targets=[node.target], value=node.value)
     fields = {name: value for name, value in ast.iter_fields(node)
-              if name not in UNPRINTED and value is not None and value != []}  # fmt: skip
+              if name not in UNPRINTED and value is not None and value != []}
     if isinstance(node, Scope):
         body = node.body[1:] if _is_docstring(node.body[0]) else node.body
         if without_fields:

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     return batch.run(
         lambda options: translator(options.method, options.limit, options.device, options.weights),
         parser.parse_args(arguments), enhancing=False,
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

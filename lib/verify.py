@@ -112,7 +112,7 @@ def _read_numbers(profile: str, verdict: Verdict) -> dict[str, dict[str, str]]:
         note(path.name, f"its columns are not {', '.join(numbers.COLUMNS)}")
         return {}
     lines, merged = ({numbers.name_of(line): line for line in table.to_dict("records")}
-                     for table in (frame, numbers.merge(profile)))  # fmt: skip
+                     for table in (frame, numbers.merge(profile)))
     for name in sorted(merged.keys() ^ lines.keys()):
         note(name, "is missing" if name in merged else "is no number of the papers")
     stored = {name: line for name, line in lines.items() if name in merged}

@@ -33,7 +33,7 @@ TRAIN = (sys.executable, "-P", "-m", "lib.train", "--profile", "test", "--experi
 NUMBERS = (sys.executable, "-P", "-c", "from lib.results.numbers import collect; collect('test')")
 PUBLISH = (*RUN[:3], "--publish")
 COMPARED = ("runs/*/*/*.safetensors", "runs/*/*/*.csv", "runs/*/*/*.png", "runs/*/*/*.npz",
-            "tables/*.csv", "figures/*", "numbers.csv")  # fmt: skip
+            "tables/*.csv", "figures/*", "numbers.csv")
 GRACE = 20  # seconds in which all processes of a killed run have to end by themselves
 SAME, REFUSED = "same bytes", "refused in one line"
 NO_NETWORK = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
@@ -51,12 +51,12 @@ class Place:
         return {**os.environ, "IR_RESULTS": str(self.results), "IR_CACHE": str(self.cache),
                 "IR_DATA": str(self.folder / "data"), "TMPDIR": str(self.folder / "tmp"),
                 "PYTHONPATH": str(REPO), "IR_CHECKPOINT_SECONDS": "1",
-                "IR_WEIGHTS": os.environ.get("IR_WEIGHTS") or str(cache_dir("weights"))}  # fmt: skip
+                "IR_WEIGHTS": os.environ.get("IR_WEIGHTS") or str(cache_dir("weights"))}
 
     def start(self, *command: str, **changed: str) -> subprocess.Popen:
         log = open(self.folder / f"log{time.monotonic_ns()}", "w+b")
         process = subprocess.Popen(command, cwd=REPO, env=self.environment() | changed, stdout=log,
-                                   stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
+                                   stderr=subprocess.STDOUT, start_new_session=True)
         process.log = Path(log.name)
         return process
 
@@ -78,7 +78,7 @@ class Place:
         """File -> SHA-256 of all that has to be the same."""
         results = self.results / "test"
         return {str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
-                for pattern in COMPARED for path in results.glob(pattern)}  # fmt: skip
+                for pattern in COMPARED for path in results.glob(pattern)}
 
     def left(self) -> list[str]:
         """Temporary files, and processes, that should not be there once a run has ended."""
@@ -91,7 +91,7 @@ class Place:
             if hidden or path.suffix in (".begun", ".part") or path.name == "training":
                 files.append(path)
         return [f"process {one.pid}: {' '.join(quiet(one.cmdline))[-80:]}" for one in alive] + [
-            str(path.relative_to(self.folder)) for path in files]  # fmt: skip
+            str(path.relative_to(self.folder)) for path in files]
 
 
 class Trial:
@@ -320,7 +320,7 @@ class Trial:
         for fault, counts in self.found.items():
             counts = +counts
             rest = "; ".join(f"{n} x {what}" for what, n in counts.items()
-                             if what not in (SAME, REFUSED))  # fmt: skip
+                             if what not in (SAME, REFUSED))
             print(f"| {fault} | {counts.total()} | {counts[SAME]} | {counts[REFUSED]} | {rest} |")
         print(f"The last process of a killed run ended after at most {self.longest:.1f} s.")
         return all(set(+counts) <= {SAME, REFUSED} for counts in self.found.values())
@@ -334,7 +334,7 @@ def victim(place: Place, process: subprocess.Popen, wanted: str) -> psutil.Proce
     """A process of a run: Snakemake, a training's, a notebook's kernel; None where there is none."""
     marks = {"snakemake": "snakemake", "kernel": "ipykernel_launcher", "training": "forkserver"}
     found = [one for one in place.processes() if one.pid != process.pid
-             and marks.get(wanted, "\0") in " ".join(quiet(one.cmdline))]  # fmt: skip
+             and marks.get(wanted, "\0") in " ".join(quiet(one.cmdline))]
     if wanted == "training":  # not the process that they are forked from
         found = [one for one in found if one.ppid() in {other.pid for other in found}]
     return found[-1] if found else None
@@ -374,12 +374,12 @@ def bound_read_only(folder: Path) -> Iterator[None]:
 FAULTS = {
     "kills": Trial.kill_runs, "disks": Trial.disk_is_full, "read-only": Trial.read_only,
     "network": Trial.no_network, "clock": Trial.clock_set_back, "two": Trial.two_at_once,
-}  # fmt: skip
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults",
-                                     description=__doc__.splitlines()[0])  # fmt: skip
+                                     description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=30, help="how many runs are killed")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--only", nargs="+", choices=FAULTS, default=list(FAULTS))

@@ -29,7 +29,7 @@ BLANK = dict.fromkeys(record.KEYS, "made up") | {
     "seed": 0, "steps": 0, "n_images": 0, "metrics": {}, "examples": [], "trained_by": IDENTITY,
     "evaluated_by": IDENTITY, "files": {}, "versions": {}, "not_measured": "",
     "config": {"precision": "fp32", "experiment": {"title": "made up"}},
-}  # fmt: skip
+}
 
 
 def make_run(experiment, seed, root, profile="test", **changed):
@@ -59,7 +59,7 @@ def make_run(experiment, seed, root, profile="test", **changed):
         "definitions": {"trained": training_code(config),
                         "evaluated": evaluation_code(config.experiment.data)},
         "config": settings(config), "steps_total": 20, "wall_time_s": 9.0, "peak_memory_mb": 99,
-    }  # fmt: skip
+    }
     record.write(work, folder, about | changed, test, [3, 1, 0], {})
     record.install(work, folder)
     shutil.rmtree(work)

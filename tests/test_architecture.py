@@ -55,7 +55,7 @@ COUNTS = {  # stages, internal skips, external skips, attention
     "C1": (1, 0, 0, 0), "C2": (1, SKIPS, 0, 0), "C3": (2, 2 * SKIPS, SKIPS, 0),
     "C4": (2, 2 * SKIPS, 0, SKIPS), "C5": (2, 2 * SKIPS, SKIPS, SKIPS),
     "multi_head": (2, 2 * SKIPS, SKIPS, SKIPS), "no internal": (2, 0, SKIPS, SKIPS),
-}  # fmt: skip
+}
 
 
 def texts(figure):
@@ -79,7 +79,7 @@ def test_graph_has_the_parts_of_each_variant(name):
     roles = list(skip_roles(graph).values())
     attention = sum("attention" in node.title for node in graph)
     assert COUNTS[name] == (max(stages(graph).values()), roles.count(INTERNAL),
-                            roles.count(EXTERNAL), attention)  # fmt: skip
+                            roles.count(EXTERNAL), attention)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -97,7 +97,7 @@ def test_shapes_are_those_of_a_forward_pass(name):
     parts = {path: shape for path, shape in traced.items() if path in seen}
     assert parts == {path: seen[path] for path in parts}
     assert len(parts) == sum(path.count(".") == 1 and type(module).__name__ in kinds
-                             for path, module in network.named_modules())  # fmt: skip
+                             for path, module in network.named_modules())
     layers = [node.shape for node in trace(network, IMAGE, parts={}) if node.convolves]
     counted = [path for path, module in network.named_modules() if hasattr(module, "kernel_size")]
     assert sorted(layers) == sorted(seen[path] for path in counted if path in seen)
@@ -128,11 +128,11 @@ def test_layers_join_but_not_across_branches():
     graph = trace(Branched(), (1, 8, 8))
     assert [node.text for node in graph] == [
         "x", "conv 3×3 /2", "BN", "ReLU", "concat", "output",
-    ]  # fmt: skip
+    ]
     (joined,) = (node for node in graph if node.text == "concat")
     assert [(node.text, node.shape) for node in graph.pred[joined]] == [
         ("conv 3×3 /2", (2, 4, 4)), ("ReLU", (2, 4, 4)),
-    ]  # fmt: skip
+    ]
 
 
 def test_gradients_shared_modules_and_what_is_not_used():
@@ -151,7 +151,7 @@ def test_gradients_shared_modules_and_what_is_not_used():
     layer = "conv 3×3, ReLU"
     assert [node.text for node in graph] == [
         "x", layer, layer, "sum", "∇", "|·|", "÷", "output",
-    ]  # fmt: skip
+    ]
     assert [node.shared for node in graph] == [node.text == layer for node in graph]
     (gradient,) = (node for node in graph if node.text == "∇")
     assert {node.text for node in graph.pred[gradient]} == {"x", "sum"}
@@ -162,7 +162,7 @@ def test_residual_blocks_are_parts_and_lie_on_the_main_path():
     assert [node.text for node in graph] == [
         "x", "pad, conv 7×7, IN, ReLU", *["conv 3×3 /2, IN, ReLU"] * 2, *["residual block"] * 2,
         *["convT 3×3 ×2, IN, ReLU"] * 2, "pad, conv 7×7, tanh", "output",
-    ]  # fmt: skip
+    ]
     assert list(stages(graph)) == list(graph)
 
 
@@ -261,7 +261,7 @@ def test_statements_agree_but_for_the_two_that_contradict_another():
     table = two_d_gan_facts(build("2dgan", **NARROW), build("markov_discriminator"))
     assert set(table.index[~table["agrees"]]) == {
         "decoder: a step, text", "discriminator: convolutions, in the overview",
-    }  # fmt: skip
+    }
     leaky = build("2dgan", **NARROW, decoder_activation="leaky_relu")
     table = two_d_gan_facts(leaky, build("markov_discriminator", widths=(8, 8, 8)))
     assert not table.loc["decoder: a step, Eq. 2", "agrees"]

@@ -40,7 +40,7 @@ def test_a_check_is_expanded_to_its_cells():
     found = relations({"lower": "C5", "than": "C3", "in": "table4", "of": "IE"}, "2dgan")
     assert found == [Relation("table4/IE/C3", ">", "table4/IE/C5")]
     near = {"near": "C2", "to": "C1", "in": "table4", "of": ["IE", "PSNR"],
-            "within": {"PSNR": 0.5, "IE": 0.17}}  # fmt: skip
+            "within": {"PSNR": 0.5, "IE": 0.17}}
     assert relations(near, "2dgan") == [
         Relation("table4/IE/C2", "~", "table4/IE/C1", 0.17),
         Relation("table4/PSNR/C2", "~", "table4/PSNR/C1", 0.5),
@@ -153,7 +153,7 @@ def test_other_words():
     assert examine({"text": {"here": "four", "there": "five"}})["verdict"] == "inconsistent"
     assert examine({"not_checkable": "no table"}) == {
         "stated": "", "recomputed": "no table", "verdict": "not checkable",
-    }  # fmt: skip
+    }
 
 
 def test_a_changed_number_flips_the_verdict():
@@ -190,7 +190,7 @@ def test_findings(table):
     assert set(table["verdict"]) == {"consistent", "inconsistent", "not checkable"}
     assert table.loc["osu-psnr-gain", ["stated", "recomputed", "verdict"]].tolist() == [
         "32.2 %", "32.03 %", "inconsistent",
-    ]  # fmt: skip
+    ]
 
 
 def test_every_percentage_of_the_prose_is_audited():

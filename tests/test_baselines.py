@@ -45,7 +45,7 @@ def without_gradient(network):
 
 @pytest.mark.parametrize("channels, generator, discriminator", [
     (3, 7_019_587, 696_672), (1, 7_016_513, 694_624),
-])  # fmt: skip
+])
 def test_parameters_are_those_of_the_public_code(channels, generator, discriminator):
     config = FUnIEGANConfig(in_channels=channels, out_channels=channels)
     assert count_parameters(FUnIEGenerator(config)) == generator
@@ -179,7 +179,7 @@ def make(name, root, **parts):
 
 def funie_recipe(root, **weights):
     return make("FUnIE-GAN", root, network=NARROW, discriminator=NARROW_DISCRIMINATOR,
-                losses=FUnIELosses(**weights))  # fmt: skip
+                losses=FUnIELosses(**weights))
 
 
 def tiecnn_recipe(root):
@@ -188,7 +188,7 @@ def tiecnn_recipe(root):
 
 @pytest.mark.parametrize("make_recipe, losses", [
     (lambda root: funie_recipe(root, vgg=0.0), ("l1", "total")), (tiecnn_recipe, ("mse",)),
-])  # fmt: skip
+])
 def test_fifteen_steps_lower_the_loss(root, make_recipe, losses):
     recipe, data = make_recipe(root)
     history = [recipe.step(step) for step in range(15)]

@@ -55,7 +55,7 @@ def test_a_loss_that_differs_is_named_and_fails(monkeypatch, capsys):
     ("--precision fp8", "unknown precision 'fp8'"),
     ("--experiment HE", "HE trains no network"),
     ("--experiment CUT-FLIR", "CUT-FLIR trains in batches of 1"),
-])  # fmt: skip
+])
 def test_wrong_options_are_answered_in_one_line(
     options, words, tmp_path, monkeypatch, capsys, request
 ):
@@ -93,7 +93,7 @@ def test_methods_for_own_images_are_compared(tmp_path, monkeypatch):
     monkeypatch.setattr(own_images, "KINDS", ("enhancement_wide",))
     found = own_images.quality(tmp_path, 1, own_images.FOLDER)
     assert list(found.index) == [f"embedded natural images, {how} (1)"
-                                 for how in ("as in training", *own_images.UNLIKE)]  # fmt: skip
+                                 for how in ("as in training", *own_images.UNLIKE)]
     psnr = found.loc["embedded natural images, as in training (1)", "psnr"]
     assert psnr["2dgan"] > psnr["input"] and psnr.notna().all() and "clahe" in psnr
 

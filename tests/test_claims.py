@@ -68,28 +68,28 @@ def run(experiment, values, seed=0, profile="test", data=DATA, names=None, steps
     """A run with these values of every metric but those that are given."""
     trained = EXPERIMENTS[experiment].trained
     known = {"experiment": experiment, "seed": seed, "steps": steps if trained else 0,
-             "profile": profile, "dataset": data, "status": "complete"}  # fmt: skip
+             "profile": profile, "dataset": data, "status": "complete"}
     frame = pd.DataFrame({metric: metrics.get(metric.replace(" ", "_"), values)
-                          for metric in (*METRICS, "mse mean")}, index=names)  # fmt: skip
+                          for metric in (*METRICS, "mse mean")}, index=names)
     return Run(Path(), known, frame)
 
 
 def judged(methods, item="table4", baseline=-50, **about):
     """The claims on a table of 2D-GAN. `methods`: experiment -> values of its seeds (S, N)."""
     runs = {name: [run(name, row, seed, **about) for seed, row in enumerate(values)]
-            for name, values in methods.items()}  # fmt: skip
+            for name, values in methods.items()}
     for name in ("Input", "tone_map") if baseline is not None else ():
         runs[name] = [Run(Path(), run("Input", IMAGES).record,
-                          run("Input", IMAGES + baseline).test_images)]  # fmt: skip
+                          run("Input", IMAGES + baseline).test_images)]
     return of_runs(runs, item)
 
 
 def of_runs(runs, item="table4"):
     cells = {printed: cell for printed, cell in TABLES["2dgan", item].cells.items()
-             if cell.experiment in runs}  # fmt: skip
+             if cell.experiment in runs}
     numbers.record("test", "2dgan", item, [
         measure(cell, runs[cell.experiment]).number(*printed)
-        for printed, cell in cells.items() if cell.example is None])  # fmt: skip
+        for printed, cell in cells.items() if cell.example is None])
     return claims.judge(numbers.collect("test"), runs).set_index("id")
 
 
@@ -117,7 +117,7 @@ def test_the_share_is_of_the_papers_protocol_where_a_run_is_a_part_of_it_too():
     for name, steps, share in (("C5-wide", 4000, "6.39 of 101"),
                                ("shipped-2dgan", 16000, "25.6 of 101"),
                                ("search-2dgan-kit", 1000, "1.6 of 101"),
-                               ("shipped-gn_cyclegan", 6000, "12 of 200")):  # fmt: skip
+                               ("shipped-gn_cyclegan", 6000, "12 of 200")):
         known = {"experiment": name, "profile": "laptop", "steps": steps}
         assert protocol_share(known) == f"{share} epochs with 1/4 of the channels"
 
@@ -152,14 +152,14 @@ def test_few_seeds_that_lie_apart_settle_little(results):
     """Twice its standard error above 0, which images alone would call settled."""
     of = [IMAGES + apart for apart in (0.1, 0.6, 1.1)]
     assert judged({"C5": of, "C4": [IMAGES] * 3}).loc["external-skips", "verdict_ours"] == (
-        "undecided")  # fmt: skip
+        "undecided")
     assert judged({"C5": [of[1]] * 3, "C4": [IMAGES] * 3}).loc[
-        "external-skips", "verdict_ours"] == "seen"  # fmt: skip
+        "external-skips", "verdict_ours"] == "seen"
 
 
 def test_networks_are_compared_on_the_seeds_that_both_have(results):
     claim = judged({"C5": [IMAGES + 1, IMAGES + 1.01], "C4": [IMAGES]}).loc[
-        "external-skips"]  # fmt: skip
+        "external-skips"]
     assert claim["verdict_ours"] == "seen" and claim["seeds"] == "0 1, 0"
     assert "(one seed:" in claim["why"] and claim["by_seed"] == "0: seen"
     runs = {"C5": [run("C5", IMAGES + 1, 0)], "C4": [run("C4", IMAGES, 1)]}
@@ -171,7 +171,7 @@ def test_networks_are_compared_on_the_seeds_that_both_have(results):
 @pytest.mark.parametrize("other", [{"data": "faces"}, {"names": [f"face {k}" for k in range(30)]}])
 def test_numbers_of_different_images_are_not_compared(results, other):
     claim = of_runs({"C5": [run("C5", IMAGES + 1)], "C4": [run("C4", IMAGES, **other)]}).loc[
-        "external-skips"]  # fmt: skip
+        "external-skips"]
     assert claim["verdict_ours"] == "undecided"
     assert "table4/AG/C5 and table4/AG/C4 are of different images" in claim["why"]
 
@@ -180,7 +180,7 @@ def test_a_missing_number_says_why(results):
     runs = {"C5": [run("C5", IMAGES + 1)], "C4": [run("C4", IMAGES)]}
     made = [measure(cell, runs[cell.experiment]).number(*printed)
             for printed, cell in TABLES["2dgan", "table4"].cells.items()
-            if cell.experiment == "C5"]  # fmt: skip
+            if cell.experiment == "C5"]
     gone = [Number(row, "C4", None, why="C4 diverged") for row in ("AG", "IE", "PSNR", "SSIM")]
     numbers.record("test", "2dgan", "table4", [*made, *gone])
     frame = claims.judge(numbers.collect("test"), {"C5": runs["C5"]}).set_index("id")
@@ -207,7 +207,7 @@ def test_at_most_one_settled_in_twenty_is_wrong():
     for _ in range(40):
         p = [estimate((0 if k % 2 else 3) + random.normal(0, 0.3, (3, 1))
                       + random.exponential(1, (1, 30)) - 1).p_value()
-             for k in range(60)]  # fmt: skip
+             for k in range(60)]
         settled = false_discovery_control(p) <= claims.LEVEL
         wrong.append(settled[1::2].sum() / max(settled.sum(), 1))
         assert settled[::2].sum() > 15  # and it does find them
@@ -226,7 +226,7 @@ def test_a_network_below_the_baseline_says_nothing_in_that_metric(results):
     )
     assert frame.loc["attention-ag-ie", "verdict_ours"] == "undecided"  # C3 is missing
     assert judged({"C5": values["C5"], "C3": [IMAGES]}, baseline=5).loc[
-        "attention-ag-ie", "verdict_ours"] == "seen"  # fmt: skip
+        "attention-ag-ie", "verdict_ours"] == "seen"
     # the better one counts: C4 is as it was, and C5 beats the baseline by itself
     assert judged(values, baseline=0.5).loc["external-skips", "verdict_ours"] == "seen"
 
@@ -276,11 +276,11 @@ def test_ag_and_ie_are_judged_by_their_distance_to_the_reference_as_well(results
 def test_what_agrees_because_we_chose_so_is_marked():
     circular = {claim["id"] for claim in BY_ID.values() if "circular" in claim}
     assert circular == {"generator-parameters", "discriminator-parameters",
-                        "generator-operations", "discriminator-operations"}  # fmt: skip
+                        "generator-operations", "discriminator-operations"}
     assert all(pattern.startswith("2dgan/") for pattern in FITTED)
     extensions = {claim["id"] for claim in BY_ID.values() if "extension" in claim}
     assert {"gn-over-cyclegan", "resnet-unet", "fourth-loss", "over-enhancement",
-            "dual-decoding-with", "dual-decoding-without"} <= extensions  # fmt: skip
+            "dual-decoding-with", "dual-decoding-without"} <= extensions
 
 
 # ---- what no table has
@@ -290,14 +290,14 @@ def test_stability_is_judged_by_the_training_logs(results, tmp_path):
     """GN's cycle losses are the lower and smoother ones; two seeds are few, one is none."""
     runs = {}
     for name, level, noise in (("unet_128-FLIR", 3, 0.5), ("CBAM_CycleGAN-FLIR", 2.5, 0.4),
-                               ("GN_CycleGAN-FLIR", 1, 0.01)):  # fmt: skip
+                               ("GN_CycleGAN-FLIR", 1, 0.01)):
         for seed in (0, 1, 2):
             folder = tmp_path / f"{name}{seed}"
             folder.mkdir()
             random = np.random.default_rng(seed)
             steps = np.arange(1, 101)
             losses = {loss: level * (1 + noise * random.normal(size=100))
-                      for loss in ("cycle_a", "cycle_b")}  # fmt: skip
+                      for loss in ("cycle_a", "cycle_b")}
             pd.DataFrame({"step": steps, **losses}).to_csv(folder / "history.csv", index=False)
             made = run(name, IMAGES, seed, data="streets")
             runs.setdefault(name, []).append(Run(folder, made.record, made.test_images))
@@ -307,7 +307,7 @@ def test_stability_is_judged_by_the_training_logs(results, tmp_path):
     assert frame.loc["stability", "verdict_paper"] == "not testable"
     one = {name: its[:1] for name, its in runs.items()}
     assert claims.judge(full(), one).set_index("id").loc["lower-cycle-loss", "verdict_ours"] == (
-        "undecided")  # fmt: skip
+        "undecided")
 
 
 # ---- files
@@ -345,7 +345,7 @@ def test_the_papers_numbers_in_place_of_ours(papers_own_numbers):
     assert (printed["verdict_paper"].map(same) == printed["verdict_ours"]).all()
     fails = set(frame.loc[frame["verdict_paper"] == "fails", "id"])
     assert {"2dgan-ag", "2dgan-ie", "clahe-he", "filters-ssim", "complete-network",
-            "gn-over-cyclegan", "resnet-unet", "ablation-cbam"} <= fails  # fmt: skip
+            "gn-over-cyclegan", "resnet-unet", "ablation-cbam"} <= fails
 
 
 def test_claims_csv_is_written_with_equal_bytes(results):

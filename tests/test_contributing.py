@@ -141,7 +141,7 @@ class Kit:
         environment = {**os.environ, "PYTHONPATH": str(self.root), "IR_CACHE": str(cache_dir()),
                        "IR_RESULTS": str(self.root.parent / "results"), "IR_DATA": str(self.data)}
         found = subprocess.run([sys.executable, "-P", "-m", *command], cwd=self.root, text=True,
-                               capture_output=True, env=environment)  # fmt: skip
+                               capture_output=True, env=environment)
         assert found.returncode == 0, found.stdout + found.stderr
         return found.stdout
 
@@ -215,10 +215,10 @@ def test_a_table(kit):
     kit.insert(tables, '    Notebook("20_gn_data"',
                '    Notebook("19_table8", "2D-GAN: Table 8", (("2dgan", "table8"),)),\n')
     parameters = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source":
-                  "profile, data, seeds, device = 'smoke', None, '0', 'auto'"}  # fmt: skip
+                  "profile, data, seeds, device = 'smoke', None, '0', 'auto'"}
     cells = [parameters, {"cell_type": "code", "metadata": {}, "source": TABLE}]
     cells = [{"execution_count": None, "outputs": [], "id": f"c{k}", **cell}
-             for k, cell in enumerate(cells)]  # fmt: skip
+             for k, cell in enumerate(cells)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     kit.write("notebooks/19_table8.ipynb", json.dumps(notebook))

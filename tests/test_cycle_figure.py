@@ -116,7 +116,7 @@ def test_statements_are_compared_with_what_is_built():
     assert set(table.index[~table["agrees"]]) == {
         "discriminators, in the flow of Figs. 1 and 3", "discriminator: normalisation",
         "spatial attention: normalisation",
-    }  # fmt: skip
+    }
     fewer = method | {"generator": build("resnet_9blocks_cbam", blocks=4)}
     table = gn_cyclegan_facts(fewer, IMAGE)
     assert table.loc["generator: residual blocks", "built"] == "4"

@@ -108,7 +108,7 @@ def test_degraded_training_images_resemble_those_of_the_paper():
     reference = np.stack([imagenet.read_grey(files[name], 128) for name in names])
     degraded = np.stack([
         degradation.degrade(image, name) for image, name in zip(reference, names, strict=True)
-    ])  # fmt: skip
+    ])
     table = calibration_table(degraded, reference)
     paper = reported_inputs()
     for metric in ("AG", "IE", "PSNR", "SSIM"):

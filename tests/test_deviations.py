@@ -22,7 +22,7 @@ def names_in(path):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             names.add(node.name)
             names |= {f"{node.name}.{part.name}" for part in getattr(node, "body", [])
-                      if isinstance(part, ast.FunctionDef)}  # fmt: skip
+                      if isinstance(part, ast.FunctionDef)}
     return names
 
 

@@ -68,7 +68,7 @@ def declare(tmp_path, monkeypatch, address):
         (tmp_path / "sources").mkdir(exist_ok=True)
         file = tmp_path / "sources" / f"{time.monotonic_ns()}.yaml"
         about = {"title": "made up", "page": address, "licence": "MIT", "size": "small",
-                 "free": True, "holds": {}, "parts": parts} | fields  # fmt: skip
+                 "free": True, "holds": {}, "parts": parts} | fields
         file.write_text(yaml.safe_dump({name: about}).replace("SERVER", address))
         monkeypatch.setattr(sources, "FILE", file)
 
@@ -95,11 +95,11 @@ def zipped(files, comment=COMMIT, top="Repository-ab71420/"):
 def road_pairs(n=44):
     halves = {"crop_LR_visible": "RGB", "cropinfrared": "L"}
     return {f"{half}/A_{i * 100:05d}.jpg": noise([i, j], mode=mode)
-            for i in range(n) for j, (half, mode) in enumerate(halves.items())}  # fmt: skip
+            for i in range(n) for j, (half, mode) in enumerate(halves.items())}
 
 
 ROAD = {"archive": "SERVER/road/{commit}.zip", "commit": "ab71420",
-        "take": {r"(crop_LR_visible|cropinfrared)/([^/]+\.jpg)": r"\1/\2"}}  # fmt: skip
+        "take": {r"(crop_LR_visible|cropinfrared)/([^/]+\.jpg)": r"\1/\2"}}
 ROAD_PATH = "/road/ab71420.zip"
 
 
@@ -185,7 +185,7 @@ def natural(declare):
         one | {"archive": "SERVER/a.zip", "commit": "ab71420", "only": "a",
                "path": "in/{path}.png"},
         one | {"each": "SERVER/b/", "only": "b", "path": "in/{path}.JPEG"},
-    ], holds={"train": 4, "val": 3}, square=16)  # fmt: skip
+    ], holds={"train": 4, "val": 3}, square=16)
     rows = [f"train/{i}.jpg,{'ab'[i % 2]},potter's_{i}" for i in range(4)]
     rows += [f"val/{i}.jpg,b,v_{i}" for i in range(3)]
     (sources.FILE.parent / "rows.csv").write_text("\n".join(["file,source,path", *rows]))
@@ -226,10 +226,10 @@ def test_an_archive_that_was_fetched_by_hand(root, declare, tmp_path, address):
     """LLVIP: halves in subfolders that the kit wants flat."""
     take = {r"(?:.*/)?(visible|infrared)/(?:train|test)/([^/]+\.jpg)": r"\1/\2"}
     declare("llvip", [{"archive": "LLVIP.zip", "take": take}], free=False,
-            steps="1. Fetch it, then {data}.\n", holds={"visible": 44, "infrared": 44})  # fmt: skip
+            steps="1. Fetch it, then {data}.\n", holds={"visible": 44, "infrared": 44})
     sides = ("train", "test")
     files = {f"{half}/{sides[i % 2]}/{i:03d}.jpg": noise([i, j])
-             for i in range(44) for j, half in enumerate(("visible", "infrared"))}  # fmt: skip
+             for i in range(44) for j, half in enumerate(("visible", "infrared"))}
     archive = tmp_path / "LLVIP.zip"
     archive.write_bytes(zipped(files, comment="", top="LLVIP/"))
     assert run(root, "llvip") == 1 and left(root) == []
@@ -256,7 +256,7 @@ def test_steps_are_printed_and_the_folder_is_checked(root, declare, capsys):
 
 @pytest.mark.parametrize(("how", "message"), [
     ("short", "broke off"), (503, "the server answers 503"), (404, "the server answers 404"),
-])  # fmt: skip
+])
 def test_a_server_that_fails_once(root, road, how, message, capsys):
     Server.broken[ROAD_PATH] = how
     assert run(root, "roadscene") == 1
@@ -275,7 +275,7 @@ def test_a_missing_host(root, declare, capsys):
     lambda whole: whole[: len(whole) // 2],  # announced as whole
     lambda whole: b"<html>busy</html>",
     lambda whole: whole[:3000] + bytes([whole[3000] ^ 255]) + whole[3001:],  # zip's CRC tells
-], ids=["truncated", "no archive", "altered"])  # fmt: skip
+], ids=["truncated", "no archive", "altered"])
 def test_a_damaged_archive_is_fetched_anew(root, road, damage, capsys):
     whole = Server.files[ROAD_PATH]
     Server.files[ROAD_PATH] = damage(whole)
@@ -311,7 +311,7 @@ def test_what_the_first_download_brought_is_held_to(root, road, capsys):
     ({}, "c" * 40, "is of commit cccc"),
     ({"cropinfrared/A_00100.jpg": noise(1, mode="L")[:300]}, COMMIT, "not usable"),
     ({"cropinfrared/A_00100.jpg": noise(1, (50, 50), "L")}, COMMIT, "are not of one size"),
-])  # fmt: skip
+])
 def test_what_is_not_usable_is_not_installed(root, road, files, comment, message, capsys):
     Server.files[ROAD_PATH] = zipped(road | files, comment)
     assert run(root, "roadscene") == 1
@@ -360,7 +360,7 @@ def test_a_licence_that_restricts_use_is_asked_for(root, road, declare, monkeypa
     (["roadscene", "--from", "nowhere.zip"], "there is no file nowhere.zip"),
     (["--from", "nowhere.zip"], "--from takes one NAME"),
     (["roadscene", "--data", "nowhere"], "nowhere is not a folder"),
-])  # fmt: skip
+])
 def test_wrong_arguments(road, arguments, message, capsys):
     with pytest.raises(SystemExit) as stopped:
         download.main(arguments)
@@ -411,7 +411,7 @@ def test_imagenet_can_be_drawn_again():
     ("osu", "1a/Thumbs.db", None),
     ("llvip", "LLVIP/visible/test/190001.jpg", "visible/190001.jpg"),
     ("llvip", "LLVIP/Annotations/190001.xml", None),
-])  # fmt: skip
+])
 def test_where_paths_of_archives_go(name, path, target):
     assert sources.read()[name].parts[0].target(path) == target
 
@@ -514,7 +514,7 @@ def damage(path, change):
 def test_unreadable_files_are_named_each(whole, change, capsys):
     broken = [damage(whole / "imagenet/train/3.png", change),
               damage(whole / "imagenet/val/4.png", change),
-              damage(whole / "roadscene/cropinfrared/A_00100.jpg", change)]  # fmt: skip
+              damage(whole / "roadscene/cropinfrared/A_00100.jpg", change)]
     problems = told_of(whole, capsys)
     assert len(problems) == 3
     assert all(any(f"{path} cannot be read" in one for one in problems) for path in broken)
@@ -575,14 +575,14 @@ def test_too_few_to_use_is_said(whole, capsys):
 
 def test_the_real_sets_are_known_by_name(data_root):
     names = {"imagenet": "ImageNet-5504", "sober_drunk": "Sober-Drunk (front faces)",
-             "roadscene": "RoadScene (FLIR)", "msrs": "MSRS"}  # fmt: skip
+             "roadscene": "RoadScene (FLIR)", "msrs": "MSRS"}
     there = {folder: name for folder, name in names.items() if (data_root / folder).is_dir()}
     if not there or not all(
         of_files(sources.files(data_root, folder), data_root / folder)
         in sources.known(data_root, folder) for folder in there
-    ):  # fmt: skip
+    ):
         pytest.skip("other copies than the ones our results are of")
     keys = {folder: key for key in ("enhancement", "sober_drunk", "flir", "msrs")
-            for folder in catalogue.DATA_SETS[key].folders}  # fmt: skip
+            for folder in catalogue.DATA_SETS[key].folders}
     for folder, name in there.items():
         assert catalogue.describe(keys[folder], data_root).name == name

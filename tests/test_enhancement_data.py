@@ -114,7 +114,7 @@ def test_each_loader_can_be_traced_to_what_it_alone_runs_on():
         "osu_infrared": "lib.data.infrared.load_osu",
         "sober_drunk_by_frame": "lib.data.splits.by_frame",
         "sober_drunk_recorded": "lib.data.faces.load_recorded",
-    }  # fmt: skip
+    }
     assert own.keys() == loaders.keys() - {"sober_drunk"}
     for key, name in own.items():
         assert [other for other in loaders if name in loaders[other]] == [key]
@@ -127,7 +127,7 @@ def test_each_loader_can_be_traced_to_what_it_alone_runs_on():
 
 def arrays():
     return {"names": np.array(["a", "bcd"]), "images": np.arange(15, dtype=np.uint8).reshape(3, 5),
-            "features": np.linspace(0, 1, 7, dtype=np.float32)[::2]}  # fmt: skip
+            "features": np.linspace(0, 1, 7, dtype=np.float32)[::2]}
 
 
 def assert_same(found, expected):
@@ -163,7 +163,7 @@ def test_writing_to_a_packs_arrays_leaves_the_file_alone():
         lambda whole: whole[:-1], lambda whole: whole[:10], lambda whole: b"",
         lambda whole: whole + b" ", lambda whole: whole[:-1] + bytes([whole[-1] ^ 1]),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("name", ["images.npy", "SHA256.json"])
 def test_a_damaged_pack_is_named_and_made_again(damage, name, capsys):
     packs.pack("some", [], arrays)

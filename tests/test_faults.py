@@ -87,7 +87,7 @@ def test_each_write_of_a_training_fails_once(place, whole, failing, monkeypatch)
     told = until_done(lambda: train(place))
     names = {"checkpoint.part", "weights.safetensors", "last_weights.safetensors", "history.csv",
              "run.json", "test_images.csv", "samples.png", "precision.txt", "SHA256.json",
-             "train degraded.npy"}  # fmt: skip
+             "train degraded.npy"}
     assert {f"written {name}" for name in names} <= set(failing)
     assert {f"moved {name}" for name in names & whole.keys()} <= set(failing)
     assert len(told) == len(failing)

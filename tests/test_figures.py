@@ -81,7 +81,7 @@ def test_scenes_by_method_mark_one_region_a_scene_in_every_column():
     infrared[1, 16:48, 8:40] = IMAGES[0, :32, :32]  # all that there is to see of scene b
     outputs = {"CycleGAN+resnet_9blocks": IMAGES, "CUT": 255 - IMAGES}
     samples = {method: {"input": VISIBLE, "output": images, "reference": infrared}
-               for method, images in outputs.items()}  # fmt: skip
+               for method, images in outputs.items()}
     figure = figures.scenes_by_method(samples, list("abc"), "title")
     axes = np.array(figure.axes).reshape(3, 4)
     assert heads(axes[0]) == ["Visible input", *outputs, "Real infrared"]
@@ -194,7 +194,7 @@ def test_an_outline_of_one_pixel_is_whole_in_a_notebook():
     ("Ours(GN_CycleGAN)", 1.0, ["Ours", "(GN_CycleGAN)"]),
     ("(a) HE", 0.9, ["(a) HE"]), ("osu\nFLIR_00497", 1.2, ["osu", "FLIR_00497"]),
     ("resnet_9blocks", 0.7, ["resnet_", "9blocks"]), ("", 1, [""]),
-])  # fmt: skip
+])
 def test_heads_do_not_touch(text, width, lines):
     assert figures._wrap(text, width).splitlines() == [line for line in lines if line]
     assert all(len(line) * 0.07 <= width for line in lines)

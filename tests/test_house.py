@@ -27,7 +27,7 @@ def test_an_upward_import_is_caught(tmp_path):
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports; "
                "raise SystemExit(lint_imports('pyproject.toml', no_cache=True))"]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True,
-                           env={"PYTHONPATH": str(tmp_path), "PATH": ""})  # fmt: skip
+                           env={"PYTHONPATH": str(tmp_path), "PATH": ""})
     assert found.returncode != 0 and "lib.metrics.psnr -> lib.training" in found.stdout
 
 

@@ -39,7 +39,7 @@ CLAIMS = pd.DataFrame([
      "verdict_paper": "holds", "verdict_ours": "seen", "why": "", "circular": "chosen to fit"},
     {"id": "faster", "paper": "gn_cyclegan", "section": "4.2", "claim": "It trains faster",
      "verdict_paper": "not testable", "verdict_ours": "not testable", "why": "no time is given"},
-], columns=COLUMNS)  # fmt: skip
+], columns=COLUMNS)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def results(tmp_path_factory):
             ("Input", 0), ("HE", 0), ("CLAHE", 0), ("TIECNN", 0), ("TIECNN", 1),
             ("visible-FLIR", 0), ("unet_128-FLIR", 0), ("resnet_9blocks-FLIR", 0),
             ("CBAM_CycleGAN-FLIR", 0), ("GN_CycleGAN-FLIR", 0),
-        ):  # fmt: skip
+        ):
             run(name, "test", seed, report=lambda line: None)
         make_tables(folder)
         change(folder, "HE", lambda known: known["trained_by"].update(code="0" * 16))
@@ -71,7 +71,7 @@ def make_tables(folder):
     table = TABLES["2dgan", "table3"]
     runs = find_runs("test", ["Input", "HE", "CLAHE"], [0]) | find_runs("test", ["TIECNN"], [0, 1])
     measured = [measure(cell, runs[cell.experiment]).number(*printed)
-                for printed, cell in table.cells.items() if cell.experiment in runs]  # fmt: skip
+                for printed, cell in table.cells.items() if cell.experiment in runs]
     numbers.record("test", "2dgan", "table3", measured)
     time = numbers.Number("Generator", complexity.TIMES, 4.0, dataset=HOSTILE, why=HOSTILE)
     numbers.record("test", "2dgan", "table2", [*complexity.counted_numbers(), time])
@@ -121,7 +121,7 @@ def full_page(copied):
     frame = pd.read_csv(copied / "numbers.csv", dtype=str, keep_default_na=False)
     made = {"reproduced": frame["reported"], "ci_low": frame["reported"] + "1",
             "ci_high": frame["reported"] + "9", "seeds": "0 1 2", "n_images": "200",
-            "dataset": "RoadScene (FLIR)"}  # fmt: skip
+            "dataset": "RoadScene (FLIR)"}
     for name, values in made.items():
         frame[name] = frame[name].where(frame["item"] == "prose", values)
     frame.to_csv(copied / "numbers.csv", index=False, lineterminator="\n")
@@ -190,7 +190,7 @@ def test_every_measured_number_leads_to_its_origin(soup, page, lines):
                 known = json.loads((page.parent / link).read_text())
                 for text in (f"{known['experiment']}, seed {known['seed']}", known["device"],
                              known["code_commit"], *known["trained_by"].values(),
-                             *known["evaluated_by"].values()):  # fmt: skip
+                             *known["evaluated_by"].values()):
                     assert text in target.get_text()
                 [data] = [link for link in target.find_all("a") if "#data-" in link["href"]]
                 of_data = soup.find(id=data["href"][1:]).get_text()
@@ -284,7 +284,7 @@ def test_what_rests_on_a_lost_or_damaged_run_is_stale(copied, lines):
     gone = [cell_of(soup, line) for line in lines if line.column in ("CLAHE", "TIECNN")]
     lost = [cell_of(soup, line) for line in lines if line.row == "Baseline(CycleGAN)"]
     compared = [cell_of(soup, line) for line in lines
-                if line.item == "prose" and "Baseline(CycleGAN)" in line.source]  # fmt: skip
+                if line.item == "prose" and "Baseline(CycleGAN)" in line.source]
     assert len(gone) == 24 and len(lost) == 2 and len(compared) == 2
     assert all(map(is_marked, [*gone, *lost, *compared]))
     assert not is_marked(soup.find(id=cell_anchor("gn_cyclegan", "table3/Ours (GN_CycleGAN)/PSNR")))
@@ -306,16 +306,16 @@ def test_a_number_that_was_altered_is_told(copied):
 def test_claims_argue_in_a_readers_words(soup):
     claim = soup.find(id="claim-best")
     assert ("Table 3, image 1, PSNR: 2D-GAN 1 dB, HE 2 dB: not above (difference −1.5 to −0.5 dB)"
-            in words(claim))  # fmt: skip
+            in words(claim))
     assert "1 of 2 comparisons says otherwise" in words(claim)
     assert "One seed: true of these networks" in words(claim)
     assert [link["href"] for link in claim.find_all("a")] == [
-        "#n-2dgan-table3-Img1-PSNR-Ours", "#n-2dgan-table3-Img1-PSNR-HE"]  # fmt: skip
+        "#n-2dgan-table3-Img1-PSNR-Ours", "#n-2dgan-table3-Img1-PSNR-HE"]
     assert "Measured on faces, seed 0, trained 20 steps" in words(claim)
     assert "Of each seed" not in words(claim)  # there is but one
     claim = soup.find(id="claim-skips")
     assert [badge.get_text() for badge in claim.find_all(class_="badge")] == [
-        "○ not seen", "✓ holds"]  # fmt: skip
+        "○ not seen", "✓ holds"]
     assert "seed 0, 1, trained 80 steps: 0.2 of 101 epochs" in words(claim)
     assert "Of each seed alone: 0: seen, 1: undecided" in words(claim)
     assert "nearer to the reference's in place of higher: seen" in words(claim)
@@ -332,12 +332,12 @@ def test_the_page_begins_with_what_was_found(soup):
     assert counted == ["1 ○ not seen", "1 ✗ contradicted"]
     assert "1 more agrees because we fitted" in words(enhancement)
     assert re.search(r"\(Table 3\): 6 test images; trained .* of 101 epochs with 1/16 of the "
-                     "channels, seed 0, 1", words(enhancement))  # fmt: skip
+                     "channels, seed 0, 1", words(enhancement))
     assert "of 200 epochs" in words(translation) and "1 – not testable" in words(translation)
     assert "10 of 37 printed numbers" in words(translation)
     assert all(word in words(soup) for word in (
         "C1 to C5 are", "CBAM is", "CUT is", "TIECNN and FUnIE-GAN are", "The image pool keeps",
-        "LPIPS: how far", "Kernel distance: the same", "where this kit had to choose"))  # fmt: skip
+        "LPIPS: how far", "Kernel distance: the same", "where this kit had to choose"))
 
 
 @pytest.mark.parametrize("text, expected", [
@@ -356,7 +356,7 @@ def test_the_page_begins_with_what_was_found(soup):
      "cycle loss A, end: GN_CycleGAN 1, CycleGAN+unet_128 2: above"),
     ("table4/AG/C5 is missing (<b>)", "Table 4, AG, C5 is missing (<b>)"),
     ("no time is given", "no time is given"),
-])  # fmt: skip
+])
 def test_comparisons_in_words(text, expected):
     found = BeautifulSoup(comparison(text, "2dgan"), "html.parser")
     assert found.get_text() == expected and not found.find("b")
@@ -367,7 +367,7 @@ def test_a_cell_in_words():
     assert wording.in_words("prose/C5 over C3/AG", "2dgan") == "prose, AG, C5 over C3"
     assert wording.in_words("table2/CUT/OSU.SSIM", "gn_cyclegan") == "Table 2, OSU, SSIM, CUT"
     found = BeautifulSoup(wording.worded("<b>table3/Ours (GN_CycleGAN)/PSNR 2", "gn_cyclegan"),
-                          "html.parser")  # fmt: skip
+                          "html.parser")
     assert found.get_text() == "<b>Table 3, PSNR, GN_CycleGAN 2"
     assert not found.find("b")
 
@@ -375,7 +375,7 @@ def test_a_cell_in_words():
 def test_tests_and_further_tables_are_there_as_stored(soup, results):
     for anchor, name in (("2dgan-table3", "2dgan_table3_tests_prose.csv"),
                          ("gn_cyclegan-table3", "gn_cyclegan_table3_tests.csv"),
-                         ("extras", "2dgan_table3_all_test_images.csv")):  # fmt: skip
+                         ("extras", "2dgan_table3_all_test_images.csv")):
         shown = soup.find("a", string=name).find_parent("details")
         assert shown.parent["id"] == anchor
         stored = pd.read_csv(results / "tables" / name, dtype=str, keep_default_na=False)
@@ -385,7 +385,7 @@ def test_tests_and_further_tables_are_there_as_stored(soup, results):
             stored["PSNR"] = "{} [{},\xa0{}]".format(mean, *ends)
             stored = stored.rename(columns={"PSNR": "PSNR [95 %]"})
         rows = [[cell.get_text() for cell in row.find_all(["th", "td"])]
-                for row in shown.find_all("tr")]  # fmt: skip
+                for row in shown.find_all("tr")]
         assert rows == [[*stored], *stored.to_numpy().tolist()]
     assert len(soup.find_all("table", class_="dataframe")) == 3
 
@@ -393,7 +393,7 @@ def test_tests_and_further_tables_are_there_as_stored(soup, results):
 def test_figures_stand_beside_the_page(soup):
     shown = [link["href"] for link in soup.select("figure > a")]
     assert shown == [f"../figures/{name}" for name in (
-        "2dgan_fig10.png", "2dgan_fig9.png", "gn_fig6.svg", "gn_of_our_own.png")]  # fmt: skip
+        "2dgan_fig10.png", "2dgan_fig9.png", "gn_fig6.svg", "gn_of_our_own.png")]
     folded = soup.select("details figure > a")
     assert [link["href"] for link in folded] == shown[1:]  # one of each paper, where it is there
     images = soup.select("figure img")
@@ -416,7 +416,7 @@ def test_all_that_notebooks_store_has_a_caption():
 def test_published_runs_serve_where_none_were_made_here(copied):
     published = copied.parent / "published" / "test"
     shutil.copytree(copied / "runs", published / "runs",
-                    ignore=shutil.ignore_patterns("*.safetensors"))  # fmt: skip
+                    ignore=shutil.ignore_patterns("*.safetensors"))
     shutil.rmtree(copied / "runs")
     page = html.write_report("test")
     soup = read(page)
@@ -448,12 +448,12 @@ def test_data_and_machines(soup, results):
     ([], (), "unchanged"),
     (["training code changed: x; data changed: a 12 then, a 34 now"], (), "CHANGED since"),
     ([], ("faces",), "not under the data root, so not compared"),
-])  # fmt: skip
+])
 def test_data_sets(problems, absent, state):
     known = {"data_fingerprint": "f" * 64, "dataset": "faces"}
     by_frame = known | {"dataset": "by frame"}
     runs = [{"record": known, "problems": []}, {"record": known, "problems": problems},
-            {"record": by_frame, "problems": []}, {"record": None}]  # fmt: skip
+            {"record": by_frame, "problems": []}, {"record": None}]
     assert evidence.data_sets(runs, absent) == [("faces; by frame", "f" * 64, state)]
 
 
@@ -467,10 +467,10 @@ def test_data_sets(problems, absent, state):
      ("fitted", "≈ fitted +0.00 (+0.0 %)")),
     ({"reproduced": "4", "item": "prose"}, ("below", "▼ −6.00 points")),
     ({"reproduced": ""}, ("missing", "")),
-])  # fmt: skip
+])
 def test_difference(line, expected):
     given = {"paper": "2dgan", "item": "table4", "row": "AG", "column": "C1", "reported": "10.00",
-             "ci_low": "", "ci_high": "", "sd": ""} | line  # fmt: skip
+             "ci_low": "", "ci_high": "", "sd": ""} | line
     assert page_tables.difference(given) == expected
 
 
@@ -499,7 +499,7 @@ def test_time_memory_and_disk_of_each_job(copied):
     page = BeautifulSoup(html.write_report("test").read_text(), "html.parser")
     rows = page.find(id="stages").parent.find_all("tr")
     assert [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in rows[1:]] == [
-        ["C5_seed0", "train", "1:15", "975", "3"]]  # fmt: skip
+        ["C5_seed0", "train", "1:15", "975", "3"]]
 
 
 def test_what_is_not_there_is_said(tmp_path, monkeypatch, capsys):

@@ -11,7 +11,7 @@ from lib.paths import NOTEBOOKS, REPO
 
 LESSONS = ("01_lesson_2dgan", "03_lesson_gn_cyclegan")
 SOLUTION = re.compile(r"<details><summary>Solution</summary>.*?```python\n(.*?)```.*?</details>",
-                      re.DOTALL)  # fmt: skip
+                      re.DOTALL)
 
 
 def cells(name, kind):

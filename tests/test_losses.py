@@ -38,7 +38,7 @@ def test_penalty_of_a_linear_critic_is_known():
     penalty = gradient_penalty(
         lambda x: (x * w).flatten(1).sum(1), torch.randn(5, 1, 3, 4), torch.randn(5, 1, 3, 4),
         torch.rand(5, 1, 1, 1),
-    )  # fmt: skip
+    )
     assert penalty.item() == pytest.approx((w.norm().item() - 1) ** 2, rel=1e-5)
 
 

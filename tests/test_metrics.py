@@ -23,7 +23,7 @@ from lib.metrics import (
 
 MODULES = (
     "average_gradient", "information_entropy", "psnr", "ssim", "eme", "saturation", "structure",
-)  # fmt: skip
+)
 
 
 @pytest.fixture

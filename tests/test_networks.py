@@ -61,7 +61,7 @@ def test_parameter_count_of_every_variant(name):
     expected = parameters_by_hand(
         (64, 128, 256, 512), parts.get("dual", True), parts.get("internal_skips", True),
         parts.get("external_skips", True), parts.get("attention", "x") != "none",
-    )  # fmt: skip
+    )
     assert count_parameters(generator) == expected
 
 

@@ -52,7 +52,7 @@ def test_is_thin(cells):
 def test_first_code_cell_is_colabs_and_does_nothing_here(cells, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "google.colab" in source(cells[1]) and source(cells[1]) == source(
-        json.loads(ALL[0].read_text(encoding="utf-8"))["cells"][1])  # fmt: skip
+        json.loads(ALL[0].read_text(encoding="utf-8"))["cells"][1])
     exec(source(cells[1]), {"get_ipython": None})
     assert not list(tmp_path.iterdir())
 

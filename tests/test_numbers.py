@@ -20,7 +20,7 @@ def fill_table4():
         for config, scale in (("C5", 1.25), ("C3", 1.0))
         for row, value in (("AG", 8 * scale), ("IE", 6 * scale), ("PSNR", 24 * scale),
                            ("SSIM", 0.5 * scale))
-    ]  # fmt: skip
+    ]
     half = [Number("AG", "C4", 4.0, seeds="0", n_images=20, dataset=FACES)]
     half += [Number(row, "C4", None, why="C4 diverged") for row in ("IE", "PSNR", "SSIM")]
     return numbers.record("test", "2dgan", "table4", full + half)
@@ -150,7 +150,7 @@ def test_coverage(results):
     table = numbers.coverage(numbers.collect("test")).set_index(["paper", "item"])
     assert table.loc[("2dgan", "table4")].to_dict() == {
         "reported": 20, "reproduced": 9, "missing": 11,
-    }  # fmt: skip
+    }
     assert table["reported"].sum() == 217
     assert table.index[0] == ("2dgan", "table2")
 
@@ -226,5 +226,5 @@ def test_spreads_shows_what_was_measured(results):
     assert table.loc[("AG", "C3")].to_dict() == {
         "mean [95 %]": "8.000 [7.000,\xa09.000]", "sd": "0.1250", "images": 20, "seeds": 3,
         "dataset": FACES,
-    }  # fmt: skip
+    }
     assert "[" not in table.loc[("AG", "C4"), "mean [95 %]"]

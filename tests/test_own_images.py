@@ -59,7 +59,7 @@ def flir_jpeg(raw):
     camera = bytearray(900)
     for place, value in ((32, 1.0), (36, 0.0), (40, 293.15), (44, 293.15), (48, 293.15), (52, 1.0),
                          (60, 0.5), (88, PLANCK["R1"]), (92, PLANCK["B"]), (96, PLANCK["F"]),
-                         (780, PLANCK["R2"])):  # fmt: skip
+                         (780, PLANCK["R2"])):
         struct.pack_into("<f", camera, place, value)
     struct.pack_into("<i", camera, 776, PLANCK["O"])
     first = 64 + 4 * 32
@@ -101,7 +101,7 @@ KINDS = {
     "white-is-zero.tif": lambda path: tifffile.imwrite(
         path, 255 - byte_scene(), photometric="miniswhite"),
     "palette.png": lambda path: Image.fromarray(byte_scene() // 2 * 2).convert("P").save(path),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -193,7 +193,7 @@ def test_texts_of_a_png_are_kept(tmp_path):
     texts.add_text("Author", "me")
     Image.fromarray(counts()).save(tmp_path / "x.png", pnginfo=texts)
     assert run_command(enhance_command, tmp_path / "x.png", "--method", "gf", "--depth", "8",
-                       "--out", tmp_path / "out") == 0  # fmt: skip
+                       "--out", tmp_path / "out") == 0
     with Image.open(tmp_path / "out" / "x.png") as made:
         assert made.mode == "L" and made.text["Author"] == "me"
 
@@ -215,7 +215,7 @@ def test_the_result_has_the_depth_that_is_asked_for(method, weights):
     for image, same in ((byte_scene(), np.uint8), (counts(), np.uint16), (scene(), np.uint16),
                         (scene() > 0.5, np.uint8), (counts().astype(np.int32), np.uint16)):
         results = {depth: enhance(image, method, depth=depth, weights=weights)
-                   for depth in ("same", 8, 16)}  # fmt: skip
+                   for depth in ("same", 8, 16)}
         assert [made.dtype for made in results.values()] == [same, np.uint8, np.uint16]
         assert all(made.shape == image.shape for made in results.values())
         assert np.abs(results[16] / 257 - results[8]).max() <= 0.51
@@ -250,7 +250,7 @@ def test_neither_outliers_nor_black_rows_move_the_range():
 @pytest.mark.parametrize("image", [
     np.full((20, 20), 8000, np.uint16), np.eye(40, dtype=np.uint8)[:, ::-1] * 9, np.ones((1, 1)),
     np.zeros((1, 9), np.uint8),
-])  # fmt: skip
+])
 def test_images_without_content_stay_finite(image):
     levels = WIDE_RANGE.levels(image)
     assert np.isfinite(levels).all() and levels.min() >= 12 and levels.max() <= 137
@@ -327,7 +327,7 @@ def test_padding_does_not_move_what_needs_none(local):
 @pytest.mark.parametrize("network", [
     ResnetGenerator(ResnetGeneratorConfig(widths=(4, 8, 16), blocks=2, cbam=True)),
     UnetGenerator(UnetGeneratorConfig(widths=(4, 8, 8, 8, 8))),
-], ids=["resnet", "unet"])  # fmt: skip
+], ids=["resnet", "unet"])
 def test_translation_sees_the_whole_image(network):
     network = loud(network)
     rgb = np.repeat(scene(67, 90)[..., None] * 255, 3, axis=-1).astype(np.float32)
@@ -364,7 +364,7 @@ def runs(tmp_path_factory, root):
         pytest.skip(str(problem))
     folder = tmp_path_factory.mktemp("runs")
     return {name: running.run(name, "test", 0, root, folder / name, "cpu", report=quiet)
-            for name in ("C5-wide", "GN_CycleGAN-FLIR")}  # fmt: skip
+            for name in ("C5-wide", "GN_CycleGAN-FLIR")}
 
 
 @pytest.fixture(scope="module")
@@ -379,7 +379,7 @@ def weights(runs, root, tmp_path_factory):
 
 @pytest.mark.parametrize("name, task, experiment", [
     ("2dgan", "enhancement", "C5-wide"), ("gn_cyclegan", "translation", "GN_CycleGAN-FLIR"),
-])  # fmt: skip
+])
 def test_shipped_weights_say_where_they_come_from(name, task, experiment, weights, runs):
     about = json.loads((weights / f"{name}.json").read_text())
     record = json.loads((runs[experiment] / "run.json").read_text())
@@ -464,7 +464,7 @@ def test_without_weights_one_line_says_what_works(tmp_path, capsys):
     for command, method in ((enhance_command, "2dgan"), (enhance_command, "tonemap"),
                             (translate_command, "gn_cyclegan"), (enhance_command, "magic")):
         code = run_command(command, tmp_path, "--method", method, "--out", tmp_path / "out",
-                           "--weights", tmp_path)  # fmt: skip
+                           "--weights", tmp_path)
         told = capsys.readouterr().err
         assert code == 2 and told.count("\n") == 1 and method in told
         there = "nothing yet" if command is translate_command else "clahe, gf, he, msr, ssr"
@@ -478,7 +478,7 @@ def test_two_lines_of_python(weights):
         assert translate(image, weights=weights).shape == image.shape[:2]
     for wrong, why in ((np.full((20, 20), np.nan), "NaN"), (np.zeros((20, 20, 7)), r"20, 7\)"),
                        (np.zeros((20, 20), complex), "complex"), (np.zeros((0, 4)), r"\(0, 4\)"),
-                       ([[1, 2]], "list"), (byte_scene(15, 40), "40x15 pixels")):  # fmt: skip
+                       ([[1, 2]], "list"), (byte_scene(15, 40), "40x15 pixels")):
         with pytest.raises(ValueError, match=why):
             enhance(wrong, weights=weights)
 
@@ -533,7 +533,7 @@ def test_a_batch_does_what_it_can(tmp_path, weights, capsys):
         "a/text.jpg": "no PNG or JPEG", "b/tiny.png": "no PNG or JPEG",
         "b/small.png": "30x12 pixels", "empty": "holds no",
         "b/inf.tif, page 2": "NaN or infinite", "gone": "is not there", "notes.txt": "is no PNG",
-    }.items():  # fmt: skip
+    }.items():
         about_it = [line for line in errors if str(inputs / name) in line and why in line]
         assert len(about_it) == 1 and about_it[0].count(str(tmp_path)) == 1, (name, errors)
     made = sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
@@ -582,7 +582,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
     Image.fromarray(byte_scene()).save(tmp_path / "x.png")
     monkeypatch.setattr(Image.Image, "save", fail)
     assert run_command(enhance_command, tmp_path / "x.png", "--method", "he",
-                       "--out", tmp_path / "out") == 1  # fmt: skip
+                       "--out", tmp_path / "out") == 1
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -591,7 +591,7 @@ def test_translation_of_files(tmp_path, weights, capsys):
     Image.fromarray(rgb).save(tmp_path / "colour.png")
     Image.fromarray(counts()).save(tmp_path / "grey16.png")
     code = run_command(translate_command, tmp_path, "--out", tmp_path / "out", "--weights", weights,
-                       "--limit", "60", "--device", "cpu")  # fmt: skip
+                       "--limit", "60", "--device", "cpu")
     assert code == 0
     told = capsys.readouterr().out
     assert told.count("translated at 67x54 and enlarged") == 2 and "become grey" not in told
@@ -604,5 +604,5 @@ def test_translation_of_files(tmp_path, weights, capsys):
 
 def test_an_unknown_device_is_refused_at_once(tmp_path, capsys):
     code = run_command(enhance_command, tmp_path, "--method", "he", "--out", tmp_path / "out",
-                       "--device", "abacus")  # fmt: skip
+                       "--device", "abacus")
     assert code == 2 and "abacus" in capsys.readouterr().err

@@ -52,7 +52,7 @@ def fail(error):
     (lambda: Told(1, "1 wrong\na.png is gone\n", ""), {"named": ["a.png"]}, CLEAR),
     (lambda: Told(1, "", "Traceback (most recent call last):\na.png"), {"named": ["a.png"]}, CONFUSING),
     (lambda: Told(0, "", ""), {}, WRONG),
-])  # fmt: skip
+])
 def test_the_rules(call, more, kind):
     assert probe(call, **more) == kind
 

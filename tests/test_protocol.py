@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 SIZES = {
     "width_divisor", "n_train", "n_validation", "n_test", "n_pairs", "perceptual_images", "epochs",
     "steps",
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def embedded(tmp_path_factory):
 def test_a_profile_changes_channels_images_and_steps_and_nothing_else(part, may):
     scales = [getattr(profile, part) for profile in PROFILES.values()]
     differing = {field.name for field in fields(scales[0])
-                 if len({getattr(scale, field.name) for scale in scales}) > 1}  # fmt: skip
+                 if len({getattr(scale, field.name) for scale in scales}) > 1}
     assert differing <= may
     for name, experiment in EXPERIMENTS.items():
         for profile in PROFILES:
@@ -100,7 +100,7 @@ def test_bf16_rounds_inside_and_gives_float32():
 def test_auto_is_bf16_only_where_that_is_fast(monkeypatch):
     for (has_amx, has_avx), expected in {
         (True, True): "bf16", (False, True): "bf16", (False, False): "fp32"
-    }.items():  # fmt: skip
+    }.items():
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx)
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_avx)
         assert choose_precision("auto", CPU) == expected
@@ -112,7 +112,7 @@ def test_auto_is_bf16_only_where_that_is_fast(monkeypatch):
 def test_a_run_keeps_the_precision_it_began_with(tmp_path, embedded, monkeypatch):
     def train(**options):
         run("L2-prose", "test", data=embedded, out=tmp_path, device="cpu", report=lines.append,
-            **options)  # fmt: skip
+            **options)
 
     lines = []
     monkeypatch.setattr(precision, "is_made_for_bf16", lambda device: True)
@@ -155,7 +155,7 @@ def error(images: np.ndarray, references: np.ndarray) -> float:
 def test_true_factors_undo_better_than_the_middle_and_both_better_than_nothing(data):
     test = data.test
     errors = [error(METHODS[name](data)(test.degraded), test.reference)
-              for name in ("undo_true", "tone_map", "undo_middle", "input")]  # fmt: skip
+              for name in ("undo_true", "tone_map", "undo_middle", "input")]
     assert errors[0] < min(errors[1:3]) and max(errors[1:3]) < errors[3] / 10
 
 

@@ -54,7 +54,7 @@ def helper(x):
 def tree(tmp_path):
     """A small lib/: roots are lib.a:double and lib.a:Step."""
     write(tmp_path, {"lib/__init__.py": "", "lib/a.py": A, "lib/tools.py": TOOLS,
-                     "lib/late.py": "def offset():\n    return 0\n"})  # fmt: skip
+                     "lib/late.py": "def offset():\n    return 0\n"})
     return tmp_path
 
 
@@ -89,7 +89,7 @@ def edit(root, name, old, new):
     ("a.py", "    return FACTOR * scaled(x)", "    return (FACTOR\n            * scaled(x)"
                                                 ")  # "),
     ("tools.py", "def helper(x):", "# moved about\n\n\ndef helper(x):"),
-])  # fmt: skip
+])
 def test_what_may_change_freely(tree, name, old, new):
     before = of(tree)
     if new.endswith("# "):  # the same expression on two lines
@@ -110,7 +110,7 @@ def test_what_may_change_freely(tree, name, old, new):
     ("late.py", "return 0", "return 0.0"),
     ("late.py", "def offset", "print('imported')\n\n\ndef offset"),
     ("__init__.py", "", "import warnings\n\nwarnings.simplefilter('error')\n"),
-])  # fmt: skip
+])
 def test_what_counts(tree, name, old, new):
     before = of(tree)
     edit(tree, name, old, new)
@@ -130,7 +130,7 @@ def test_a_definition_may_move_to_another_file(tree):
     "def double(x):\n    return eval('x')",
     "from lib.tools import *\n\n\ndef double(x):\n    return scale(x)",
     "from .tools import scale\n\n\ndef double(x):\n    return scale(x)",
-])  # fmt: skip
+])
 def test_what_cannot_be_followed_is_refused(tree, code):
     write(tree, {"lib/a.py": code})
     with pytest.raises(ValueError, match="computed name|cannot be followed"):
@@ -175,7 +175,7 @@ def roots_of(name):
     """What each closure begins with, as text, so that it can be asked for in a changed copy."""
     if name == "evaluation of faces":
         return ("lib.evaluation.judge:judge", "lib.evaluation.examples:choose_examples",
-                "lib.data.faces:load_by_person")  # fmt: skip
+                "lib.data.faces:load_by_person")
     recipe = {"C5": "two_d_gan:TwoDGANRecipe", "GN_CycleGAN-FLIR": "cycle_gan:CycleGANRecipe"}[name]
     load = {"C5": "enhancement:load", "GN_CycleGAN-FLIR": "pairs:load_flir"}[name]
     return (f"lib.training.recipes.{recipe}", f"lib.data.{load}", "lib.training.engine:train")
@@ -247,7 +247,7 @@ def test_a_notebooks_text_and_outputs_are_not_its_code(tmp_path):
     def of_cells(*cells):
         path = tmp_path / "a.ipynb"
         path.write_text(json.dumps({"cells": [{"cell_type": kind, "source": text, "outputs": []}
-                                              for kind, text in cells]}))  # fmt: skip
+                                              for kind, text in cells]}))
         return notebook_definitions(path)
 
     code = ("code", ["%matplotlib inline\n", "!ls\n", "from lib.metrics import psnr\n", "psnr(1, 2)"])
@@ -259,7 +259,7 @@ def test_a_notebooks_text_and_outputs_are_not_its_code(tmp_path):
 
 def git(root, *arguments):
     subprocess.run(["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
-                   check=True, capture_output=True)  # fmt: skip
+                   check=True, capture_output=True)
 
 
 def test_the_commit_says_whether_code_differs(tmp_path):

@@ -24,20 +24,20 @@ from made_runs import BLANK
 PAGE = ('<a href="#top">a</a> <a href="../runs/C5/seed0/samples.png">b</a> '
         '<a href="../runs/C5/seed1/samples.png#x">c</a> <a href="../executed/failed.ipynb">d</a> '
         '<a href="https://doi.org/1">e</a> '
-        '<a href="../../../notebooks/x.ipynb#y">f</a>')  # fmt: skip
+        '<a href="../../../notebooks/x.ipynb#y">f</a>')
 
 
 def make_run(results, experiment, seed):
     folder = results / "runs" / experiment / f"seed{seed}"
     files = {"weights.safetensors": b"weights" * 1000, "history.csv": b"step,loss\n1,2\n",
              "test_images.csv": b"image,PSNR\na,20\n", "samples.png": b"png",
-             "attention.npz": b"npz"}  # fmt: skip
+             "attention.npz": b"npz"}
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     known = BLANK | {
         "experiment": experiment, "seed": seed, "status": "complete",
-        "files": {name: sha256(folder / name) for name in files}}  # fmt: skip
+        "files": {name: sha256(folder / name) for name in files}}
     write_text(folder / "run.json", json.dumps(known))
 
 
@@ -51,7 +51,7 @@ def executed(results, noted):
             "outputs": [{"output_type": "stream", "name": "stderr", "text": [told, warned]}]}
     papermill = noted | {"parameters": {"data": data}, "output_path": str(results / "executed")}
     return {"cells": [cell], "nbformat": 4, "nbformat_minor": 5, "metadata": {
-        "papermill": papermill, "kernelspec": {"name": "python3"}}}  # fmt: skip
+        "papermill": papermill, "kernelspec": {"name": "python3"}}}
 
 
 @pytest.fixture
@@ -61,11 +61,11 @@ def results(tmp_path, monkeypatch):
     results = paths.results_dir("smoke")
     write_text(tmp_path / "notebooks/x.ipynb", "{}")
     for name in ("numbers.csv", "claims.csv", "tables/a.csv", "figures/b.svg", "stamps/x.json",
-                 "tables/.hidden", "executed/.x.ipynb"):  # fmt: skip
+                 "tables/.hidden", "executed/.x.ipynb"):
         write_text(results / name, name)
     for name, noted in (("done", {"end_time": "12:00", "exception": None}),
                         ("running", {"end_time": None, "exception": None}),
-                        ("failed", {"end_time": "12:00", "exception": True})):  # fmt: skip
+                        ("failed", {"end_time": "12:00", "exception": True})):
         write_text(results / f"executed/{name}.ipynb", json.dumps(executed(results, noted)))
     write_text(results / "report/index.html", PAGE)
     for experiment, seeds in (("C5", (0, 1, 10)), ("GN", (10, 2))):
@@ -76,7 +76,7 @@ def results(tmp_path, monkeypatch):
 
 def content(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in folder.rglob("*") if path.is_file()}  # fmt: skip
+            for path in folder.rglob("*") if path.is_file()}
 
 
 def test_readers_get_all_but_weights_and_samples_of_one_seed(results):
@@ -89,7 +89,7 @@ def test_readers_get_all_but_weights_and_samples_of_one_seed(results):
         assert sum(name.startswith(f"runs/{run}/") for name in found) == files, run
     assert {name for name in found if not name.startswith("runs/")} == {
         "numbers.csv", "claims.csv", "tables/a.csv", "figures/b.svg", "report/index.html",
-        "executed/done.ipynb"}  # fmt: skip
+        "executed/done.ipynb"}
     assert not any("weights" in name for name in found)
     for name in found.keys() - {"report/index.html", "executed/done.ipynb"}:
         assert found[name] == (results / name).read_bytes() or name.endswith("run.json")
@@ -100,7 +100,7 @@ def test_published_runs_can_be_read_and_damage_is_found(results):
     for run in (results.parent / "published/smoke/runs").glob("*/seed*"):
         assert read_run(run).test_images.loc["a", "PSNR"] == 20
         known, of = (record.read(folder) for folder in (run, results / "runs" / run.relative_to(
-            run.parent.parent)))  # fmt: skip
+            run.parent.parent)))
         weights = {name: of["files"][name] for name in ["weights.safetensors"]}
         assert known.pop("unpublished") == weights and {**known, "files": of["files"]} == of
     (run / "history.csv").write_text("other")
@@ -118,7 +118,7 @@ def test_an_executed_notebook_tells_nothing_of_the_machine(results):
     assert cell["metadata"] == {"tags": ["injected-parameters"]}
     [output] = cell["outputs"]
     assert output["text"] == ["results/smoke/runs ./lib/x.py .venv/lib data/a.png ~/b",
-                              "cell.py:1: UserWarning: https://example.org/root"]  # fmt: skip
+                              "cell.py:1: UserWarning: https://example.org/root"]
     shutil.rmtree(results)  # only what was published is there, and it stays
     make_run(results, "C5", 0)
     publish("smoke")
@@ -130,7 +130,7 @@ def test_links_lead_to_what_is_published_or_are_text(results):
     page = (results.parent / "published/smoke/report/index.html").read_text()
     assert page == ('<a href="#top">a</a> <a href="../runs/C5/seed0/samples.png">b</a> <a>c</a> '
                     '<a>d</a> <a href="https://doi.org/1">e</a> '
-                    '<a href="../../../../notebooks/x.ipynb#y">f</a>')  # fmt: skip
+                    '<a href="../../../../notebooks/x.ipynb#y">f</a>')
 
 
 def test_links_of_a_notebook_lead_somewhere_from_where_it_is_published(results):
@@ -153,7 +153,7 @@ def test_links_of_a_notebook_lead_somewhere_from_where_it_is_published(results):
         assert there.is_file() or of_kit.is_file(), link
     assert {"03_lesson_gn_cyclegan.ipynb", "../../../../notebooks/04_playground.ipynb",
             "../../../../notebooks/README.md#glossary", "../../../../data/deviations.yaml",
-            "../../../../lib/metrics/psnr.py"} <= found  # fmt: skip
+            "../../../../lib/metrics/psnr.py"} <= found
     before = content(folder)
     shutil.rmtree(results)
     make_run(results, "C5", 0)
@@ -269,7 +269,7 @@ def test_refusals_are_one_line(results, capsys):
 
 
 @pytest.mark.parametrize("limit, told", [("LARGE", "all published results are"),
-                                         ("LARGE_NOTEBOOKS", "its notebooks are")])  # fmt: skip
+                                         ("LARGE_NOTEBOOKS", "its notebooks are")])
 def test_large_results_are_warned_of(results, monkeypatch, capsys, limit, told):
     monkeypatch.setattr(module, limit, 100)
     assert run_all.main(["--profile", "smoke", "--publish"]) == 0

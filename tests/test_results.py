@@ -67,7 +67,7 @@ def found(root):
 
 def test_a_run_a_seed_and_one_where_nothing_is_trained(found):
     assert {name: len(of_seeds) for name, of_seeds in found.items()} == {
-        "L2": 2, "TIECNN": 2, "Input": 1, "HE": 1, **dict.fromkeys(TRANSLATED, 1)}  # fmt: skip
+        "L2": 2, "TIECNN": 2, "Input": 1, "HE": 1, **dict.fromkeys(TRANSLATED, 1)}
     assert [one.record["seed"] for one in found["L2"]] == [0, 1]
     assert found["L2"][1].source == "runs/L2/seed1/run.json"
     assert (found["L2"][0].trained, found["Input"][0].trained) == (True, False)
@@ -166,7 +166,7 @@ def test_a_table_takes_runs_of_one_precision(results, tmp_path):
         config = resolve(name, "test", 0, precision=precision)
         dataset = catalogue.describe("enhancement", tmp_path / "data")
         make_run(name, 0, tmp_path / "data", config=settings(config),
-                 trained_by=trained_by(config, dataset))  # fmt: skip
+                 trained_by=trained_by(config, dataset))
     one = find_runs("test", ["C2"], (0,), tmp_path / "data")
     assert method_means(one, ["PSNR"]).loc["C2", "precision"] == "bf16"
     with pytest.raises(FileNotFoundError, match="C2.* in bf16 and .*C1.* in fp32: a table takes"):
@@ -211,7 +211,7 @@ def test_a_table_gives_its_numbers_in_its_order(found):
     table = Table("gn_cyclegan", "table2", {
         ("CycleGAN+unet_256", "Flir.SSIM"): Cell("unet_256-FLIR", "SSIM"),
         ("CycleGAN+unet_256", "Flir.PSNR"): Cell("unet_256-FLIR", "PSNR"),
-    })  # fmt: skip
+    })
     made = table_numbers(table, found)
     assert [(n.row, n.column) for n in made] == list(table.cells)
     images = pd.read_csv(results_dir("test") / "runs/unet_256-FLIR/seed0/test_images.csv")
@@ -254,7 +254,7 @@ def test_the_owner_of_borrowed_weights_is_asked_for_first(root):
 def test_a_run_of_another_profile_is_refused(root):
     shutil.copytree(results_dir("test") / "runs", results_dir("smoke") / "runs")
     assert "L2 seed 0: its record is of L2, profile test, seed 0" in refused(
-        ["L2"], root, profile="smoke")  # fmt: skip
+        ["L2"], root, profile="smoke")
 
 
 def test_a_run_of_other_data_is_refused(root, monkeypatch):
@@ -311,9 +311,9 @@ def test_a_table_takes_two_precisions_only_where_a_check_held(root, monkeypatch)
     assert "they train alike, here two_d_gan has none" in refused(["L2"], root, [0, 1])
     assert len(find_runs("test", ["L2"], [0, 1], root, mixed=True)["L2"]) == 2
     for held, recipe, refuses in ((True, "two_d_gan", False), (False, "two_d_gan", True),
-                                  (True, "tiecnn", True)):  # fmt: skip
+                                  (True, "tiecnn", True)):
         checked = pd.DataFrame({"recipe": [recipe] * 2, "metric": ["PSNR", "SSIM"],
-                                "held": [True, held]})  # fmt: skip
+                                "held": [True, held]})
         monkeypatch.setattr(runs_module, "precision_check", lambda runs, it=checked: it)
         if refuses:
             assert "train alike" in refused(["L2"], root, [0, 1])
@@ -337,7 +337,7 @@ def test_bf16_holds_where_it_differs_by_less_than_seeds_do(name):
             f"{name}-fp32": [ended(f"{name}-fp32", k, 20 + k, 0.5 + k / 10) for k in range(3)],
             f"{name}-bf16": [ended(f"{name}-bf16", k, 20 + k + shift, 0.5 + k / 10)
                              for k in of_bf16],
-        })  # fmt: skip
+        })
 
     found = check(0.9).set_index("metric")
     assert found["held"].all() and found.loc["PSNR", "difference"] == pytest.approx(0.9)
@@ -366,7 +366,7 @@ def test_published_runs_are_read_where_none_was_made_here(published):
     assert len(found["Input"]) == 1 and found["L2"][0].samples()["output"].shape == (3, 128, 128)
     assert len(lines) == 1 and lines[0].startswith("published runs (commit ")
     assert measure(Cell("L2", "PSNR"), found["L2"]).number("PSNR", "L2").source == (
-        "runs/L2/seed0/run.json")  # fmt: skip
+        "runs/L2/seed0/run.json")
 
 
 def test_published_runs_are_never_mixed_with_those_made_here(published):

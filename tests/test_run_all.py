@@ -30,7 +30,7 @@ from lib.training.cost import Cost
 from lib.training.experiments import EXPERIMENTS, resolve
 
 OURS = ("Snakefile", "profiles/default/config.yaml", "run_all.sh",
-        "lib/files.py", "lib/paths.py", "lib/printing.py", "lib/provenance.py")  # fmt: skip
+        "lib/files.py", "lib/paths.py", "lib/printing.py", "lib/provenance.py")
 MODULES = {
     "lib/machine.py": """
 from types import SimpleNamespace
@@ -190,12 +190,12 @@ ALL = ["10_plain", "E1 seed0", "untrained_things", "20_table", "E1-elsewhere see
 def write_notebook(path, *sources):
     cells = [{"cell_type": "code", "id": f"cell{k}", "execution_count": None, "outputs": [],
               "metadata": {"tags": ["parameters"] * (k == 0)}, "source": source}
-             for k, source in enumerate(sources)]  # fmt: skip
+             for k, source in enumerate(sources)]
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(
         {"cells": cells, "metadata": {"kernelspec": {"name": "python3", "display_name": "any",
                                                      "language": "python"}},
-         "nbformat": 4, "nbformat_minor": 5}))  # fmt: skip
+         "nbformat": 4, "nbformat_minor": 5}))
 
 
 def build(root: Path) -> Path:
@@ -222,9 +222,9 @@ def build(root: Path) -> Path:
 
 def environment(root: Path, **more) -> dict:
     clean = {key: value for key, value in os.environ.items()
-             if not key.startswith(("IR_", "PYTHONPATH", "CONDA_", "OMP_"))}  # fmt: skip
+             if not key.startswith(("IR_", "PYTHONPATH", "CONDA_", "OMP_"))}
     return {**clean, "VIRTUAL_ENV": sys.prefix, "JUPYTER_DATA_DIR": str(root / "home/jupyter"),
-            "IR_CACHE": str(root / "cache"), **more}  # fmt: skip
+            "IR_CACHE": str(root / "cache"), **more}
 
 
 def command(root: Path, *arguments) -> list[str]:
@@ -233,7 +233,7 @@ def command(root: Path, *arguments) -> list[str]:
 
 def run_all(root: Path, *arguments, cwd="/", **more) -> subprocess.CompletedProcess:
     return subprocess.run(command(root, *arguments), env=environment(root, **more), cwd=cwd,
-                          capture_output=True, text=True, timeout=120)  # fmt: skip
+                          capture_output=True, text=True, timeout=120)
 
 
 def planned(root: Path, *arguments, with_what=False) -> dict[str, str]:
@@ -287,7 +287,7 @@ def test_help_explains_every_option(fresh):
     for option in ("--setup", "--profile", "--data", "--jobs", "--seeds", "--device",
                    "--precision", "--cluster", "--only",
                    "--force", "--dry-run", "--list", "--publish",
-                   "--take-published"):  # fmt: skip
+                   "--take-published"):
         assert re.search(rf"^  {option}\b", done.stdout, re.MULTILINE), option
 
 
@@ -309,7 +309,7 @@ def test_help_explains_every_option(fresh):
     (["--cluster", "default"], "there is no profiles/default/config.yaml that names an executor"),
     (["stray"], "stray"),
     (["--only", "20_tabel"], "unknown target '20_tabel', did you mean 20_table?"),
-])  # fmt: skip
+])
 def test_wrong_option_gives_one_line_and_exit_code_2(fresh, arguments, words):
     done = run_all(fresh, *arguments)
     assert done.returncode == 2 and words in done.stderr and not done.stdout
@@ -360,7 +360,7 @@ def test_neither_cdpath_nor_a_link_misleads(fresh, tmp_path):
     for script, where in ((link, "/"), ("./run_all.sh", fresh)):
         done = subprocess.run(
             [script, "--list"], env=environment(fresh, CDPATH=tmp_path / "elsewhere"), cwd=where,
-            capture_output=True, text=True)  # fmt: skip
+            capture_output=True, text=True)
         assert done.returncode == 0 and "20_table" in done.stdout, done.stderr
 
 
@@ -392,7 +392,7 @@ def fake_programs(folder: Path, **scripts) -> str:
 @pytest.mark.parametrize("pin, problem", [
     ("pytest==0.0.1", f"pytest is {version('pytest')}, not ==0.0.1"),
     ("no-such-package==1", "no-such-package is missing"),
-])  # fmt: skip
+])
 def test_active_environment_without_the_pins_is_not_used_and_a_full_disk_is_told(
         tmp_path, pin, problem):
     root = build(tmp_path / "tree")
@@ -450,7 +450,7 @@ def test_first_run_runs_everything(first_run):
 
 def test_second_run_has_nothing_to_do_whatever_the_times_of_files_say(tree):
     for path in (*(tree / "lib").rglob("*.py"), *(tree / "notebooks").iterdir(),
-                 *(tree / "results").rglob("*.json")):  # fmt: skip
+                 *(tree / "results").rglob("*.json")):
         path.touch()
     shutil.rmtree(tree / "results/smoke/.snakemake")
     # without Snakemake at all
@@ -466,7 +466,7 @@ def test_changed_code_reruns_what_runs_on_it(tree):
     assert planned(tree) == {}
     edit(tree / "lib/figure.py", "1  # a comment", "2")
     assert planned(tree) == {"20_table": "code changed: figure.WIDTH",
-                             "90_summary": "what it reads is new: 20_table"}  # fmt: skip
+                             "90_summary": "what it reads is new: 20_table"}
     edit(tree / "lib/figure.py", "2", "1")
     edit(tree / "lib/training/identity.py", '"1"', '"2"')
     new = "what it reads is new: "
@@ -476,13 +476,13 @@ def test_changed_code_reruns_what_runs_on_it(tree):
         "20_table": f"run: {new}E1 seed0, untrained_things",
         "90_summary": f"run: {new}E1-elsewhere seed0, 20_table",
         "E1-elsewhere seed0": "evaluate: training code changed",
-    }  # fmt: skip
+    }
 
 
 def test_changed_metric_evaluates_and_does_not_train(tree):
     edit(tree / "lib/training/identity.py", "metric 1", "metric 2")
     assert planned(tree, "--only", "E1", with_what=True) == {
-        "E1 seed0": "evaluate: evaluation code changed"}  # fmt: skip
+        "E1 seed0": "evaluate: evaluation code changed"}
     done = run_all(tree, "--only", "E1")
     assert "[E1 seed0] evaluate on" in done.stdout and done.returncode == 0
     assert planned(tree, "--only", "E1") == {}
@@ -496,7 +496,7 @@ def test_changed_notebook_reruns_it_and_what_comes_after(tree):
     assert planned(tree) == {}  # stored outputs are not the notebook
     edit(path, "'kernel'", "'the kernel'")
     assert planned(tree) == {"10_plain": "text changed",
-                             "90_summary": "what it reads is new: 10_plain"}  # fmt: skip
+                             "90_summary": "what it reads is new: 10_plain"}
 
 
 def test_changed_configuration_data_and_seeds_rerun_what_depends_on_them(tree):
@@ -510,7 +510,7 @@ def test_changed_configuration_data_and_seeds_rerun_what_depends_on_them(tree):
     (tree / "data/things.txt").unlink()
     (tree / "data/others.txt").write_text("1")
     assert planned(tree) == {"10_plain": "data others changed",
-                             "90_summary": "what it reads is new: 10_plain"}  # fmt: skip
+                             "90_summary": "what it reads is new: 10_plain"}
     (tree / "data/others.txt").unlink()
     same = tree / "home/elsewhere"
     same.mkdir()
@@ -541,7 +541,7 @@ def test_damaged_run_is_made_again_and_what_reads_it(tree):
     new = "what it reads is new: "
     assert planned(tree) == {
         "E1 seed0": "weights is missing", "20_table": f"{new}E1 seed0",
-        "90_summary": f"{new}E1-elsewhere seed0, 20_table", "E1-elsewhere seed0": f"{new}E1 seed0"}  # fmt: skip
+        "90_summary": f"{new}E1-elsewhere seed0, 20_table", "E1-elsewhere seed0": f"{new}E1 seed0"}
     assert run_all(tree).returncode == 0
     assert planned(tree) == {}
 
@@ -550,7 +550,7 @@ def test_run_made_by_hand_is_not_made_again(tree):
     for stamp in (tree / "results/smoke/stamps").glob("E1_seed0.*"):
         stamp.unlink()
     assert planned(tree, "--only", "E1", with_what=True) == {
-        "E1 seed0": "check: not made by run_all.sh"}  # fmt: skip
+        "E1 seed0": "check: not made by run_all.sh"}
     assert "[E1 seed0] nothing on" in run_all(tree, "--only", "E1").stdout
 
 
@@ -576,7 +576,7 @@ def test_failed_rerun_deletes_no_results(tree):
     assert planned(tree, "--only", "E1") == {"E1 seed0": "training data changed"}
     (tree / "data/things.txt").unlink()  # back to the data of before: nothing was lost
     assert planned(tree, "--only", "E1", with_what=True) == {
-        "E1 seed0": "check: did not finish last time"}  # fmt: skip
+        "E1 seed0": "check: did not finish last time"}
 
 
 def test_failed_notebook_is_kept_and_the_rest_still_runs(tmp_path):
@@ -593,7 +593,7 @@ def test_failed_notebook_is_kept_and_the_rest_still_runs(tmp_path):
     assert "20_table: done" in done.stdout
     assert "failed: 10_plain; 2 of 6 jobs are not done" in done.stderr
     assert planned(root, "--only", "90_summary") == {
-        "10_plain": "did not finish last time", "90_summary": "never run"}  # fmt: skip
+        "10_plain": "did not finish last time", "90_summary": "never run"}
 
 
 def wait_for(condition, seconds=30):
@@ -619,12 +619,12 @@ SLEEPS = "import pathlib, time\npathlib.Path('{root}/begun').touch()\ntime.sleep
     ("run_all", signal.SIGINT, 130), ("run_all", signal.SIGTERM, 130),
     ("run_all", signal.SIGKILL, -signal.SIGKILL), ("snakemake", signal.SIGKILL, 1),
     ("original", signal.SIGKILL, 1), ("job", signal.SIGKILL, 1), ("kernel", signal.SIGKILL, 1),
-])  # fmt: skip
+])
 def test_stopped_run_leaves_no_process_and_goes_on(tmp_path, whom, how, code):
     root, only = build(tmp_path), ("--only", "10_plain")
     write_notebook(root / "notebooks/10_plain.ipynb", PARAMETERS, SLEEPS.format(root=root))
     process = subprocess.Popen(command(root, *only), env=environment(root), text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for((root / "begun").exists)
     kernel = processes_of(root, "ipykernel_launcher")[-1]
     tree = dict(zip(("job", "original", "snakemake"), kernel.parents())) | {"kernel": kernel}
@@ -663,7 +663,7 @@ def test_snakemake_by_hand(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "[20_table] 1 seeds 0,1" in done.stdout and "[5/8] 20_table: done" in done.stdout
     assert list(planned(root, "--profile", "laptop", "--seeds", "0,1")) == [
-        "10_plain", "E1-elsewhere seed0", "E1-elsewhere seed1", "90_summary"]  # fmt: skip
+        "10_plain", "E1-elsewhere seed0", "E1-elsewhere seed1", "90_summary"]
     assert subprocess.run([*snakemake, *config], **by_hand).returncode == 0
     assert planned(root, "--profile", "laptop", "--seeds", "0,1") == {}
 
@@ -707,7 +707,7 @@ def test_identity_covers_device_seed_and_what_is_read(options):
     one = Job("20_table", {"code": "1"}, {"C5_seed0": "a"})
     for other in (Job("20_table", {"code": "2"}, {"C5_seed0": "a"}),
                   Job("20_table", {"code": "1"}, {"C5_seed0": "b"}),
-                  Job("20_table", {"code": "1"}, {})):  # fmt: skip
+                  Job("20_table", {"code": "1"}, {})):
         assert other.identity != one.identity
     made = workflow.jobs(options)
     assert made["C5_seed0"].identity != made["C5_seed1"].identity
@@ -717,7 +717,7 @@ def test_identity_covers_device_seed_and_what_is_read(options):
 
 def test_time_left_is_from_earlier_runs_and_from_this_one(tmp_path):
     jobs = [Job("a", {}, what="train", seconds=60), Job("b", {}, what="train"),
-            Job("c", {}, what="run")]  # fmt: skip
+            Job("c", {}, what="run")]
     plan = Plan(Options("test", (0,), "cpu", ""), jobs, threads=1, parallel=2)
     assert plan.time_left(tmp_path) == "about 1:00, 1 of unknown duration not counted"
     jobs[0].begin(tmp_path)
@@ -773,7 +773,7 @@ def test_a_training_takes_as_long_as_published_ones_or_as_its_steps(tmp_path, mo
     monkeypatch.setenv("IR_RESULTS", str(tmp_path))
     rows = [Cost(name, "laptop", "a chip", "cpu", precision, seconds, 50.0, 900, 30.0)
             for name, precision, seconds in (("C5", "bf16", 0.5), ("C5", "fp32", 1.0),
-                                             ("TIECNN", "bf16", 0.1))]  # fmt: skip
+                                             ("TIECNN", "bf16", 0.1))]
     monkeypatch.setattr(cost, "measured", lambda: tuple(rows))
 
     def published(name, seed, seconds, weights_of=""):
@@ -840,7 +840,7 @@ print(psutil.Process().num_threads(), torch.cuda.is_initialized())
 print(torch.equal(torch.get_rng_state(), before))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPO,
-                          env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+                          env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.stdout == "1 False\nTrue\n", done.stderr
 
 
@@ -856,7 +856,7 @@ def test_real_training_is_stopped_resumed_and_not_disturbed(tmp_path):
         log = open(tmp_path / "log", "w+")
         process = subprocess.Popen(
             command(REPO, "--profile", "laptop", "--only", "TIECNN", "--device", "cpu", *arguments),
-            env=environment(root, **more), stdout=log, stderr=subprocess.STDOUT)  # fmt: skip
+            env=environment(root, **more), stdout=log, stderr=subprocess.STDOUT)
         wait_for(lambda: "] step " in (tmp_path / "log").read_text(), seconds=240)
         return process
 
@@ -864,7 +864,7 @@ def test_real_training_is_stopped_resumed_and_not_disturbed(tmp_path):
     assert "1 threads" in (tmp_path / "log").read_text()  # whatever --jobs says
     by_hand = subprocess.run(
         [sys.executable, "-m", "lib.train", "--experiment", "HE", "--profile", "laptop"],
-        env=environment(root, **more), cwd=REPO, capture_output=True, text=True)  # fmt: skip
+        env=environment(root, **more), cwd=REPO, capture_output=True, text=True)
     assert by_hand.returncode == 2 and "run_all.sh is writing to" in by_hand.stderr
     assert not (run_folder.parent.parent / "HE/seed0/run.json").exists()
     process.send_signal(signal.SIGINT)

@@ -66,7 +66,7 @@ def cluster(tmp_path_factory):
     conf = root / "slurm.conf"
     conf.write_text(CONF.format(root=root, host=socket.gethostname(), ports=ports,
                                 cpus=os.cpu_count(),
-                                memory=psutil.virtual_memory().total // 2**21))  # fmt: skip
+                                memory=psutil.virtual_memory().total // 2**21))
     # the plugin's job step drops SLURM_CONF, which only a SLURM outside /etc needs
     srun = root / "bin/srun"
     srun.write_text(f"#!/bin/sh\nSLURM_CONF={conf} exec {shutil.which('srun')} \"$@\"\n")
@@ -77,7 +77,7 @@ def cluster(tmp_path_factory):
         ["munged", "--foreground", "--force", *(f"--{name}={root}/munge.{name.split('-')[0]}" for name in
          ("key-file", "socket", "pid-file", "log-file", "seed-file"))],
         ["slurmctld", "-D", "-i"], ["slurmd", "-D"],
-    ):  # fmt: skip
+    ):
         log = open(root / f"{start[0]}.out", "wb")
         daemons.append(subprocess.Popen(start, env=os.environ | found, stdout=log, stderr=log))
         time.sleep(1)
@@ -100,7 +100,7 @@ def kit(*arguments, results: Path, **more) -> str:
     started = [str(REPO / "run_all.sh"), "--profile", profile, "--device", "cpu", *arguments]
     with_results = os.environ | {"IR_RESULTS": str(results), "VIRTUAL_ENV": sys.prefix} | more
     done = subprocess.run(started, env=with_results, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT)  # fmt: skip
+                          stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
     return done.stdout
 
@@ -139,12 +139,12 @@ def test_jobs_end_with_the_run_that_submitted_them(cluster, tmp_path, how, code)
     write_notebook(root / "notebooks/10_plain.ipynb", PARAMETERS, SLEEPS.format(root=root))
     given = "--only", "10_plain", "--cluster", "slurm", "--device", "cpu"
     process = subprocess.Popen(command(root, *given), env=environment(root, **found), text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     wait_for((root / "begun").exists, seconds=120)
     process.send_signal(how)
     assert process.wait(timeout=90) == code
     wait_for(lambda: not slurm(found, "squeue", "--noheader"), seconds=90)
     write_notebook(root / "notebooks/10_plain.ipynb", PARAMETERS, "print(1)")
     done = subprocess.run(command(root, *given), env=environment(root, **found), text=True,
-                          capture_output=True)  # fmt: skip
+                          capture_output=True)
     assert done.returncode == 0 and "10_plain: done" in done.stdout, done.stderr

@@ -101,7 +101,7 @@ def test_a_changed_metric_evaluates_and_trains_nothing(places, trained, monkeypa
     before = contents(trained)
     monkeypatch.setattr(status, "evaluated_by", lambda config, dataset: {
         "code": "new", "configuration": json.loads(before["run.json"])["evaluated_by"][
-            "configuration"], "data": dataset.fingerprint[:16]})  # fmt: skip
+            "configuration"], "data": dataset.fingerprint[:16]})
     assert todo(places, trained).what == "evaluate"
     lines = []
     again(places, trained, report=lines.append)
@@ -198,7 +198,7 @@ def test_what_a_killed_write_left_is_removed_by_the_next(tmp_path):
     code = ("import sys, time\nfrom pathlib import Path\nfrom lib.files import write_atomically\n"
             "def write(path):\n    path.write_text('half')\n    print('half', flush=True)\n"
             "    time.sleep(60)\n"
-            f"write_atomically(Path({str(tmp_path)!r}) / 'a.csv', write)\n")  # fmt: skip
+            f"write_atomically(Path({str(tmp_path)!r}) / 'a.csv', write)\n")
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline().strip() == "half"
     process.send_signal(signal.SIGKILL)
@@ -213,7 +213,7 @@ def test_a_living_write_keeps_its_temporary_file(tmp_path):
     code = ("import sys, time\nfrom pathlib import Path\nfrom lib.files import write_atomically\n"
             "def write(path):\n    path.write_text('slow')\n    print('half', flush=True)\n"
             "    time.sleep(1)\n"
-            f"write_atomically(Path({str(tmp_path)!r}) / 'a.csv', write)\n")  # fmt: skip
+            f"write_atomically(Path({str(tmp_path)!r}) / 'a.csv', write)\n")
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline().strip() == "half"
     files.write_text(tmp_path / "a.csv", "quick")
@@ -224,7 +224,7 @@ def test_a_living_write_keeps_its_temporary_file(tmp_path):
 def test_two_processes_at_one_run_are_one_clear_line(places, trained):
     code = ("import sys, time\nfrom pathlib import Path\nfrom lib.files import only_one\n"
             f"with only_one(Path({str(trained)!r}) / '.lock', 'busy'):\n"
-            "    print('held', flush=True)\n    time.sleep(60)\n")  # fmt: skip
+            "    print('held', flush=True)\n    time.sleep(60)\n")
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline().strip() == "held"
     with pytest.raises(BlockingIOError, match="another process"):

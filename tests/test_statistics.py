@@ -96,7 +96,7 @@ def test_intervals_of_few_scenes_cover_the_truth_where_that_is_told(images, per_
 
 def test_what_an_image_shows_is_told_by_its_name():
     names = ["16_drunk_00_00", "16_sober_01_02", "FLIR_00497", "200002", "200003", "park_00510",
-             "park_00524", "park_00525", "street_00500", "street_00501", "val/00323.jpg"]  # fmt: skip
+             "park_00524", "park_00525", "street_00500", "street_00501", "val/00323.jpg"]
     found = scenes_of(names)
     assert found[0] == found[1] == "person 16" and found[3] == found[4] != found[2]
     assert found[5] == found[6] != found[7] and found[8] != found[9] and found[10] == names[10]
@@ -115,7 +115,7 @@ def run(values, seed=0, names=None, trained=True, **known):
     names = names or [f"image {k}" for k in range(len(values))]
     index = pd.Index(names, name="image")
     known = {"seed": seed, "steps": 20 if trained else 0, "dataset": "some data",
-             "not_measured": "", "metrics": {"PSNR": np.mean(values)}} | known  # fmt: skip
+             "not_measured": "", "metrics": {"PSNR": np.mean(values)}} | known
     return Run(Path(), known, pd.DataFrame({"PSNR": values, "SSIM": values / 100}, index))
 
 
@@ -136,7 +136,7 @@ def test_differences_are_established_where_they_are(runs):
     others = {name: runs[name] for name in "BCD"}
     frame = differences(runs["A"], others, ["PSNR"])
     assert list(frame.columns) == ["difference", "ci_low", "ci_high", "p", "p_corrected",
-                                   "established", "n_images", "n_scenes", "n_seeds"]  # fmt: skip
+                                   "established", "n_images", "n_scenes", "n_seeds"]
     frame = frame.loc["PSNR"]
     assert frame.loc["B", "difference"] == pytest.approx(1, abs=0.1)
     assert frame["established"].to_dict() == {"B": True, "C": False, "D": False}

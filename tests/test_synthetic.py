@@ -48,7 +48,7 @@ def test_frames_of_a_sequence_are_alike_and_persons_are_not():
 def test_drinking_warms_the_eyes_and_forehead_more_than_the_neck():
     """In kelvin of 14 counts each, over 30 persons; the head moves by a few pixels."""
     faces = {state: np.stack([thermal_face(person, state, 0) for person in range(30)]) / 14
-             for state in ("sober", "drunk")}  # fmt: skip
+             for state in ("sober", "drunk")}
     warming = np.median(faces["drunk"] - faces["sober"], axis=0)
     eyes, forehead, neck = warming[54:62, 62:98], warming[28:36, 70:90], warming[108:116, 72:88]
     assert 0.1 < eyes.mean() < 0.8 and 0.1 < forehead.mean() < 0.8

@@ -61,7 +61,7 @@ def run(name, root, out, **options):
 
 def train_command(root, out, *more):
     return [sys.executable, "-m", "lib.train", "--experiment", "C5", "--profile", "test",
-            "--data", str(root), "--out", str(out), "--device", "cpu", *more]  # fmt: skip
+            "--data", str(root), "--out", str(out), "--device", "cpu", *more]
 
 
 def environment():
@@ -71,7 +71,7 @@ def environment():
 def content(folder):
     """What a run has made, but for its record, which holds times."""
     return {path.name: path.read_bytes() for path in folder.iterdir()
-            if path.is_file() and path.name not in ("run.json", ".lock")}  # fmt: skip
+            if path.is_file() and path.name not in ("run.json", ".lock")}
 
 
 def recipe_of(config, root):
@@ -92,7 +92,7 @@ def whole(tmp_path_factory, root, weights):
     """C5 trained without a break, in a process of its own."""
     folder = tmp_path_factory.mktemp("runs") / "C5" / "seed0"
     made = subprocess.run(train_command(root, folder), capture_output=True, text=True,
-                          env=environment())  # fmt: skip
+                          env=environment())
     assert made.returncode == 0, made.stderr
     return folder
 
@@ -116,7 +116,7 @@ def test_record_says_what_made_it(whole, root):
         assert images[metric].mean() == pytest.approx(mean, rel=1e-5)
     assert set(content(whole)) == set(known["files"]) == {
         *record.TRAINED, "test_images.csv", "samples.png", "attention.npz",
-    }  # fmt: skip
+    }
     assert not (whole / "training").exists()
 
 
@@ -132,7 +132,7 @@ def test_history_has_every_loss_and_the_validation(whole):
 def test_killed_and_resumed_gives_the_same_bytes(whole, root, tmp_path):
     killed = tmp_path / "killed"
     process = subprocess.Popen(train_command(root, killed), env=environment(),
-                               stdout=subprocess.DEVNULL)  # fmt: skip
+                               stdout=subprocess.DEVNULL)
     while not list(killed.glob("training/checkpoint-*.pt")) and process.poll() is None:
         time.sleep(0.01)
     time.sleep(random.uniform(0, 0.3))  # at any step after the first checkpoint
@@ -220,7 +220,7 @@ def test_each_untrained_method_gives_a_run(name, root, tmp_path):
     config = resolve(name, "test", 0)
     known = record.read(run(name, root, tmp_path))
     assert (known["status"], known["steps"], known["trained"]) == (
-        "complete", 0, "nothing to train")  # fmt: skip
+        "complete", 0, "nothing to train")
     assert set(METRICS) <= set(known["metrics"])
     assert set(known["files"]) == {"test_images.csv", "samples.png"}
     dataset = catalogue.describe(config.experiment.data, root)
@@ -346,7 +346,7 @@ def test_without_perceptual_is_part_of_the_configuration(root):
 
 def test_batches_cover_an_epoch_once_and_differ_between_epochs():
     epochs = [np.concatenate([batch_indices(e * 5 + k, 40, 8, seed=0) for k in range(5)])
-              for e in range(2)]  # fmt: skip
+              for e in range(2)]
     assert all(sorted(epoch) == list(range(40)) for epoch in epochs)
     assert (epochs[0] != epochs[1]).any()
     assert (batch_indices(3, 40, 8, seed=0) == batch_indices(3, 40, 8, seed=0)).all()
@@ -358,7 +358,7 @@ def test_batches_cover_an_epoch_once_and_differ_between_epochs():
 def test_batch_norm_has_the_mean_of_the_first_images_or_keeps_its_own(root, n_images):
     recipe = tiny_recipe(root)
     recipe.config = replace(recipe.config, experiment=replace(
-        recipe.config.experiment, batch_norm_images=n_images))  # fmt: skip
+        recipe.config.experiment, batch_norm_images=n_images))
     norm = nn.BatchNorm2d(1, momentum=0.8)
     norm(torch.full((8, 1, 2, 2), 0.5))
     recipe.prepare(norm.eval())
@@ -394,7 +394,7 @@ def test_a_run_cut_within_a_row_of_its_history_has_the_same_row(root, tmp_path, 
     (["--experiment", "C1", "--data", "nowhere"], "is not a folder"),
     (["--experiment", "C1", "--device", "tpu"], "unknown device"),
     (["--experiment", "L3-prose", "--without-perceptual"], "has no loss left"),
-])  # fmt: skip
+])
 def test_command_line_errors_are_one_clear_line(more, words, capsys):
     assert train.main(more) == 2
     told = capsys.readouterr().err
@@ -406,7 +406,7 @@ def test_command_line_errors_are_one_clear_line(more, words, capsys):
     (BlockingIOError("another process is at it"), 2, "error: another process is at it"),
     (PretrainedUnavailable("no source has them"), 2, "error: no source has them"),
     (KeyboardInterrupt(), 130, "stopped; the same command goes on from here"),
-])  # fmt: skip
+])
 def test_what_stops_a_run_is_told_in_one_line(monkeypatch, capsys, problem, code, words):
     def fail(*_, **__):
         raise problem
@@ -420,7 +420,7 @@ def test_several_experiments_are_run_one_after_the_other(root, results, capsys):
     options = ["--profile", "test", "--seed", "0", "--data", str(root), "--device", "cpu"]
     assert train.main(["--experiment", "Input", "HE", *options]) == 0
     assert sorted(path.parent.parent.name for path in results.glob("runs/*/*/run.json")) == [
-        "HE", "Input"]  # fmt: skip
+        "HE", "Input"]
     with pytest.raises(SystemExit, match="2"):
         train.main(["--experiment", "Input", "HE", "--out", "somewhere"])
     assert "give one --experiment" in capsys.readouterr().err
@@ -430,7 +430,7 @@ def test_unavailable_weights_name_the_way_out(root, tmp_path, monkeypatch, capsy
     """No cache, no registry: the run refuses, and says how to go without."""
     offline = {"IR_WEIGHTS": str(tmp_path / "none"), "PIP_NO_INDEX": "1", "PATH": "/nowhere",
                "PIP_FIND_LINKS": "", "https_proxy": "http://127.0.0.1:9",
-               "TORCH_HOME": str(tmp_path / "none")}  # fmt: skip
+               "TORCH_HOME": str(tmp_path / "none")}
     for name, value in offline.items():
         monkeypatch.setenv(name, value)
     command = train_command(root, tmp_path / "run")[3:]

@@ -173,7 +173,7 @@ def test_numbers_close_together_are_one_scene_by_chains(root):
     save_noise(root, SOME, ["x001", "x010", "x020", "x031", "y001", "y002"])
     scenes = translation.group_scenes(translation.list_pairs(root, SOME), SOME.apart)
     assert scenes == {"x001": "x001", "x010": "x001", "x020": "x001",
-                      "x031": "x031", "y001": "y001", "y002": "y002"}  # fmt: skip
+                      "x031": "x031", "y001": "y001", "y002": "y002"}
 
 
 def test_whole_scenes_go_to_one_side_and_make_twenty(root):

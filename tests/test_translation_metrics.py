@@ -33,7 +33,7 @@ def photographs():
     cat, astronaut, coffee = (
         data.chelsea()[20:148, 100:228], data.astronaut()[:128, 150:278],
         data.coffee()[100:228, 100:228],
-    )  # fmt: skip
+    )
     changed = np.stack([255 - cat, np.roll(astronaut, 3, axis=1), coffee // 2])
     return changed, np.stack([cat, astronaut, coffee])
 

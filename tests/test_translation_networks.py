@@ -69,7 +69,7 @@ def test_other_parameter_counts():
         ("unet_128", 128, 1.506), ("unet_128", 256, 6.02), ("unet_256", 256, 6.05),
         ("patchgan", 128, 0.754), ("patchgan", 256, 3.147),
     ],
-)  # fmt: skip
+)
 def test_multiply_accumulates(name, size, gmac):
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         build(name)(torch.empty(1, 3, size, size))
@@ -164,7 +164,7 @@ class PlainBlock(nn.Module):
         self.layers = nn.Sequential(
             nn.ReflectionPad2d(1), nn.Conv2d(c, c, 3), nn.InstanceNorm2d(c), nn.ReLU(),
             nn.ReflectionPad2d(1), nn.Conv2d(c, c, 3), nn.InstanceNorm2d(c),
-        )  # fmt: skip
+        )
 
     def forward(self, x):
         return x + self.layers(x)

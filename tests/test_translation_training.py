@@ -54,7 +54,7 @@ def test_least_squares_and_wasserstein_losses_by_hand():
 
 @pytest.mark.parametrize("normalisation, score, probability", [
     ("none", 0.0, 0.5), ("eq2", 0.5, 0.75), ("eq3", 0.25, 0.25),
-])  # fmt: skip
+])
 def test_log10_losses_take_scores_as_probabilities(normalisation, score, probability):
     losses = CycleGANLosses(adversarial="log10", normalisation=normalisation)
     scores = torch.full((1, 1, 2, 2), score)
@@ -197,7 +197,7 @@ def least_squares_by_hand(fake, real):
     ("resnet_9blocks-FLIR", plain, least_squares_by_hand, lambda fake: (fake - 1).square().mean()),
     ("GN_CycleGAN-FLIR", eq2, lambda fake, real: fake.mean() - real.mean(),
      lambda fake: -fake.mean()),
-], ids=["CycleGAN", "GN_CycleGAN"])  # fmt: skip
+], ids=["CycleGAN", "GN_CycleGAN"])
 def test_a_step_of_a_cycle_is_the_sum_of_its_losses(name, score, of_judge, of_generator, root):
     """Eq. 7 with CycleGAN's lambda and identity loss; discriminators come first, Eqs. 4 and 5."""
     recipe = recipe_of(resolve(name, "test"), root)
@@ -228,7 +228,7 @@ def test_a_step_of_a_cycle_is_the_sum_of_its_losses(name, score, of_judge, of_ge
     expected["total"] = (
         expected["adversarial_infrared"] + expected["adversarial_visible"]
         + 10 * (expected["cycle_a"] + expected["cycle_b"]) + 5 * expected["identity"]
-    )  # fmt: skip
+    )
     update(expected["total"], to_infrared, to_visible)
     assert_same_step(recipe, losses, expected, copies)
 
@@ -306,7 +306,7 @@ def test_discriminators_take_k_steps_on_images_of_their_own(root):
     recipe = recipe_of(config, root)
     recipe.step(0)
     counts = {name: {int(s["step"]) for s in optimiser.state.values()}
-              for name, optimiser in recipe.optimisers.items()}  # fmt: skip
+              for name, optimiser in recipe.optimisers.items()}
     assert counts == {"generators": {1}, "discriminators": {3}}
     assert len(recipe.names(0)) == 6
 

@@ -167,7 +167,7 @@ def test_a_tampered_field_is_named_with_both_values(results, field, capsys):
     ({"seeds": "0 7"}, ""),  # a run that is not there: the problem is the run's
     ({"seeds": ""}, "names no seed"),
     ({"source": "runs/C5/seed0/run.json"}, "its source is runs/C5/seed0/run.json"),
-])  # fmt: skip
+])
 def test_other_runs_than_the_tables_spec_names_are_found(results, fields, words):
     alter(results, "2dgan/table4/PSNR/C4", **fields)
     lines = [line for line in found() if line.startswith(("2dgan/table4/PSNR/C4", "runs/C4/"))]
@@ -231,11 +231,11 @@ def test_a_table_that_was_not_merged_is_found(results):
 def test_a_deleted_run_is_named_once_with_the_command(results):
     shutil.rmtree(results / "runs" / "C3" / "seed1")
     assert found() == ["runs/C3/seed1: runs/C3/seed1 holds no run: python -m lib.train "
-                       "--experiment C3 --profile test --seed 1"]  # fmt: skip
+                       "--experiment C3 --profile test --seed 1"]
 
 
 @pytest.mark.parametrize("name", ["test_images.csv", "samples.png", "history.csv",
-                                  "weights.safetensors"])  # fmt: skip
+                                  "weights.safetensors"])
 def test_an_altered_file_of_a_run_is_found(results, name):
     path = results / "runs" / "C2" / "seed0" / name
     path.write_bytes(path.read_bytes().replace(b"1", b"2", 1) + b"\n")
@@ -306,7 +306,7 @@ def test_stale_code_fails_unless_allowed(results, capsys):
     known = json.loads((results / "runs/C4/seed1/run.json").read_text())
     changed = known["definitions"]["trained"] | {"lib.losses.pixel.mse": "0" * 16}
     alter_record(results, "runs/C4/seed1", trained_by=known["trained_by"] | {"code": "0" * 16},
-                 definitions=known["definitions"] | {"trained": changed})  # fmt: skip
+                 definitions=known["definitions"] | {"trained": changed})
     assert found() == ["STALE runs/C4/seed1: training code changed: losses.pixel.mse"]
     stale = verify.verify(PROFILE).stale()
     rows = [f"table4/{metric}/C4" for metric in PRINTED_METRICS]
@@ -319,7 +319,7 @@ def test_stale_code_fails_unless_allowed(results, capsys):
 
 @pytest.mark.parametrize("identity, words", [
     ("trained_by", "training code changed"), ("evaluated_by", "evaluation code changed"),
-])  # fmt: skip
+])
 def test_code_that_changes_makes_everything_it_made_stale(results, monkeypatch, identity, words):
     today = getattr(status, identity)
     monkeypatch.setattr(status, identity, lambda *_: today(*_) | {"code": "another"})

@@ -57,7 +57,7 @@ def measure(config: RunConfig, device: str, rounds: int) -> Cost:
     torch.set_num_threads(1)
     target = choose_device(device)
     few = ({"n_train": config.scale.batch_size, "n_validation": 1, "n_test": 1}
-           if config.experiment.paper == "2dgan" else {"n_pairs": 2})  # fmt: skip
+           if config.experiment.paper == "2dgan" else {"n_pairs": 2})
     config = replace(config, scale=replace(config.scale, **few))
     make_deterministic(0)
     data = load(config, data_root(), training_size(config))
@@ -80,14 +80,14 @@ def measure(config: RunConfig, device: str, rounds: int) -> Cost:
     machine = torch.cuda.get_device_name(target) if target.type == "cuda" else processor()
     return Cost(config.experiment.name, config.profile, machine, target.type, config.precision,
                 float(f"{statistics.median(seconds[1:]):.3g}"), float(f"{counted.total / 1e9:.4g}"),
-                peak_memory_mb(target), round(disk / 1e6, 1))  # fmt: skip
+                peak_memory_mb(target), round(disk / 1e6, 1))
 
 
 def missing(profile: str, device: torch.device, precisions: list[str],
-            only: list[str]) -> Iterator[tuple[str, str]]:  # fmt: skip
+            only: list[str]) -> Iterator[tuple[str, str]]:
     """Experiments and precisions of a profile whose step was not measured on such a device."""
     seen = [(row.precision, step_settings(resolve(row.experiment, profile))) for row in measured()
-            if (row.profile, row.device) == (profile, device.type)]  # fmt: skip
+            if (row.profile, row.device) == (profile, device.type)]
     for name in only or EXPERIMENTS:
         if EXPERIMENTS[name].network and not name.startswith("search"):
             for precision in precisions:
@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--rounds", type=int, default=2, help="timed steps")
     parser.add_argument("--only", nargs="+", choices=[*EXPERIMENTS], metavar="EXPERIMENT",
-                        default=[])  # fmt: skip
+                        default=[])
     options = parser.parse_args(arguments)
     rows = list(measured())
     processes = get_context("forkserver")  # a new one each, as the memory of one step is asked for

@@ -55,7 +55,7 @@ def of_seeds() -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(max(SEEDS)):
             run("TIECNN", "smoke", seed, out=Path(folder, str(seed)), device="cpu",
-                report=lambda line: None)  # fmt: skip
+                report=lambda line: None)
             found.append(time.process_time() - start)
     return [found[count - 1] for count in SEEDS]
 

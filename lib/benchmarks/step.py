@@ -52,7 +52,7 @@ class PlainTwoDGAN(TwoDGANRecipe):
             name: torch.optim.Adam(known.param_groups[0]["params"], adam.learning_rate,
                                    (adam.beta1, adam.beta2), foreach=False)
             for name, known in self.optimisers.items()
-        }  # fmt: skip
+        }
 
     def step(self, step: int) -> dict[str, Tensor]:
         _, degraded, reference = self.batch(step)
@@ -68,7 +68,7 @@ class PlainTwoDGAN(TwoDGANRecipe):
         losses = {"adversarial": generator_loss(self.critic(fake)), "mse": mse(fake, reference)}
         for name, network in self.backbones.items():
             losses[name] = feature_distance(network(fake), network(reference),
-                                            self.losses.perceptual_norm)  # fmt: skip
+                                            self.losses.perceptual_norm)
         total = sum(getattr(self.losses, name) * loss for name, loss in losses.items())
         self.optimisers["generator"].zero_grad()
         total.backward()
@@ -78,7 +78,7 @@ class PlainTwoDGAN(TwoDGANRecipe):
 
 def compare(experiment: str, size: int, batch: int, divisor: int, rounds: int,
             precisions: list[str], device: torch.device,
-            ) -> tuple[dict[str, float], dict[str, float]]:  # fmt: skip
+            ) -> tuple[dict[str, float], dict[str, float]]:
     """Time `rounds` steps of each version in turn, after a first one as a warm-up: networks of the
     paper's channels divided by `divisor`, on a few images of `size` pixels.
 
@@ -100,7 +100,7 @@ def compare(experiment: str, size: int, batch: int, divisor: int, rounds: int,
     else:
         raise ValueError(f"{experiment} trains in batches of 1")
     config = replace(config, experiment=method,
-                     scale=replace(config.scale, image_size=size, **sizes))  # fmt: skip
+                     scale=replace(config.scale, image_size=size, **sizes))
     data = load(config, data_root(), training_size(config))
     makers = {precision: (RECIPES[method.recipe], precision) for precision in precisions}
     if method.recipe == "two_d_gan" and method.losses == LossWeights():
@@ -118,7 +118,7 @@ def compare(experiment: str, size: int, batch: int, divisor: int, rounds: int,
             seconds[version].append(time.perf_counter() - start)
             losses.setdefault(version, found)
     differences = {name: abs(losses["fp32"][name] - value) / max(abs(value), 0.1)
-                   for name, value in losses.get("plain", {}).items()}  # fmt: skip
+                   for name, value in losses.get("plain", {}).items()}
     return {version: statistics.median(its[1:]) for version, its in seconds.items()}, differences
 
 
@@ -141,13 +141,13 @@ def main(arguments: list[str] | None = None) -> int:
         seconds, differences = compare(
             options.experiment, options.size, options.batch, options.divide, options.rounds,
             [one for one in PRECISIONS if one in ("fp32", chosen)], device,
-        )  # fmt: skip
+        )
     except RuntimeError as problem:  # torch's: too small for the network, too large for the memory
         print(f"error: --size {options.size} or --batch {options.batch} does not do: "
-              f"{str(problem).splitlines()[0]}", file=sys.stderr)  # fmt: skip
+              f"{str(problem).splitlines()[0]}", file=sys.stderr)
         return 2
     print(f"{options.experiment}, {options.size} px, batch {options.batch}, channels divided by "
-          f"{options.divide}, {describe_device(device)}; seconds a step")  # fmt: skip
+          f"{options.divide}, {describe_device(device)}; seconds a step")
     for version, its in seconds.items():
         print(f"  {version:6} {its:.3f}  fp32 takes {seconds['fp32'] / its:.2f} times as long")
     if differences:

@@ -64,7 +64,7 @@ def describe(key: str, root: Path | None = None) -> DataSet:
     unused = [folder / name for name in source.folders if (folder / name).is_dir()]
     if dataset.root is None and unused:
         raise ValueError(f"{unused[0]} holds too few pairs to use; add to it, or remove it to have "
-                         f"{dataset.name}")  # fmt: skip
+                         f"{dataset.name}")
     _names[key, folder, dataset.fingerprint] = dataset.name
     return dataset
 
@@ -105,11 +105,11 @@ def _hold_apart(data: Data) -> None:
         names = np.array(data.names)
         parts = [(names[its], data.visible[its]) for its in map(data.split.get, ("train", "test"))]
     train, *others = ({sha256(image.tobytes()).digest(): name for name, image in zip(*part, strict=True)}
-                      for part in parts)  # fmt: skip
+                      for part in parts)
     for part in others:
         for image in part.keys() & train.keys():
             raise ValueError(f"{part[image]} is a copy of {train[image]}, which is in training; "
-                             "remove one of them")  # fmt: skip
+                             "remove one of them")
 
 
 def _looked_at(key: str, root: Path) -> Source:

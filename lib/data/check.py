@@ -67,7 +67,7 @@ def examine(root: Path, folder: str) -> State:
             f"{root / folder / name} {'was altered' if name in there else 'is gone'} since the "
             f"download of {known['date']}"
             for name, digest in known["files"].items() if there.get(name) != digest
-        ]  # fmt: skip
+        ]
     except ValueError as error:  # what is known of downloads is damaged
         state.problems.append(str(error))
     named = "".join(state.problems + state.shared)
@@ -75,7 +75,7 @@ def examine(root: Path, folder: str) -> State:
     train = {digests[path]: path for path, side in split.items() if side == "train"}
     state.shared += [f"{path} is a copy of {train[digests[path]]}, which is in training"
                      for path, side in split.items()
-                     if side in ("validation", "test") and digests[path] in train]  # fmt: skip
+                     if side in ("validation", "test") and digests[path] in train]
     return state
 
 
@@ -92,14 +92,14 @@ def _imagenet(state: State, root: Path, folder: str) -> None:
     split_of = splits.by_hash(files, imagenet.stored_twins(files))
     state.split = {files[name]: split for name, split in split_of.items()}
     train, test = ([path for path, split in state.split.items() if split in sides and path in small]
-                   for sides in (("train",), ("validation", "test")))  # fmt: skip
+                   for sides in (("train",), ("validation", "test")))
     if not train or not test:
         return
     known, asked = (np.stack([small[path] for path in paths]) for paths in (train, test))
     for turned in (asked, asked[:, :, ::-1]):  # left and right exchanged
         alike = turned.reshape(len(test), -1) @ known.reshape(len(train), -1).T
         state.shared += [f"{test[i]} shows what {train[j]} shows, which is in training"
-                         for i, j in np.argwhere(alike > ALIKE)]  # fmt: skip
+                         for i, j in np.argwhere(alike > ALIKE)]
 
 
 def _thumbnail(path: Path) -> np.ndarray:
@@ -117,11 +117,11 @@ def _faces(state: State, root: Path, folder: str) -> None:
         state.problems.append(f"{odd}: frames of another width than most")
     state.split = {path: split_of.get(person, "") for (person, _), path in files.items()}
     state.problems += [f"{path}: its person has no split in data/splits/sober_drunk.csv"
-                       for path, split in state.split.items() if not split]  # fmt: skip
+                       for path, split in state.split.items() if not split]
     there = {(split_of.get(person), number) for person, number in files}
     state.problems += [f"{root / folder / name}: too few persons: none is for the split {split}"
                        for split in splits.SPLITS for number, name in sober_drunk.STATES.items()
-                       if (split, number) not in there]  # fmt: skip
+                       if (split, number) not in there]
 
 
 def _pairs(state: State, root: Path, folder: str) -> None:
@@ -130,7 +130,7 @@ def _pairs(state: State, root: Path, folder: str) -> None:
     whole = state.tell(lambda files: pairs.read_pair(files, 32), found.values())
     if len(found) < layout.least:
         state.problems.append(f"{root / folder}: too few: {len(found)} pairs of at least "
-                              f"{layout.least}, so that they are not used")  # fmt: skip
+                              f"{layout.least}, so that they are not used")
     elif len(whole) == len(found):
         for name, (_, side) in pairs.divide(found, layout).items():
             state.split |= dict.fromkeys(found[name], side)
@@ -164,7 +164,7 @@ def report(root: Path, folders: Iterable[str]) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.data.check",
-                                     description=__doc__.splitlines()[0])  # fmt: skip
+                                     description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     try:
         root = data_root(parser.parse_args(arguments).data)

@@ -56,7 +56,7 @@ def selection(data: SoberDrunkData, chosen: np.ndarray) -> pd.DataFrame:
     frame["basic"] = np.isin(np.arange(len(frame)), chosen)
     table = frame.groupby(["split", "state"]).agg(
         sequences=("person", "nunique"), recorded=("person", "size"), basic=("basic", "sum")
-    ).loc[list(SPLITS)]  # fmt: skip
+    ).loc[list(SPLITS)]
     return pd.concat([table, table.sum().to_frame(("all", "")).T])
 
 

@@ -57,7 +57,7 @@ def download(origin: Origin, root: Path, agreed: bool, given: Path | None = None
     OSError or ValueError; then nothing has changed but for what `.downloads` keeps.
     """
     print(f"{origin.name}: {origin.title}\n  from     {origin.page}\n  licence  {origin.licence}\n"
-          f"  size     {origin.size}")  # fmt: skip
+          f"  size     {origin.size}")
     folder = root / origin.folder
     there = folder.is_dir()
     if there:
@@ -67,7 +67,7 @@ def download(origin: Origin, root: Path, agreed: bool, given: Path | None = None
             told = input("Do you agree to it? [y/N] ") if sys.stdin.isatty() else ""
             if told.lower() not in ("y", "yes"):
                 raise PermissionError("the licence was not agreed to, nothing was fetched; --yes "
-                                      "agrees to it")  # fmt: skip
+                                      "agrees to it")
         with only_one(root / ".downloads" / "lock", f"another download into {root} is running"):
             _install(origin, root, given)
     else:
@@ -98,10 +98,10 @@ def _install(origin: Origin, root: Path, given: Path | None) -> None:
         before = known.get(origin.folder, record)
         odd = {name for name, _ in record["fetched"].items() ^ before["fetched"].items()}
         wrong = [f"what was fetched is not usable: {problem}"
-                 for problem in check.examine(work / "staged", origin.folder).problems]  # fmt: skip
+                 for problem in check.examine(work / "staged", origin.folder).problems]
         if odd:
             wrong = [f"{min(odd)} is not what the download of {before['date']} brought; to take "
-                     f"it and {len(odd) - 1} others, move downloads.json away"]  # fmt: skip
+                     f"it and {len(odd) - 1} others, move downloads.json away"]
         if wrong:
             shutil.rmtree(work)
             raise Unusable(wrong[0])
@@ -138,7 +138,7 @@ def _stage(origin: Origin, work: Path, staged: Path, given: Path | None) -> dict
         about.append(source)
     if layout := sources.LAYOUTS.get(origin.folder):
         visible, infrared = ({path.stem for path in (staged / half).glob("*")}
-                             for half in (layout.visible, layout.infrared))  # fmt: skip
+                             for half in (layout.visible, layout.infrared))
         single = [path for path in staged.rglob("*.*") if path.stem not in visible & infrared]
         for path in single:
             path.unlink()
@@ -158,7 +158,7 @@ def _get(url: str, path: Path, digest: str = "", show: bool = True) -> Path:
     one = pooch.create(
         path=path.parent, base_url="", urls={path.name: url},
         registry={path.name: f"sha256:{digest}" if digest else None}, retry_if_failed=RETRIES,
-    )  # fmt: skip
+    )
     bar = tqdm(desc=url, total=1, unit="B", unit_scale=True, disable=not show)
     fetcher = pooch.HTTPDownloader(progressbar=show and bar, chunk_size=1 << 16, timeout=60)
     try:
@@ -172,7 +172,7 @@ def _get(url: str, path: Path, digest: str = "", show: bool = True) -> Path:
         raise ConnectionError(f"{url} broke off; the same command tries again") from None
     except requests.RequestException as error:
         raise ConnectionError(f"{urlsplit(url).netloc} cannot be reached ({type(error).__name__}); "
-                              "the same command tries again") from None  # fmt: skip
+                              "the same command tries again") from None
     except ValueError:
         raise Unusable(f"{url} is not the file it was: its SHA-256 is not {digest}") from None
 
@@ -182,7 +182,7 @@ def _one_by_one(part: Part, place: Path) -> Found:
     threads = ThreadPoolExecutor(AT_ONCE)
     try:
         waiting = [threads.submit(_get, part.each + quote(path), place / path, show=False)
-                   for path in wanted]  # fmt: skip
+                   for path in wanted]
         for path, file in zip(wanted, tqdm(waiting, part.each), strict=True):
             try:
                 content = file.result().read_bytes()
@@ -221,7 +221,7 @@ def _archive(origin: Origin, part: Part, file: Path, source: dict[str, str]) -> 
         print(f"{path} is not in {part.archive} and left out")
     if name_of and not by_path:
         raise Unusable(f"{part.archive}: no file has the published SHA-256 of "
-                       f"{min(name_of.values())} ({len(name_of)} such files)")  # fmt: skip
+                       f"{min(name_of.values())} ({len(name_of)} such files)")
 
 
 def _square(content: bytes, name: str, size: int) -> bytes:
@@ -242,12 +242,12 @@ def main(arguments: list[str] | None = None) -> int:
     origins = sources.read()
     parser = argparse.ArgumentParser(prog="python -m lib.data.download",
                                      description=__doc__.splitlines()[0],
-                                     epilog=f"The data sets: {', '.join(origins)}.")  # fmt: skip
+                                     epilog=f"The data sets: {', '.join(origins)}.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="without: list what there is")
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     parser.add_argument("--yes", action="store_true", help="agree to licences that restrict use")
     parser.add_argument("--from", dest="given", type=Path, metavar="FILE",
-                        help="the archive of the one NAME, fetched by hand")  # fmt: skip
+                        help="the archive of the one NAME, fetched by hand")
     args = parser.parse_args(arguments)
     if unknown := [name for name in args.names if name not in origins]:
         parser.error(f"unknown data set {unknown[0]!r}; there are {', '.join(origins)}")

@@ -109,5 +109,5 @@ def kept_pairs(
         Pairs(arrays[f"{split} reference"], arrays[f"{split} degraded"],
               tuple(arrays[f"{split} names"].tolist()))
         for split in SPLITS
-    ]  # fmt: skip
+    ]
     return EnhancementData(dataset.name, dataset.fingerprint, *parts, ranges)

@@ -73,4 +73,4 @@ def _path(name: str) -> Path:
     for path in folder.glob(f"{name}.*"):
         return path
     raise ValueError(f"{folder / name} is missing: install scikit-image as environment.yml says, "
-                     "or put ImageNet under the data root (data/README.md)")  # fmt: skip
+                     "or put ImageNet under the data root (data/README.md)")

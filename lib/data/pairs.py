@@ -70,7 +70,7 @@ class Layout:
 # Set by looking: RoadScene images numbered up to 30 apart may still show one street; its video runs
 # at 30 Hz, so 450 frames are 15 s. MSRS keeps every fourth or fifth frame.
 ROADSCENE = Layout("roadscene", "RoadScene (FLIR)", "crop_LR_visible", "cropinfrared",
-                   apart={"FLIR_": 30, "FLIR_video_": 450})  # fmt: skip
+                   apart={"FLIR_": 30, "FLIR_video_": 450})
 MSRS = Layout("msrs", "MSRS", "vi", "ir", apart={"D": 4, "N": 4})
 LLVIP = Layout("llvip", "LLVIP (OSU stand-in)", "visible", "infrared")
 OSU = Layout("osu", "OSU", "color", "thermal", least=40)
@@ -114,7 +114,7 @@ class PairSet:
         rows = divide(pairs, layout) if layout else synthetic_rows(self.kind)
         shuffled = sorted(rows, key=lambda name: zlib.crc32(name.encode()))
         sides = {side: [name for name in shuffled if rows[name][1] == side][: limits.get(side)]
-                 for side in ("train", "test")}  # fmt: skip
+                 for side in ("train", "test")}
         names = tuple(sorted(sides["train"] + sides["test"]))
 
         def make() -> dict[str, np.ndarray]:  # 520 synthetic pairs in 10 s
@@ -122,14 +122,14 @@ class PairSet:
                 read_pair(pairs[name], size) if layout else
                 streets.scene(self.kind, int(name.split("_")[1]), (size, size))
                 for name in names
-            ), strict=True)  # fmt: skip
+            ), strict=True)
             return dict(zip(("visible", "infrared"), map(np.stack, halves), strict=True))
 
         images = pack(self.key, [dataset.fingerprint, identity(PairSet), names, size], make)
         split = {side: np.flatnonzero(np.isin(names, those)) for side, those in sides.items()}
         scenes = tuple(rows[name][0] for name in names)
         return TranslationData(dataset.name, *images.values(), names, scenes,
-                               dataset.fingerprint, split)  # fmt: skip
+                               dataset.fingerprint, split)
 
 
 FLIR_SET = PairSet("flir", (ROADSCENE,), "street")
@@ -156,7 +156,7 @@ def synthetic_rows(kind: str) -> Rows:
     step = max(1, frames // 5)
     sides = {"train": range(N_TRAIN), "test": range(N_TRAIN, N_TRAIN + N_TEST * step, step)}
     return {f"{kind}_{i:05d}": (f"{kind} {i // frames:05d}", side)
-            for side, indices in sides.items() for i in indices}  # fmt: skip
+            for side, indices in sides.items() for i in indices}
 
 
 def list_pairs(root: Path, layout: Layout) -> Files:
@@ -174,7 +174,7 @@ def list_pairs(root: Path, layout: Layout) -> Files:
                     raise ValueError(f"{file} and {other.name} have the same name")
         if not files:
             raise ValueError(f"{folder} is missing or holds no images ({', '.join(EXTENSIONS)}): "
-                             f"{layout.key} needs both halves of its pairs")  # fmt: skip
+                             f"{layout.key} needs both halves of its pairs")
         halves.append(files)
     visible, infrared = halves
     if single := sorted(visible.keys() ^ infrared.keys()):

@@ -85,7 +85,7 @@ def load_frames(path: Path) -> np.ndarray:
         raise ValueError(f"{path} holds pages {kinds}, not grey frames of one kind")
     if pages[0].dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{path} holds {pages[0].dtype}, not grey levels or counts: whole numbers "
-                         "of up to 16 bits, without a sign")  # fmt: skip
+                         "of up to 16 bits, without a sign")
     frames = np.stack(pages)
     filled = np.flatnonzero(frames.any(axis=(0, 2)))
     below = frames.shape[1] - 1 - max(filled, default=-1)
@@ -125,7 +125,7 @@ def load(root: Path) -> SoberDrunkData:
         raise ValueError(f"persons {sorted(unknown)} have no split in data/splits/sober_drunk.csv")
     if odd := of_other_width({key: frames.shape[2] for key, frames in sequences.items()}):
         raise ValueError(f"{dataset.root}: person {odd[0]}, {STATES[odd[1]]}, has frames of another "
-                         "width than most")  # fmt: skip
+                         "width than most")
     height = min(frames.shape[1] for frames in sequences.values())
     keys = [key for key, frames in sequences.items() for _ in frames]
     return SoberDrunkData(

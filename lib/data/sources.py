@@ -106,7 +106,7 @@ def recorded(root: Path) -> dict[str, dict]:
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         known = json.loads(path.read_text(encoding="utf-8"))
         if all(isinstance(record["files"], dict) and isinstance(record["date"], str)
-               for record in known.values()):  # fmt: skip
+               for record in known.values()):
             return known
     raise ValueError(f"{path} is damaged; move it away, and no data set counts as downloaded")
 

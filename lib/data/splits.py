@@ -89,7 +89,7 @@ def by_scene(scene_of: Mapping[str, str], grey: Mapping[str, float]) -> dict[str
     size = Counter(scene_of.values())
     if len(size) < 2:
         raise ValueError(f"{', '.join(size)}: all {len(scene_of)} pairs are of one scene; training "
-                         "and test need at least two")  # fmt: skip
+                         "and test need at least two")
     wanted = min(N_TEST, len(scene_of) // 2)
     ranks = {scene: rank for rank, scene in enumerate(sorted(size, key=grey.get))}
     golden = (5**0.5 - 1) / 2

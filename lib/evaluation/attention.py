@@ -51,5 +51,5 @@ def drawn_maps(generator: nn.Module, degraded: np.ndarray) -> dict[str, np.ndarr
         chosen = np.array([most_varied_channels(one, SHOWN) for one in weights])
         maps = np.take_along_axis(weights, chosen[..., None, None], axis=1)
         found |= {f"mean_{k}": weights.mean(axis=1).astype(np.float16), f"channels_{k}": chosen,
-                  f"maps_{k}": maps.astype(np.float16)}  # fmt: skip
+                  f"maps_{k}": maps.astype(np.float16)}
     return found

@@ -93,7 +93,7 @@ def search(reference: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.evaluation.calibration",
-                                     description="Compare the degradation with the paper's.")  # fmt: skip
+                                     description="Compare the degradation with the paper's.")
     parser.add_argument("--data", help="data root; default $IR_DATA or data/")
     parser.add_argument("--search", action="store_true", help="find its values anew, in minutes")
     given = parser.parse_args(arguments)

@@ -167,7 +167,7 @@ def inference_time(
     question = {
         "network": type(network).__name__, "shape": tuple(shape), "runs": runs,
         "device": describe_device(device), "torch": torch.__version__,
-    }  # fmt: skip
+    }
     key = digest([question, warm_up, str(network), _code(network)])
     file = cache_dir("timings") / f"{key}.json"
     answer = _stored(file, question)

@@ -42,7 +42,7 @@ class Estimate:
             return np.full_like(self.mean, np.inf)
         parts = ((self.of_seeds, self.n_seeds), (self.of_images, self.n_scenes))
         return np.sqrt(sum((error * stdtrit(n - 1, (1 - level) / 2)) ** 2
-                           for error, n in parts if n > 1))  # fmt: skip
+                           for error, n in parts if n > 1))
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Low and high of one mean."""
@@ -84,7 +84,7 @@ def estimate(values: ArrayLike, scenes: Sequence[str] | None = None) -> Estimate
     return Estimate(
         values.mean(axis=(-2, -1)), _error(values.mean(axis=-1), np.arange(n_seeds)),
         _error(values.mean(axis=-2), scene), n_seeds, n_images, int(scene.max()) + 1,
-    )  # fmt: skip
+    )
 
 
 def _error(values: np.ndarray, group: np.ndarray) -> np.ndarray:
@@ -100,7 +100,7 @@ def _error(values: np.ndarray, group: np.ndarray) -> np.ndarray:
 def interval_coverage(
     seeds: int, images: int, seed_sd: float, level: float = 0.95, draws: int = 5000,
     per_scene: int = 1, known: bool = True,
-) -> float:  # fmt: skip
+) -> float:
     """How often the interval holds the truth, by simulation, seeded; `level` where all is well.
 
     A draw is the difference in dB of two methods: seeds deviate by `seed_sd`, images by 1 dB and
@@ -111,6 +111,6 @@ def interval_coverage(
     scene = np.arange(images) // per_scene
     values = (seed_sd * random.normal(size=(draws, seeds, 1)) - 1
               + random.exponential(size=(draws, 1, scene[-1] + 1))[..., scene]
-              + 0.5 * random.normal(size=(draws, seeds, images)))  # fmt: skip
+              + 0.5 * random.normal(size=(draws, seeds, images)))
     found = estimate(values, scene if known else None)
     return float(np.mean(np.abs(found.mean) < found.half_width(level)))

@@ -19,7 +19,7 @@ def loss_curves(history: pd.DataFrame, title: str) -> Figure:
     row for about every hundredth part of the run, indexed by step (`Run.history`)."""
     rows = math.ceil(len(history.columns) / PER_ROW)
     figure, axes = plt.subplots(rows, PER_ROW, squeeze=False, sharex=True,
-                                figsize=(TEXT_WIDTH, 1.5 * rows + 0.3))  # fmt: skip
+                                figsize=(TEXT_WIDTH, 1.5 * rows + 0.3))
     for axis, column in zip(axes.flat, history):
         values = history[column].dropna()
         axis.plot(values.index, values, lw=1, marker="o" if len(values) < 15 else None, ms=2)

@@ -110,7 +110,7 @@ def scenes_by_method(samples: Mapping[str, Images], scenes: Sequence[str], title
     methods = {"Visible input": first["input"], **outputs, "Real infrared": first["reference"]}
     corners = [most_detailed_square(image) for image in first["reference"]]
     rows = {scene: [with_detail(images[k], corners[k]) for images in methods.values()]
-            for k, scene in enumerate(scenes)}  # fmt: skip
+            for k, scene in enumerate(scenes)}
     return rows_of_images(rows, list(methods), title)
 
 
@@ -119,7 +119,7 @@ def enhanced_faces(rows: Images, names: Sequence[str], title: str) -> Figure:
     label -> (N, S, S) bytes, the last being the reference. `names`: of the N faces."""
     corners = [most_detailed_square(face, len(face) // 4) for face in list(rows.values())[-1]]
     shown = {label: [with_detail(*pair, beside=True) for pair in zip(images, corners, strict=True)]
-             for label, images in rows.items()}  # fmt: skip
+             for label, images in rows.items()}
     heads = [f"person {face.person}, {face.state}" for face in map(parse, names)]
     return rows_of_images(shown, heads, title)
 
@@ -141,7 +141,7 @@ def attention_maps(images: Images, maps: Images, k: int, title: str) -> Figure:
     `maps`: `Run.attention`. The means of all levels share one colour scale, from their least to
     their greatest; the single channels share 0 to 1."""
     stacks = [np.stack([maps[f"mean_{n}"][k], *maps[f"maps_{n}"][k]]).astype(float)
-              for n in range(len(maps) // 3)]  # fmt: skip
+              for n in range(len(maps) // 3)]
     limits = min(stack[0].min() for stack in stacks), max(stack[0].max() for stack in stacks)
     size = (TEXT_WIDTH - 0.7) / (1 + len(stacks))
     height = 3 * (size + 0.22) + 0.35

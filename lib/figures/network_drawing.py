@@ -20,14 +20,14 @@ from pygraphviz import AGraph
 
 from lib.figures.network_graph import (
     ATTENTION, EXTERNAL, INTERNAL, JOINS, MAIN, shape_text, skip_roles, stages,
-)  # fmt: skip
+)
 from lib.figures.style import TEXT_WIDTH
 
 # Okabe and Ito's colours, told apart by the colour-blind; the dashes tell them apart in grey
 LINES = {
     MAIN: ("0.25", "-"), INTERNAL: ("#0072B2", "-"), EXTERNAL: ("#D55E00", (0, (4, 1.5))),
     ATTENTION: ("#009E73", (0, (1.2, 1))),
-}  # fmt: skip
+}
 FILLS = ("#cfe3f2", "#fbe0b5", "#e9c9dc", "#f4b183", "#e6e6a8", "#b9b3d9", "#9ec5cf", "#d9d9d9")
 ATTENTION_FILL, JOIN_FILL, PLAIN = "#a8d8c5", "#ffffff", "#f2f2f2"  # PLAIN: inputs and outputs
 SMALL, NORMAL, TITLE, NOTATION = 7.0, 7.5, 8.5, 10.0  # points; a box with a formula has NOTATION
@@ -70,10 +70,10 @@ def draw(boxes: nx.DiGraph, title: str, legend: Mapping[str, str] = {}, **option
         boxes.nodes[name]["centre"] = artist.xybox
     handles = [Line2D([], [], color=LINES[look][0], ls=LINES[look][1], label=text)
                if look in LINES else Patch(fc=look, ec="0.2", lw=0.7, label=text)
-               for text, look in legend.items()]  # fmt: skip
+               for text, look in legend.items()]
     if handles:
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 0), frameon=False,
-                    ncols=3 if len(handles) > 5 else 5, fontsize=SMALL)  # fmt: skip
+                    ncols=3 if len(handles) > 5 else 5, fontsize=SMALL)
     return figure
 
 
@@ -84,7 +84,7 @@ def _box(text: str, fill: str = "none", note: str = "", at=None) -> AnnotationBb
     if note:
         lines.append(TextArea(note, textprops={"size": SMALL, "color": "0.25"}))
     frame = {"boxstyle": "round,pad=0.5,rounding_size=0.3", "fc": fill, "lw": 0.7,
-             "ec": "none" if fill == "none" else "0.2"}  # fmt: skip
+             "ec": "none" if fill == "none" else "0.2"}
     content = VPacker(children=lines, align="center", pad=0, sep=2)
     return AnnotationBbox(content, (0, 0), bboxprops=frame, zorder=4)
 
@@ -102,7 +102,7 @@ def _draw_arrow(axes, route: str, role: str, bridges: bool) -> None:
         path=Path([*curve, tip], codes), arrowstyle="-|>,head_length=3.6,head_width=1.7",
         mutation_scale=1, color=LINES[role][0], ls=LINES[role][1], lw=1.1, joinstyle="round",
         path_effects=[withStroke(linewidth=3, foreground="white")] if bridges else None,
-    ))  # fmt: skip
+    ))
 
 
 def fill_colours(graph: nx.DiGraph) -> dict[str, str]:
@@ -193,7 +193,7 @@ def gan_figure(generator: nx.DiGraph, discriminator: nx.DiGraph, title: str) -> 
     )
     arrows = {MAIN: "z>G G>fake fake>D real>D D>score", INTERNAL: "score>G", EXTERNAL: "score>D"}
     legend = {"trains the generator, which minimises $V(G, D)$": INTERNAL,
-              "trains the discriminator, which maximises $V(G, D)$": EXTERNAL}  # fmt: skip
+              "trains the discriminator, which maximises $V(G, D)$": EXTERNAL}
     return draw(_scheme(rows, arrows), title, legend)
 
 
@@ -209,9 +209,9 @@ def cycle_figure(generator: nx.DiGraph, discriminator: nx.DiGraph, title: str) -
         MAIN: "real>first first>fake fake>second second>back real>loss back>loss "
               "fake>judge other>judge judge>score",
         INTERNAL: "score>first loss>first loss>second", EXTERNAL: "score>judge",
-    }  # fmt: skip
+    }
     for y0, names in ((0, "visible infrared x y G_A G_B D_Y"),
-                      (-2.75, "infrared visible y x G_B G_A D_X")):  # fmt: skip
+                      (-2.75, "infrared visible y x G_B G_A D_X")):
         here, other, x, y, there, home, critic = names.split()
         fake, back = f"{there}({x})", f"{home}({there}({x}))"
         loss = f"cycle consistency loss\n$\\Vert {back} - {x} \\Vert_1$"

@@ -49,10 +49,10 @@ def two_d_gan_facts(
     decoder = _distinct(node.text for node in up if node.shape[0] != shape[0])  # not to an image
     bridges = _distinct(shape_text(a.shape) for a, b in steps if stage[b] > stage[a])
     skips = ([_change(layers, node) for node in part if node.convolves]
-             for part in modules_of(layers, "ExternalSkip"))  # fmt: skip
+             for part in modules_of(layers, "ExternalSkip"))
     reduce, merge, shrink = zip(*skips)  # conv1, conv1, conv2
     attention = ("; ".join(node.text for node in part)
-                 for part in modules_of(layers, "CrossLevelAttention"))  # fmt: skip
+                 for part in modules_of(layers, "CrossLevelAttention"))
     convs, (*_, scores) = [node for node in judge if node.convolves], judge
     step, halved = "conv 4×4 /2, BN, LeakyReLU", "channels × 0.5, size × 1"
     return statements(
@@ -95,7 +95,7 @@ def gn_cyclegan_facts(networks: Mapping[str, nn.Module], image: Shape) -> pd.Dat
     labels = [node.text for node in cbam]
     order = ["channel" if "H, W" in label else "spatial" for label in labels if "average" in label]
     weights = [before.operations[-1] for node in cbam if node.text == "×"
-               for before in layers.pred[node] if before.shape != node.shape]  # fmt: skip
+               for before in layers.pred[node] if before.shape != node.shape]
     *mlp, spatial = (node for node in cbam if node.convolves)
     (before,) = layers.pred[spatial]
     norms = [label for label in spatial.operations if label in ("BN", "IN")]

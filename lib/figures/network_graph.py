@@ -22,7 +22,7 @@ _LABELS = {
     "group_norm": "IN",  # see lib.networks.instance_norm
     "relu": "ReLU", "cat": "concat", "add": "+", "mul": "×", "div": "÷", "gradient": "∇",
     "linalg_vector_norm": "‖·‖", "abs": "|·|", "mean": "average", "amax": "maximum",
-}  # fmt: skip
+}
 JOINS = {"concat", "+", "×", "÷", "∇"}
 _BEFORE = {"pad", "LeakyReLU", "ReLU"}  # may lead to the convolution of a layer
 _AFTER = {"BN", "IN", "LeakyReLU", "ReLU", "tanh", "sigmoid"}
@@ -30,7 +30,7 @@ PARTS = {  # modules that are one node of a network
     "ExternalSkip": "external skip", "CrossLevelAttention": "cross-level attention",
     "PixelAttention": "pixel attention", "MultiHeadAttention": "multi-head attention",
     "ResidualBlock": "residual block", "CBAM": "CBAM",
-}  # fmt: skip
+}
 
 
 @dataclass(eq=False)
@@ -64,7 +64,7 @@ def shape_text(shape: Shape) -> str:
 _gradient = library.custom_op(
     "figures::gradient", lambda result, of: torch.empty_like(of), mutates_args=(),
     schema="(Tensor result, Tensor of) -> Tensor",
-)  # fmt: skip
+)
 _gradient.register_fake(lambda result, of: torch.empty_like(of))
 
 
@@ -92,7 +92,7 @@ def trace(network: nn.Module, *shapes: Shape, parts: Mapping[str, str] = PARTS) 
         if step.op == "call_function":
             label, stack = _label(step), step.meta["nn_module_stack"].values()
             within = [(path, kind.rpartition(".")[2]) for path, kind in stack
-                      if not kind.startswith("torch.")]  # fmt: skip
+                      if not kind.startswith("torch.")]
             part = next((path for path, kind in within if path and kind in parts), "")
             if part:  # one that has others in it says so: "residual block with CBAM"
                 kinds = [type(inner).__name__ for inner in network.get_submodule(part).modules()]

@@ -30,7 +30,7 @@ def save(figure: Figure, profile: str, name: str, vector: bool = False) -> Figur
     if vector:
         plt.close(figure)
         figure.savefig(folder / f"{name}.svg", bbox_inches="tight",
-                       metadata={"Date": None, "Creator": None})  # fmt: skip
+                       metadata={"Date": None, "Creator": None})
         return figure
     figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
     return photograph(figure)

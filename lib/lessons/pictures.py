@@ -31,7 +31,7 @@ def beside(images: Images, title: str = "", reference: np.ndarray | None = None)
     `reference`, where that is given."""
     heads = [name if reference is None or np.array_equal(image, reference)
              else f"{name}\n{psnr(image, reference):.1f} dB"
-             for name, image in images.items()]  # fmt: skip
+             for name, image in images.items()]
     return photograph(rows_of_images({"": list(images.values())}, heads, title))
 
 
@@ -51,7 +51,7 @@ def feature_maps(features: Mapping[str, Tensor], title: str = "", columns: int =
     to place, each from its least value (black) to its greatest (white)."""
     size = TEXT_WIDTH, 1.25 * len(features) + 0.3
     figure, axes = plt.subplots(len(features), columns, squeeze=False, figsize=size,
-                                subplot_kw={"xticks": [], "yticks": []})  # fmt: skip
+                                subplot_kw={"xticks": [], "yticks": []})
     for row, (name, feature) in zip(axes, features.items()):
         maps = feature[0].detach().numpy()
         for axis, channel in zip(row, np.argsort(-maps.var(axis=(1, 2)), kind="stable")):
@@ -77,7 +77,7 @@ def heat(maps: Mapping[str, Tensor], title: str = "") -> Figure:
 
 
 def against(xs: Sequence[float], values: Mapping[str, Sequence[Tensor]], x_label: str, y_label: str,
-            title: str) -> Figure:  # fmt: skip
+            title: str) -> Figure:
     """Several numbers at each of `xs` by name, as dots, joined where they belong together."""
     figure, axes = plt.subplots(figsize=(TEXT_WIDTH, 2.2))
     for k, (name, those) in enumerate(values.items()):
@@ -106,7 +106,7 @@ def shapes_of(network: nn.Module, image: Tensor, parts: Mapping[str, nn.Module])
         for name, part in parts.items():
             hooks.enter_context(part.register_forward_hook(
                 lambda _, given, out, name=name: shapes.update({name: shape_text(out.shape[1:])})
-            ))  # fmt: skip
+            ))
         network(image)
     return pd.Series(shapes).to_frame("shape of its result")
 

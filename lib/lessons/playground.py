@@ -13,7 +13,7 @@ import pandas as pd
 from ipywidgets import (
     HTML, Box, Dropdown, FileUpload, FloatSlider, Image, IntSlider, Layout, ToggleButtons,
     ValueWidget, VBox,
-)  # fmt: skip
+)
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -76,7 +76,7 @@ def degradation_lab(photographs: Images) -> Panel:
             "PSNR (dB)": psnr(degraded, reference), "SSIM": ssim(degraded, reference),
             "AG": average_gradient(degraded), "AG, reference": average_gradient(reference),
             "IE": information_entropy(degraded), "IE, reference": information_entropy(reference),
-        })  # fmt: skip
+        })
 
     return Panel({
         "image": Dropdown(options=list(photographs), description="image"),
@@ -84,7 +84,7 @@ def degradation_lab(photographs: Images) -> Panel:
         "noise": _slider("noise", 0.0, 30.0, middle.noise),
         "blur": _slider("blur (px)", 0.05, 3.0, middle.blur),
         "brightness": _slider("brightness", 0.1, 1.2, middle.brightness),
-    }, draw)  # fmt: skip
+    }, draw)
 
 
 def before_after(scenes: Mapping[str, Images]) -> Panel:
@@ -102,14 +102,14 @@ def before_after(scenes: Mapping[str, Images]) -> Panel:
         reference = images[methods[-1]]
         yield page, _table({f"{side}: {name}, {measure.__name__}": measure(images[name], reference)
                             for side, name in (("left", left), ("right", right))
-                            for measure in (psnr, ssim)})  # fmt: skip
+                            for measure in (psnr, ssim)})
 
     return Panel({
         "scene": Dropdown(options=list(scenes), description="scene"),
         "left": Dropdown(options=methods, value=methods[0], description="left"),
         "right": Dropdown(options=methods, value=methods[-2], description="right"),
         "position": IntSlider(50, 0, 100, description="line (%)"),
-    }, draw)  # fmt: skip
+    }, draw)
 
 
 def attention_explorer(generator: nn.Module, images: Images, about: str) -> Panel:
@@ -141,7 +141,7 @@ def attention_explorer(generator: nn.Module, images: Images, about: str) -> Pane
         "shown": ToggleButtons(options=[MEAN, "channel that varies most"]),
         "x": IntSlider(50, 0, 100, description="x (%)", continuous_update=False),
         "y": IntSlider(50, 0, 100, description="y (%)", continuous_update=False),
-    }, draw)  # fmt: skip
+    }, draw)
 
 
 def toy_critic() -> Panel:
@@ -168,7 +168,7 @@ def toy_critic() -> Panel:
         "kind": ToggleButtons(options=toy.KINDS),
         "distance": _slider("distance", 0.5, 4.0, 2.0),
         "steps": IntSlider(200, 0, 500, 50, description="steps", continuous_update=False),
-    }, draw)  # fmt: skip
+    }, draw)
 
 
 def loss_weights(runs: Mapping[str, Run]) -> Panel:
@@ -231,7 +231,7 @@ def _enhanced(image: np.ndarray, method: str) -> tuple[np.ndarray, str]:
 def _slider(name: str, low: float, high: float, value: float) -> FloatSlider:
     """One that draws when it is let go: a figure takes a fifth of a second."""
     return FloatSlider(value, min=low, max=high, step=0.05, description=name,
-                       continuous_update=False)  # fmt: skip
+                       continuous_update=False)
 
 
 def _table(values: Mapping[str, float]) -> str:

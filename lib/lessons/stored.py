@@ -82,7 +82,7 @@ def _examples(runs: dict[str, Run], inputs, references, names) -> tuple:
 def _by_scene(scenes: Iterable[str], untrained: dict, runs: dict[str, Run], last: dict) -> Scenes:
     found = untrained | {name: run.samples()["output"] for name, run in runs.items()} | last
     return {scene: {method: images[k] for method, images in found.items()}
-            for k, scene in enumerate(scenes)}  # fmt: skip
+            for k, scene in enumerate(scenes)}
 
 
 def attentive_generator(profile: str, data: str | None = None) -> tuple[nn.Module, str]:

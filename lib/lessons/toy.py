@@ -34,7 +34,7 @@ def train(kind: str, real: Tensor, fake: Tensor, steps: int, every: int) -> Iter
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         critic = nn.Sequential(nn.Conv2d(2, 32, 1), nn.LeakyReLU(0.2), nn.Conv2d(32, 32, 1),
-                               nn.LeakyReLU(0.2), nn.Conv2d(32, 1, 1))  # fmt: skip
+                               nn.LeakyReLU(0.2), nn.Conv2d(32, 1, 1))
     if kind == NORMALISED:
         critic = GradientNormalised(critic)
     optimiser = torch.optim.Adam(critic.parameters(), lr=1e-2, betas=(0.5, 0.99))

@@ -29,7 +29,7 @@ def generator_loss(fake_scores: Tensor) -> Tensor:
 def gradient_penalty(
     critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor,
     score: str = "sum",
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """The third term of L_D without its lambda.
 
     `real`, `fake`: (B, C, H, W). `mix`: (B, 1, 1, 1) in [0, 1], drawn by the caller so that the

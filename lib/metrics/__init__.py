@@ -27,7 +27,7 @@ METRICS = {
     "AG excess": lambda images, references: np.maximum(
         _beyond(average_gradient, images, references), 0),
     "saturation": lambda images, references: saturation(images),
-}  # fmt: skip
+}
 
 __all__ = [
     "METRICS",

@@ -33,7 +33,7 @@ NETWORKS = {
     "patchgan": (PatchGAN, PatchGANConfig, {}),
     "cut_discriminator": (PatchGAN, PatchGANConfig, {"antialias": True}),
     "projection_head": (ProjectionHead, ProjectionHeadConfig, {}),
-}  # fmt: skip
+}
 
 
 def build(name: str, **options) -> nn.Module:

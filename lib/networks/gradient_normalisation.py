@@ -37,7 +37,7 @@ class GradientNormalised(nn.Module):
     """
 
     def __init__(self, discriminator: nn.Module, form: str = "eq2", score: str = "patch",
-                 zeta: float | None = None):  # fmt: skip
+                 zeta: float | None = None):
         super().__init__()
         for name, given, known in (("form", form, FORMS), ("score", score, SCORES)):
             if given not in known:

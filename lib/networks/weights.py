@@ -219,7 +219,7 @@ def _efficientnet_b0() -> Tensors:
     kinds = torch.nn.Conv2d, torch.nn.Linear
     layers = [(key, layer) for key, layer in modules if isinstance(layer, kinds)]
     order = {"_FusedConv2D": HWIO, "FusedDepthwiseConv2dNative": (2, 3, 0, 1),
-             "_FusedMatMul": (1, 0)}  # fmt: skip
+             "_FusedMatMul": (1, 0)}
     tensors = {}
     for (key, layer), node in zip(layers, nodes, strict=True):
         kernel, bias = (arrays[name] for name in node["input"][1:])
@@ -270,4 +270,4 @@ WEIGHTS = {
                 {f"lin{i}.model.1": (f"NetLinLayer_{i}", "Conv_0") for i in range(5)}),
         "255d6454292d155a069f693a111769acec003d588617b250f24775369c816e04",
     ),
-}  # fmt: skip
+}

@@ -82,7 +82,7 @@ def _do_all(
                 raise ValueError(f"{target} has just been made of {written[target]}; do one alone")
             if _place(target) in inputs:
                 raise ValueError(f"its result would replace the input {target}; choose another "
-                                 "--out")  # fmt: skip
+                                 "--out")
             if target.exists() and not options.overwrite:
                 raise ValueError(f"{target} is there already; --overwrite replaces it")
             done = _do(method, picture, depth, source, target)
@@ -103,7 +103,7 @@ def _do_all(
         now = time.perf_counter()
         left = f"; about {clock((now - start) / number * (len(todo) - number))} left"
         print(f"[{number}/{len(todo)}] {done}, {now - begun:.1f} s{left * (number < len(todo))}",
-              flush=True)  # fmt: skip
+              flush=True)
     return wrong
 
 

@@ -116,12 +116,12 @@ def _kept_tags(page: tifffile.TiffPage, description: bool) -> dict[str, Any]:
     """Of one page, as arguments of `TiffWriter.write`."""
     tags = page.tags
     extra = [(code, 2, None, str(tags[code].value).encode(), False)
-             for code in KEPT_TAGS if code in tags]  # fmt: skip
+             for code in KEPT_TAGS if code in tags]
     if ORIENTATION in tags:
         extra.append((ORIENTATION, 3, 1, int(tags[ORIENTATION].value), False))
     kept = {"software": page.software.encode() or False, "subfiletype": page.subfiletype,
             "compression": None if page.compression == COMPRESSION.NONE else "zlib",
-            "extratags": extra}  # fmt: skip
+            "extratags": extra}
     if description and page.description:
         kept["description"] = page.description.encode()
     if 282 in tags:

@@ -31,7 +31,7 @@ Method = Callable[[np.ndarray], tuple[np.ndarray, tuple[str, ...]]]
 def enhance(
     image: np.ndarray, method: str = TWO_D_GAN, *, depth: str | int = "same", tile: int = TILE,
     device: str = "auto", weights: str | Path = FOLDER,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """An enhanced copy of an image of any size: (H, W) or RGB (H, W, 3) -> grey (H, W).
 
     image: of any real type; only the order and the distances of its values matter, not their range
@@ -51,7 +51,7 @@ def enhance(
 def translate(
     image: np.ndarray, method: str = GN_CYCLE_GAN, *, depth: str | int = "same",
     limit: int = LIMIT, device: str = "auto", weights: str | Path = FOLDER,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """A visible image as infrared: RGB (H, W, 3), or grey (H, W), repeated -> grey (H, W).
 
     image: bytes are taken as they are, other types are stretched to 0..255 first.
@@ -121,7 +121,7 @@ def _known(name: str, task: str, weights: Path, asked: str) -> dict:
     choice = f"what works here: {', '.join(available(task, weights)) or 'nothing yet'}"
     if name in (TWO_D_GAN, GN_CYCLE_GAN):
         raise FileNotFoundError(f"{asked} needs {weights / name}.json and .safetensors, which are "
-                                f"not there; {choice}")  # fmt: skip
+                                f"not there; {choice}")
     raise ValueError(f"no method {name!r} for {task}; {choice}")
 
 

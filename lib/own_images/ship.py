@@ -39,7 +39,7 @@ MOST_DIFFERENCE = 0.5  # grey levels, on average, between half and full precisio
 COMPARED = 20  # training images on which it is measured
 MOST_BYTES = 20e6  # of all shipped weights
 FROM_RECORD = ("experiment", "profile", "seed", "steps", "dataset", "data_fingerprint",
-               "n_images", "code_commit")  # fmt: skip
+               "n_images", "code_commit")
 # what data/README.md says of the sources, by the beginning of a data set's printed name
 SOURCES = {
     "ImageNet": "ImageNet: non-commercial research and education",
@@ -75,19 +75,19 @@ def ship(
     if todo.what != "nothing":
         raise ValueError(f"{folder}: {todo.why}; python -m lib.train --experiment "
                          f"{config.experiment.name} --profile {config.profile} --seed {config.seed}"
-                         " makes it again")  # fmt: skip
+                         " makes it again")
     network, images = load_generator(folder), load(config, root)
     enhances = isinstance(images, EnhancementData)
     if enhances and not (isinstance(kind, TwoDGANConfig) and kind.attention != "multi_head"):
         raise ValueError(f"{folder}: only a 2D-GAN without attention over the whole image can be "
-                         "used in tiles")  # fmt: skip
+                         "used in tiles")
     name = name or NAMES.get(known["experiment"], known["experiment"].lower())
     weights = {key: value.to(HALF) if value.is_floating_point() else value
-               for key, value in network.state_dict().items()}  # fmt: skip
+               for key, value in network.state_dict().items()}
     difference = _difference(network, weights, images)
     if not difference < MOST_DIFFERENCE:
         raise ValueError(f"{folder}: half precision changes the result by {difference:.2f} grey "
-                         "levels on average")  # fmt: skip
+                         "levels on average")
     dataset = known["dataset"]
     terms = next((text for start, text in SOURCES.items() if dataset.startswith(start)), dataset)
     about = {
@@ -111,7 +111,7 @@ def ship(
     size = sum(file.stat().st_size for file in others) + sum(w.nbytes for w in weights.values())
     if size > MOST_BYTES:
         raise ValueError(f"{folder}: with {name} all shipped weights would be {size / 1e6:.1f} MB; "
-                         f"a repository should carry {MOST_BYTES / 1e6:.0f} at most")  # fmt: skip
+                         f"a repository should carry {MOST_BYTES / 1e6:.0f} at most")
     path = write_atomically(out / f"{name}.safetensors", lambda part: save_file(weights, part))
     about["sha256"] = sha256(path)
     return write_text(out / f"{name}.json", json.dumps(about, indent=1) + "\n")
@@ -129,7 +129,7 @@ def _difference(network: nn.Module, weights: dict[str, Tensor], images) -> float
     rounded.load_state_dict(weights)
     rounded.eval()
     return float(np.mean([(network(x) - rounded(x)).abs().mean().item() * 127.5
-                          for x in to_unit(inputs).split(1)]))  # fmt: skip
+                          for x in to_unit(inputs).split(1)]))
 
 
 def _limits(config: RunConfig, dataset: str, enhances: bool) -> list[str]:
@@ -152,7 +152,7 @@ def _limits(config: RunConfig, dataset: str, enhances: bool) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.own_images.ship",
-                                     description=__doc__.splitlines()[0])  # fmt: skip
+                                     description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="e.g. results/laptop/runs/C5-wide/seed0")
     parser.add_argument("--name", default="", help="what --method will call it; default: 2dgan or "
                         "gn_cyclegan for what ships, else the experiment's name")

@@ -72,5 +72,5 @@ def build(settings: dict) -> nn.Module:
     if network is None or settings.keys() - {"kind"} - {field.name for field in fields(config)}:
         raise ValueError(f"this kit has no network with the settings of a {settings['kind']}")
     values = {name: tuple(value) if isinstance(value, list) else value
-              for name, value in settings.items() if name != "kind"}  # fmt: skip
+              for name, value in settings.items() if name != "kind"}
     return network(config(**values))

@@ -29,7 +29,7 @@ WORDS = {
     "higher": {"than", "in", "of", "by"}, "lower": {"than", "in", "of", "by"},
     "near": {"to", "in", "of", "within"}, "equal": set(),
     "below": {"methods", "in", "of"}, "about": {"methods", "in", "of", "within"},
-}  # fmt: skip
+}
 ROUNDING = 1e-9  # of differences of printed numbers
 SHOWN = 3  # relations that are written out where there are many
 

@@ -14,12 +14,12 @@ from lib.report.wording import anchor_of, place_and_name, worded
 OUTCOMES = {  # of one comparison, of several
     "fail": ("says otherwise", "say otherwise"), "hold": ("agrees", "agree"),
     "open": ("is not settled", "are not settled"), "below": ("says nothing", "say nothing"),
-}  # fmt: skip
+}
 NOTES = {
     "(over all test images)": "Judged over all test images, not the three that the paper prints.",
     "(one seed: true of these networks, training again may differ)":
         "One seed: true of these networks, training again may differ.",
-}  # fmt: skip
+}
 VERBS = {"is": "", "is not": "not ", "may be": "not settled whether "}
 _HEAD = re.compile(r"(\d+) of (\d+) (fail|hold|open|below): (.*)", re.DOTALL)
 _SIDE = r"(?:\S.*?/.+? )?[-+]?\d[\d.]*(?:e[-+]?\d+)?"  # a cell and its value, or a constant

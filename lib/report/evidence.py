@@ -38,7 +38,7 @@ def read_runs(profile: str, verdict: Verdict) -> list[dict]:
         for where in runs:
             used[where][title(paper, item), f"#{slug(f'{paper}-{item}')}"] = None
     for folder in (folder for name in EXPERIMENTS
-                   for folder in run_folders(results_of(profile, name), name)):  # fmt: skip
+                   for folder in run_folders(results_of(profile, name), name)):
         where = f"runs/{folder.parent.name}/{folder.name}"
         link = os.path.relpath(folder, results_dir(profile) / "report")
         known = None
@@ -50,7 +50,7 @@ def read_runs(profile: str, verdict: Verdict) -> list[dict]:
             "machine": known and f"machine-{digest([known['device'], known['versions']])}",
             "files": [(name, f"{link}/{name}") for name in FILES if (folder / name).is_file()],
             "used_in": list(used[where]),
-        })  # fmt: skip
+        })
     return found
 
 
@@ -79,7 +79,7 @@ def stages(results: Path) -> list[dict]:
             stamp = json.loads(path.read_text(encoding="utf-8"))
             what = max(stamp["seconds"], key=stamp["seconds"].get)
             took = {kind: stamp.get(kind, {}).get(what)
-                    for kind in ("seconds", "memory_mb", "written_mb")}  # fmt: skip
+                    for kind in ("seconds", "memory_mb", "written_mb")}
             found.append({"name": stamp["name"], "what": what, **took})
     return found
 
@@ -90,7 +90,7 @@ def further_tables(results: Path) -> list[tuple[str, str, str, Markup]]:
     printed = {"_".join(key): slug("-".join(key)) for key in TABLES}
     paths = sorted(results.glob("tables/*.csv"), key=natural)
     return [(printed.get(path.stem.partition("_tests")[0], ""), path.name, caption(path.stem),
-             table_html(path)) for path in paths if path.stem not in printed]  # fmt: skip
+             table_html(path)) for path in paths if path.stem not in printed]
 
 
 def table_html(path: Path) -> Markup:
@@ -113,7 +113,7 @@ def protocols(recorded: Mapping[str, Sequence[Run]]) -> dict[str, list[dict]]:
          str(run.record["seed"]))
         for (paper, item), table in TABLES.items() for name in table.experiments
         for run in recorded.get(name, ()) if run.trained
-    ]  # fmt: skip
+    ]
     frame = pd.DataFrame(rows, columns=["paper", "name", "tables", "shares", "images", "seeds"])
     lines = frame.groupby(["paper", "name"], sort=False).agg(lambda its: ", ".join(its.unique()))
     lines = lines.reset_index().to_dict("records")
@@ -123,7 +123,7 @@ def protocols(recorded: Mapping[str, Sequence[Run]]) -> dict[str, list[dict]]:
 def list_figures(results: Path) -> list[Path]:
     """All figures, by paper, the numbered ones first."""
     return sorted(results.glob("figures/*.[ps][nv]g"), key=lambda path: (
-        path.stem.split("_")[0], "_fig" not in path.stem, natural(path)))  # fmt: skip
+        path.stem.split("_")[0], "_fig" not in path.stem, natural(path)))
 
 
 def caption(name: str) -> str:

@@ -27,7 +27,7 @@ from lib.report import wording
 from lib.report.argument import argument
 from lib.report.evidence import (
     PAGE, caption, data_sets, further_tables, list_figures, protocols, read_runs, stages,
-)  # fmt: skip
+)
 from lib.report.page_tables import make_tables
 from lib.results.claims import COLUMNS as OF_CLAIMS, recorded_runs
 from lib.results.numbers import COLUMNS, name_of, read_table
@@ -55,10 +55,10 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
     names = [name_of(line) for line in numbers.to_dict("records")]
     if sorted(names) != sorted(name_of(cell) for cell in reported.load().to_dict("records")):
         raise ValueError(f"{paths[0]} does not hold each number of the papers once; run "
-                         "notebooks/90_summary.ipynb again")  # fmt: skip
+                         "notebooks/90_summary.ipynb again")
     if claims is not None and list(claims.columns) != OF_CLAIMS:
         raise ValueError(f"{paths[1]} does not have the columns it should have; run "
-                         "notebooks/90_summary.ipynb again")  # fmt: skip
+                         "notebooks/90_summary.ipynb again")
     verdict = verify(profile, data)
     runs = read_runs(profile, verdict)
     recorded = recorded_runs(profile, numbers)
@@ -66,7 +66,7 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
     tables = make_tables(numbers, verdict.rests_on, stale, recorded)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(PAGE), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+        trim_blocks=True, lstrip_blocks=True)
     filters = wording.sign, wording.short, wording.slug, wording.breakable, wording.worded
     environment.filters |= {one.__name__: one for one in (*filters, argument, caption, clock)}
     text = environment.get_template("index.html.j2").render(
@@ -80,7 +80,7 @@ def write_report(profile: str, data: str | Path | None = None) -> Path:
         data_sets=data_sets(runs, verdict.unchecked_data), further=further_tables(results),
         stages=stages(results), figures=list_figures(results), shown_first=SHOWN_FIRST,
         notebooks=NOTEBOOKS, executed=[path.stem for path in results.glob("executed/*.ipynb")],
-    )  # fmt: skip
+    )
     if len(text.encode()) >= MAX_BYTES:
         raise ValueError(f"the page has {len(text.encode())} bytes, more than {MAX_BYTES}")
     return write_text(results / "report" / "index.html", text)

@@ -28,7 +28,7 @@ def make_tables(
     `rows` of a table are (name, cells), None for a cell that is left blank. A cell is its line of
     numbers.csv with `anchor`, `side` and `difference`, `spread`, `about` (where its table does not
     say that of all its cells), `note` (number of the table's note), `origins` and `stale`.
-    """  # fmt: skip
+    """
     tables = []
     for (paper, item), part in numbers.groupby(["paper", "item"], sort=False):
         notes = list(dict.fromkeys(filter(None, part["why"])))
@@ -47,14 +47,14 @@ def make_tables(
                 "about": about({field: line[field] for field in ABOUT if field not in common}),
                 "note": notes.index(line["why"]) + 1 if line["why"] else None,
                 "stale": side != "missing" and stale,
-            }  # fmt: skip
+            }
         rows, columns = part["row"].unique(), part["column"].unique()
         tables.append({
             "anchor": slug(f"{paper}-{item}"), "title": title(paper, item), "paper": paper,
             "name": f"{paper}_{item}", "notebook": notebook_of(paper, item), "notes": notes,
             "about": about(common), "columns": columns, "cells": cells.values(),
             "rows": [(row, [cells.get((row, column)) for column in columns]) for row in rows],
-        })  # fmt: skip
+        })
     return tables
 
 
@@ -105,7 +105,7 @@ def difference(line: Line) -> tuple[str, str]:
 def spread(line: Line) -> str:
     """The 95 % interval, rounded as the paper rounds, else the standard deviation."""
     low, high, sd = (line[name] and f"{float(line[name]):.{_decimals(line)}f}"
-                     for name in ("ci_low", "ci_high", "sd"))  # fmt: skip
+                     for name in ("ci_low", "ci_high", "sd"))
     return f"{low} to {high}" if low else f"sd {sd}" if sd else ""
 
 

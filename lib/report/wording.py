@@ -16,17 +16,17 @@ METHODS = {  # printed or an experiment's title -> in words; neither paper's own
     "Ours(GN_CycleGAN)": "GN_CycleGAN", "Ours (GN_CycleGAN)": "GN_CycleGAN",
     "Baseline(CycleGAN)": "CycleGAN", "the degraded image as it is": "the degraded input",
     "mean and deviation set by linear regression": "the tone map",
-}  # fmt: skip
+}
 VERDICTS = {  # of lib.results.claims and lib.papers.audit: (sign, CSS class)
     "seen": ("✓", "good"), "holds": ("✓", "good"), "consistent": ("✓", "good"),
     "contradicted": ("✗", "bad"), "inconsistent": ("✗", "bad"), "fails": ("✗", "bad"),
     "not seen": ("○", "open"), "undecided": ("~", "open"), BELOW: ("~", "open"),
     "not testable": ("–", "none"), "not checkable": ("–", "none"), "fitted": ("≈", "none"),
-}  # fmt: skip
+}
 GROUPS = {  # of verdicts on our numbers, in the order in which they are counted
     "seen": ("seen",), "not seen": ("not seen",), "contradicted": ("contradicted",),
     "undecided": ("undecided", BELOW), "not testable": ("not testable",),
-}  # fmt: skip
+}
 
 
 def sign(verdict: str) -> tuple[str, str]:

@@ -41,7 +41,7 @@ from lib.training.record import Damaged
 COLUMNS = [
     "id", "paper", "section", "claim", "verdict_paper", "verdict_ours", "by_seed", "why", "seeds",
     "steps", "dataset", "trained", "to_reference", "extension", "circular",
-]  # fmt: skip
+]
 BELOW = "undecided: below the baseline"
 AGAINST_BASELINES = ("PSNR", "SSIM")
 TO_REFERENCE = {"AG": "AG distance", "IE": "IE distance"}  # of which more is not better
@@ -122,7 +122,7 @@ class _Judge:
     """The claims of one paper on some runs; `level` is that of each comparison."""
 
     def __init__(self, paper: str, numbers: pd.DataFrame, runs: Mapping[str, Sequence[Run]],
-                 level: float = LEVEL):  # fmt: skip
+                 level: float = LEVEL):
         self.paper, self.frame, self.runs, self.level = paper, numbers, runs, level
         named = {f"{n.item}/{n.row}/{n.column}": n for n in numbers.itertuples(index=False)}
         self.numbers = {_pooled(name): number for name, number in named.items()} | named
@@ -133,7 +133,7 @@ class _Judge:
         trained networks, each once: sure things, as the gates and what HE does, would lift it."""
         p = {}
         for relation in {one for claim in claims for nearer in (False, True)
-                         for one in self.ours(claim, nearer)}:  # fmt: skip
+                         for one in self.ours(claim, nearer)}:
             made, cells = self.compare(relation), tuple(map(self.cell, relation.cells))
             if isinstance(made, _Comparison) and any(self.trained(cell) for cell in cells):
                 p[cells, relation.sign, relation.margin] = made.p
@@ -251,7 +251,7 @@ class _Judge:
         verdicts = []
         for seed in sorted(set.intersection(*map(set, seeds))) if seeds else ():
             runs = {name: [run for run in its if not run.trained or run.record["seed"] == seed]
-                    for name, its in self.runs.items()}  # fmt: skip
+                    for name, its in self.runs.items()}
             alone = _Judge(self.paper, self.frame, runs, self.level)
             verdicts.append(f"{seed}: {alone.verdict(found)[0]}")
         return ", ".join(verdicts)
@@ -282,7 +282,7 @@ class _Judge:
             "dataset": _listed([run.dataset for run in runs] or [n.dataset for n in numbers if n]),
             "trained": _listed(run.share for run in runs),
             "to_reference": self.verdict(nearer)[0] if nearer != found else "",
-        }  # fmt: skip
+        }
 
 
 def _pooled(name: str | float) -> str | float:
@@ -294,7 +294,7 @@ _CELLS = {
     (table.paper, name): replace(cell, example=None)
     for table in TABLES.values() for (row, column), cell in table.cells.items()
     for name in (f"{table.item}/{row}/{column}", _pooled(f"{table.item}/{row}/{column}"))
-}  # fmt: skip
+}
 
 
 def _listed(texts: Iterable[str]) -> str:

@@ -35,7 +35,7 @@ def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
     write_text(results_dir(profile) / "tables" / f"{name}.csv", text)
     shown = compact(frame)
     same = {column: shown[column].iloc[0] for column in ABOUT
-            if column in shown and shown[column].nunique() == 1}  # fmt: skip
+            if column in shown and shown[column].nunique() == 1}
     corner = ", ".join(ABOUT[column].format(value) for column, value in same.items() if value)
     return shown.drop(columns=same).rename_axis(columns=corner or None)
 
@@ -72,16 +72,16 @@ def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> p
                 row |= {metric: values.mean(), f"{metric} low": low, f"{metric} high": high}
             else:
                 row[metric] = np.mean([run.record["metrics"].get(metric, np.nan)
-                                       for run in of_seeds])  # fmt: skip
+                                       for run in of_seeds])
         if why := first.record["not_measured"]:
             row["why"] = why
         rows[method] = {**row, "n_images": len(first.test_images), "seeds": len(of_seeds),
-                        "dataset": first.dataset, "precision": first.precision}  # fmt: skip
+                        "dataset": first.dataset, "precision": first.precision}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
-                metrics: Sequence[str]) -> pd.DataFrame:  # fmt: skip
+                metrics: Sequence[str]) -> pd.DataFrame:
     """`reference` minus each other method in each metric, corrected together; a row each.
 
     Columns: difference (mean over images and seeds), ci_low, ci_high (95 %), p of the same estimate
@@ -103,7 +103,7 @@ def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
                 "difference": float(found.mean), "ci_low": low, "ci_high": high,
                 "p": found.p_value(), "n_images": found.n_images,
                 "n_scenes": found.n_scenes, "n_seeds": found.n_seeds,
-            }  # fmt: skip
+            }
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["metric", "minus"])
     frame.insert(4, "p_corrected", false_discovery_control(frame["p"]))
     frame.insert(5, "established", frame["p_corrected"] <= LEVEL)
@@ -120,4 +120,4 @@ def as_text(found: pd.DataFrame) -> pd.DataFrame:
            for label, p in (("p", "p"), ("p, corrected", "p_corrected"))},
         "images": found["n_images"], "scenes": found["n_scenes"], "seeds": found["n_seeds"],
         "established": np.where(found["established"], "yes", "no"),
-    })  # fmt: skip
+    })

@@ -34,10 +34,10 @@ def count_table(networks: Mapping[str, nn.Module]) -> pd.DataFrame:
             shape = (batch, 1, SIDE, SIDE)
             lines[name, batch] = {"parameters (M)": count_parameters(network) / 1e6,
                                   "thop (G)": macs_thop(network, shape) / 1e9,
-                                  "torch (G)": macs_torch(network, shape) / 1e9}  # fmt: skip
+                                  "torch (G)": macs_torch(network, shape) / 1e9}
         printed = printed_counts(name)
         lines[name, "paper"] = {"parameters (M)": printed.parameters / 1e6,
-                                "thop (G)": printed.operations / 1e9}  # fmt: skip
+                                "thop (G)": printed.operations / 1e9}
     return pd.DataFrame(lines).T.rename_axis(["network", "images"])
 
 

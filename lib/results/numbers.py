@@ -21,7 +21,7 @@ from lib.paths import results_dir
 COLUMNS = [
     "paper", "item", "row", "column", "reported", "reproduced", "sd", "ci_low", "ci_high",
     "seeds", "n_images", "dataset", "source", "why",
-]  # fmt: skip
+]
 NUMBER = r"-?\d{1,9}(\.\d{1,9})?(e[-+]\d\d)?"  # as `as_text` writes them
 VALUES = ["reproduced", "sd", "ci_low", "ci_high"]
 NOT_FILLED = "the notebook of this table was not run in this profile"
@@ -70,7 +70,7 @@ def record(profile: str, paper: str, item: str, rows: Iterable[Number]) -> Path:
             raise ValueError(f"{name} is given twice; give each cell once")
         given[cell] = number
     lines = [{"paper": paper, "item": item, "reported": printed[cell], **as_text(given[cell])}
-             for cell in printed if cell in given]  # fmt: skip
+             for cell in printed if cell in given]
     path = results_dir(profile) / "tables" / f"{paper}_{item}.csv"
     return write_table(pd.DataFrame(lines, columns=COLUMNS), path)
 
@@ -107,7 +107,7 @@ def spreads(profile: str, paper: str, item: str) -> pd.DataFrame:
         "mean [95 %]": with_interval(part["reproduced"], part["ci_low"], part["ci_high"]),
         "sd": part["sd"].map(four_digits), "images": part["n_images"],
         "seeds": part["seeds"].str.split().map(len), "dataset": part["dataset"],
-    })  # fmt: skip
+    })
 
 
 def four_digits(value: float) -> str:
@@ -142,7 +142,7 @@ def coverage(numbers: pd.DataFrame) -> pd.DataFrame:
     """How many numbers of each paper's item are reported, reproduced and missing. `numbers` is the
     frame that `collect` returns."""
     counts = numbers.groupby(["paper", "item"], sort=False)["reproduced"].agg(
-        reported="size", reproduced="count")  # fmt: skip
+        reported="size", reproduced="count")
     return counts.assign(missing=counts["reported"] - counts["reproduced"]).reset_index()
 
 
@@ -166,7 +166,7 @@ def as_text(number: Number) -> dict[str, str]:
     """The fields of a number as they stand in a part, values to 6 significant digits."""
     formats = dict.fromkeys(VALUES, ".6g") | {"n_images": "d"}
     return {name: "" if value is None else format(value, formats.get(name, ""))
-            for name, value in vars(number).items()}  # fmt: skip
+            for name, value in vars(number).items()}
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> Path:
@@ -234,7 +234,7 @@ def percentage(cell: Mapping[str, str], lines: Mapping[str, Mapping]) -> dict[st
         "reproduced": f"{100 * (float(pair[new]['reproduced']) / over - 1):.6g}",
         "seeds": " / ".join(seeds), "n_images": pair[new]["n_images"],
         "dataset": pair[new]["dataset"], "source": f"{new}, {old}", "why": "",
-    }  # fmt: skip
+    }
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

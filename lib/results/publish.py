@@ -44,7 +44,7 @@ def publish(profile: str) -> str:
     whole = (results / "report/index.html").is_file()
     if not done and not (results / "numbers.csv").is_file():
         raise FileNotFoundError(f"there is neither {results / 'numbers.csv'} nor a run: run "
-                                f"./run_all.sh --profile {profile} first")  # fmt: skip
+                                f"./run_all.sh --profile {profile} first")
     new, old = (target.with_name(f".{profile}.{age}") for age in ("new", "old"))
     if old.is_dir() and not target.is_dir():  # killed between the two moves below
         old.rename(target)
@@ -58,7 +58,7 @@ def publish(profile: str) -> str:
         for path in (source / name for name in names):
             if path.is_dir():
                 shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*"),
-                                dirs_exist_ok=True)  # fmt: skip
+                                dirs_exist_ok=True)
             elif path.exists():
                 shutil.copy(path, new)
         for path in source.glob("executed/[!.]*.ipynb"):
@@ -137,7 +137,7 @@ def _for_readers(notebook: Path) -> str:
     text = json.dumps(read, indent=1, ensure_ascii=False) + "\n"
     text = re.sub(r"/[\w/.-]+/ipykernel_\d+/\d+\.py", "cell.py", text)  # where warnings arose
     places = {noted.get("parameters", {}).get("data"): "data", str(notebook.parents[2]): "results",
-              sys.prefix: ".venv", str(paths.REPO): ".", str(Path.home()): "~"}  # fmt: skip
+              sys.prefix: ".venv", str(paths.REPO): ".", str(Path.home()): "~"}
     for place in sorted(filter(None, places), key=len, reverse=True):  # what lies in another first
         text = re.sub(rf"(?<![\w.]){re.escape(place)}(?![\w-])", places[place], text)
     return text

@@ -104,7 +104,7 @@ def results_of(profile: str, experiment: str) -> Path:
 
 def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int],
               data: str | Path | None = None, mixed: bool = False,
-              report=print) -> dict[str, list[Run]]:  # fmt: skip
+              report=print) -> dict[str, list[Run]]:
     """The runs of some experiments, one a seed, where nothing is trained a single one.
 
     data: the data root. mixed: take runs of different precisions, whatever `precision_check` says.
@@ -113,14 +113,14 @@ def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int],
     root, asked = paths.data_root(data), list(experiments)
     asked = dict.fromkeys([*asked, *filter(None, (EXPERIMENTS[name].weights_of for name in asked))])
     wanted = [(name, seed) for name in asked
-              for seed in (seeds if EXPERIMENTS[name].trained else [0])]  # fmt: skip
+              for seed in (seeds if EXPERIMENTS[name].trained else [0])]
     describe = cache(lambda key: catalogue.describe(key, root))
     results, published = paths.results_dir(profile), paths.published_dir(profile)
     wrong = {}
     for name, seed in wanted:
         config = resolve(name, profile, seed)
         todo = to_do(_folder(results, name, seed), config, describe(config.experiment.data),
-                     with_weights=False)  # fmt: skip
+                     with_weights=False)
         if todo.what != "nothing":
             wrong[name, seed] = todo.why
     nothing_here = len(wrong) == len(wanted) and set(wrong.values()) == {"never run"}
@@ -135,7 +135,7 @@ def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int],
             commands.append(f"python -m lib.train --profile {profile} --seed {seed}{told} "
                             f"--experiment {' '.join(names)}")
         raise FileNotFoundError(f"not as this table needs them: {first_few(lines, '; ')}. Run: "
-                                f"{' && '.join(commands)}")  # fmt: skip
+                                f"{' && '.join(commands)}")
     found: dict[str, list[Run]] = {}
     for name, seed in wanted:
         found.setdefault(name, []).append(read_run(_folder(results, name, seed)))
@@ -172,7 +172,7 @@ def precision_check(runs: dict[str, list[Run]]) -> pd.DataFrame:
                 "recipe": EXPERIMENTS[name].recipe, "metric": metric, "fp32": fp32.mean(),
                 "bf16": bf16.mean(), "difference": difference, "sd over seeds": spread,
                 "seeds": len(fp32), "held": abs(difference) <= spread,
-            })  # fmt: skip
+            })
     return pd.DataFrame(rows)
 
 
@@ -186,9 +186,9 @@ def _check_precision(profile: str, found: dict[str, list[Run]]) -> None:
         name: [read_run(folder) for folder in paths.run_folders(results_of(profile, name), name)
                if record.is_complete(folder)]
         for name in EXPERIMENTS if name.startswith("precision-")
-    })  # fmt: skip
+    })
     recipes = {EXPERIMENTS[EXPERIMENTS[name].weights_of or name].recipe
-               for name, runs in found.items() if any(run.precision for run in runs)}  # fmt: skip
+               for name, runs in found.items() if any(run.precision for run in runs)}
     held = {} if checked.empty else checked.groupby("recipe")["held"].all()
     if lacking := sorted(recipe for recipe in recipes if not held.get(recipe, False)):
         told = " and ".join(f"{run.folder} in {kind}" for kind, run in sorted(kinds.items()))
@@ -210,7 +210,7 @@ def _check_alike(found: dict[str, list[Run]]) -> None:
         its = run.record["data_fingerprint"]
         if run.record["status"] != "complete" or its != images.setdefault(run.dataset, its):
             raise FileNotFoundError(f"{run.folder} is not complete, or on other data than the "
-                                    "published runs beside it")  # fmt: skip
+                                    "published runs beside it")
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ class Measured:
             seeds=" ".join(str(run.record["seed"]) for run in self.runs if run.trained),
             n_images=len(of_images), dataset=first.dataset, source=first.source,
             why=f"image {of_images.index[0]}" if one else "",
-        )  # fmt: skip
+        )
 
 
 def measure(cell: Cell, runs: Sequence[Run]) -> Measured:
@@ -253,4 +253,4 @@ def measure(cell: Cell, runs: Sequence[Run]) -> Measured:
 def table_numbers(table: Table, runs: dict[str, list[Run]]) -> list[Number]:
     """Every number of a table from its runs."""
     return [measure(cell, runs[cell.experiment]).number(*printed)
-            for printed, cell in table.cells.items()]  # fmt: skip
+            for printed, cell in table.cells.items()]

@@ -31,7 +31,7 @@ BASELINES = {
 
 # printed numbers that choices of ours were fitted to: to agree with them says nothing
 FITTED = ("2dgan/table2/*/FLOPs (G)", "2dgan/table2/*/Parameters (M)", "2dgan/table3/*/OG",
-          "2dgan/table7/*/Original image")  # fmt: skip
+          "2dgan/table7/*/Original image")
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ def _by_column(
 METHODS = {  # 2D-GAN's Table 3: printed column -> experiment
     "OG": "Input", "HE": "HE", "CLAHE": "CLAHE", "GF": "GF", "SSR": "SSR", "MSR": "MSR",
     "TIECNN": "TIECNN", "FUnIE": "FUnIE-GAN", "Ours": "C5",
-}  # fmt: skip
+}
 COMPONENTS = {name: name for name in ("C1", "C2", "C3", "C4", "C5")}  # Table 4
 ATTENTION = {"Pixel attention": "pixel_attention", "Multi-head attention": "multi_head_attention",
-             "Cross-level attention": "C5"}  # Table 5  # fmt: skip
+             "Cross-level attention": "C5"}  # Table 5
 # Table 6: its ticks add one loss a column, its prose has one loss a column
 LOSSES = {"L1": "L1", "L2": "L2", "L3": "L3", "L4": "L4", "L5": "C5"}
 LOSSES_BY_PROSE = {"L1": "L1", "L2": "L2-prose", "L3": "L3-prose", "L4": "L4-prose", "L5": "C5"}
@@ -85,11 +85,11 @@ GENERATORS = {  # GN_CycleGAN's Table 2: printed row -> experiment without its d
     **{f"CycleGAN+{name}": name
        for name in ("unet_128", "unet_256", "resnet_6blocks", "resnet_9blocks")},
     "CUT": "CUT", "Ours(GN_CycleGAN)": "GN_CycleGAN",
-}  # fmt: skip
+}
 PARTS = {  # Table 3
     "Baseline(CycleGAN)": "unet_128-FLIR", "CycleGAN+ResNet": "resnet_9blocks-FLIR",
     "CycleGAN+ResNet+CBAM": "CBAM_CycleGAN-FLIR", "Ours (GN_CycleGAN)": "GN_CycleGAN-FLIR",
-}  # fmt: skip
+}
 
 TABLES = {
     (table.paper, table.item): table
@@ -112,7 +112,7 @@ TABLES = {
             (row, metric): Cell(experiment, metric)
             for row, experiment in PARTS.items() for metric in TRANSLATION_METRICS}),
     )
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Notebook:
         for pattern in self.experiments:
             if not any(fnmatchcase(name, pattern) for name in EXPERIMENTS):
                 raise ValueError(f"{self.name} reads experiment {pattern}, which is not in "
-                                 "lib/training/experiments.py")  # fmt: skip
+                                 "lib/training/experiments.py")
         of_tables = {name for table in self.tables for name in TABLES[table].experiments}
         return tuple(name for name in EXPERIMENTS if name in of_tables
                      or any(fnmatchcase(name, pattern) for pattern in self.experiments))
@@ -149,7 +149,7 @@ def trained(paper: str) -> tuple[str, ...]:
     return tuple(
         name for name, one in EXPERIMENTS.items()
         if one.network and one.paper == paper and one.steps_divisor == 1 and name != "L5"
-    )  # fmt: skip
+    )
 
 
 _LESSONS = (  # these need no run, and nothing waits for them
@@ -192,9 +192,9 @@ _TABLES = (
              experiments=("search-gn-*",), on_request=True),
     Notebook("27_precision", "do trainings in bf16 end where those in fp32 do?",
              experiments=("precision-*",), on_request=True),
-)  # fmt: skip
+)
 _SUMMARY = Notebook("90_summary", "summary of both papers",
-                    after=tuple(nb.name for nb in _TABLES if not nb.on_request))  # fmt: skip
+                    after=tuple(nb.name for nb in _TABLES if not nb.on_request))
 NOTEBOOKS = tuple(sorted((*_LESSONS, *_TABLES, _SUMMARY), key=lambda notebook: notebook.name))
 
 

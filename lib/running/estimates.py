@@ -112,7 +112,7 @@ class Estimates:
             guessed |= {f"{name} from {step.like}" for step in known if step.like}
             machines |= {f"{step.machine} ({step.device})" for step in known}
             hours = {f"{step.device} {step.precision}, h":
-                     step.seconds * steps * self.on_top(name) / 3600 for step in known}  # fmt: skip
+                     step.seconds * steps * self.on_top(name) / 3600 for step in known}
             rows.append({"trainings of": EXPERIMENTS[name].recipe, "runs": 1, "steps": steps,
                          **hours, "PFLOP": known[0].gflop * steps / 1e6,
                          "memory, GB": job.memory_mb / 1000, "disk, GB": known[0].disk_mb / 1000})
@@ -125,7 +125,7 @@ class Estimates:
         by_recipe[["runs", "steps"]] = by_recipe[["runs", "steps"]].astype(int)
         ratios = sorted(row[0] for row in self.beyond_steps)
         times = (f", times what {len(ratios)} published trainings took of them: {ratios[0]:.2f} to "
-                 f"{ratios[-1]:.2f}, the median of each recipe" if ratios else "")  # fmt: skip
+                 f"{ratios[-1]:.2f}, the median of each recipe" if ratios else "")
         lines = [
             by_recipe.to_string(float_format="{:,.1f}".format),
             f"cpu: hours of one core, cuda: of one GPU; measured on {', '.join(sorted(machines))}; "

@@ -86,7 +86,7 @@ class Job:
     def last(self, results: Path) -> dict:
         """What its newest stamp holds, of whatever identity; empty where there is none."""
         newest = sorted(results.glob(stamp_of(self.name, "*")), reverse=True,
-                        key=lambda path: path.stat().st_mtime)  # fmt: skip
+                        key=lambda path: path.stat().st_mtime)
         for path in [*newest, self.begun(results)]:
             with contextlib.suppress(OSError, ValueError):
                 if _is_stamp(found := json.loads(path.read_text(encoding="utf-8"))):
@@ -117,7 +117,7 @@ def _is_stamp(found) -> bool:
     texts = [text for name in parts[:3] for text in found[name].values()]
     return (all(isinstance(text, str) for text in texts)
             and all(isinstance(one, int | float) and 0 <= one < 1e9
-                    for one in found["seconds"].values()))  # fmt: skip
+                    for one in found["seconds"].values()))
 
 
 def stamp_of(name: str, identity: str) -> str:

@@ -22,7 +22,7 @@ URGENCY = ("nothing", "evaluate", "continue", "train")  # of lib.training.status
 
 
 def make_plan(options: Options, targets: Sequence[str] = (), force: bool = False,
-              parallel: int | None = None, cluster: str = "") -> Plan:  # fmt: skip
+              parallel: int | None = None, cluster: str = "") -> Plan:
     """What has to run for `targets` (notebooks, experiments; none: all) and what they need.
 
     force: the targets are done from the first step, whatever is there. parallel: jobs at a time, by
@@ -46,13 +46,13 @@ def make_plan(options: Options, targets: Sequence[str] = (), force: bool = False
                 memory = estimates.memory_mb(job.runs[0])
                 seconds = seconds or estimates.seconds(job.runs[0])
             to_run[job.name] = replace(job, what=what, why=why, seconds=seconds, memory_mb=memory,
-                                       force=forced)  # fmt: skip
+                                       force=forced)
     least = max([MEMORY_MB, *(job.memory_mb or 0 for job in to_run.values())])
     by_memory = int(psutil.virtual_memory().available / 1e6 // least)
     here = gpus() if options.device == "cuda" and not cluster else []
     fitting = ON_CLUSTER[1] if cluster else len(here) or max(1, min(cores() // threads, by_memory))
     return Plan(options, list(to_run.values()), threads, parallel or fitting, estimates.told, here,
-                cluster)  # fmt: skip
+                cluster)
 
 
 def _to_do(job: Job, options: Options, forced: bool) -> tuple[str, str]:
@@ -66,7 +66,7 @@ def _to_do(job: Job, options: Options, forced: bool) -> tuple[str, str]:
               resolve(name, options.profile, job.seed, precision=options.precision),
               described(EXPERIMENTS[name].data, options.data)[0])
         for name in job.runs
-    ]  # fmt: skip
+    ]
     todo = max(found, key=lambda one: URGENCY.index(one.what))
     what = "check" if todo.what == "nothing" else todo.what if network else "evaluate"
     return what, todo.why

@@ -90,7 +90,7 @@ def execute(plan: Plan, results: Path) -> list[Job]:
         "--nolock", "--scheduler", "greedy", "--keep-going", "--rerun-triggers", "mtime",
         "--drop-metadata", "--ignore-incomplete", "--force-use-threads", "--profile", "none",
         "--config", f"profile={plan.options.profile}", f"parent={os.getpid()}", *where,
-    ]  # fmt: skip
+    ]
     before = {job.name: _begun_at(job, results) for job in plan.jobs}  # by runs before this one
     stops: list[float] = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -228,10 +228,10 @@ def run(given: Namespace) -> int:
     if failed:
         print(f"failed: {', '.join(job.label for job in failed)}; {len(plan.left(results))} of "
               f"{len(plan.jobs)} jobs are not done, the same command goes on from here",
-              file=sys.stderr)  # fmt: skip
+              file=sys.stderr)
         return 1
     there = [name for name in ("numbers.csv", "tables", "figures", "report", "runs", "executed")
-             if (results / name).exists()]  # fmt: skip
+             if (results / name).exists()]
     say(f"All done. In {results}: {', '.join(there)}")
     return 0
 

@@ -58,7 +58,7 @@ def make_runs(job: Job, options: Options) -> str:
     try:
         for experiment in job.runs:
             run(experiment, options.profile, job.seed, options.data, device=options.device,
-                force=job.force, precision=options.precision)  # fmt: skip
+                force=job.force, precision=options.precision)
     except (ValueError, OSError, PretrainedUnavailable, TrainingDiverged) as problem:
         return str(problem) or repr(problem)
     return ""
@@ -99,7 +99,7 @@ def execute_notebook(job: Job, options: Options, executed: Path) -> str:
         papermill.execute_notebook(
             f"{job.name}.ipynb", target, parameters, kernel_name="python3", cwd=".", config=config,
             progress_bar=False, stdout_file=sys.stdout, stderr_file=sys.stderr,
-            autosave_cell_every=30)  # fmt: skip
+            autosave_cell_every=30)
     except papermill.PapermillExecutionError as error:
         told = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
         return f"{told} (the executed copy: {executed})"
@@ -117,7 +117,7 @@ def usage(notebook: bool) -> dict[str, int]:
     if notebook:  # a training's only child, git, counts with all that is its parent's
         used.append(resource.getrusage(resource.RUSAGE_CHILDREN))
     return {"memory_mb": sum(one.ru_maxrss for one in used) // 2**10,
-            "written_mb": sum(one.ru_oublock for one in used) * 512 // 2**20}  # fmt: skip
+            "written_mb": sum(one.ru_oublock for one in used) * 512 // 2**20}
 
 
 def take_gpu(plan: Plan, results: Path) -> FileLock | None:
@@ -157,7 +157,7 @@ def main(plan_file: Path, name: str) -> None:
         if not is_under_way(plan_file, plan.made_by):
             print(f"[{job.label}] FAILED: the lock {results / '.lock'} of run_all.sh is not seen "
                   f"from {socket.gethostname()}: that has ended, or this file system keeps locks "
-                  "within a machine (Lustre: mount it with -o flock)", file=sys.stderr)  # fmt: skip
+                  "within a machine (Lustre: mount it with -o flock)", file=sys.stderr)
             return
         live_while(lambda: is_under_way(plan_file, plan.made_by), every=ASK)
     taken = take_gpu(plan, results)  # to the end of this process

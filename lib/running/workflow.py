@@ -55,17 +55,17 @@ def _run_jobs(options: Options) -> dict[str, list[Job]]:
         if experiment.trained:
             read = made.get(experiment.weights_of, [None] * len(options.seeds))
             made[name] = [_run_job(f"{name}_seed{seed}", [name], seed, options, needed)
-                          for seed, needed in zip(options.seeds, read, strict=True)]  # fmt: skip
+                          for seed, needed in zip(options.seeds, read, strict=True)]
         elif name not in made:
             group = [other for other, of in EXPERIMENTS.items()
-                     if not of.trained and of.data == experiment.data]  # fmt: skip
+                     if not of.trained and of.data == experiment.data]
             job = _run_job(f"untrained_{experiment.data}", group, 0, options)
             made |= dict.fromkeys(group, [job])
     return made
 
 
 def _run_job(name: str, experiments: list[str], seed: int, options: Options,
-             needed: Job | None = None) -> Job:  # fmt: skip
+             needed: Job | None = None) -> Job:
     """A job of experiments on one data set."""
     parts: dict[str, list[str]] = {}
     dataset, broken = described(EXPERIMENTS[experiments[0]].data, options.data)
@@ -80,7 +80,7 @@ def _run_job(name: str, experiments: list[str], seed: int, options: Options,
     together = {part: digest(values) for part, values in parts.items()}
     needs = {needed.name: needed.identity} if needed else {}
     return Job(name, together | {"device": options.device}, needs, runs=experiments, seed=seed,
-               broken=broken)  # fmt: skip
+               broken=broken)
 
 
 def _notebook_job(notebook: Notebook, read: Iterable[Job], options: Options) -> Job:
@@ -89,7 +89,7 @@ def _notebook_job(notebook: Notebook, read: Iterable[Job], options: Options) -> 
     found = notebook_definitions(path, ENDS)
     definitions = {name: of for name, of in found.items() if name.startswith("lib.")}
     files = [file for module, pattern in FILES.items() for file in sorted(paths.REPO.glob(pattern))
-             if any(name.startswith(f"{module}.") for name in definitions)]  # fmt: skip
+             if any(name.startswith(f"{module}.") for name in definitions)]
     needs = {job.name: job.identity for job in read}
     data = {key: described(key, options.data) for key in notebook.data}
     parts = {

@@ -26,7 +26,7 @@ from lib.training.status import differences
 _resolved = cache(resolve)
 TIMINGS = REPO / "data" / "timings.csv"
 NOT_OF_A_STEP = ("name", "paper", "title", "data", "weights_of", "steps_divisor", "precision",
-                 "batch_norm_images")  # fmt: skip
+                 "batch_norm_images")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def measured(path: Path = TIMINGS) -> tuple[Cost, ...]:
 
 
 def of_step(config: RunConfig, device: str, precision: str,
-            rows: Iterable[Cost] | None = None) -> Cost | None:  # fmt: skip
+            rows: Iterable[Cost] | None = None) -> Cost | None:
     """The cost of a step, by `rows`, what was measured; None where that has none of its recipe."""
     found = []
     for row in measured() if rows is None else rows:
@@ -76,7 +76,7 @@ def of_step(config: RunConfig, device: str, precision: str,
 def step_settings(config: RunConfig) -> dict:
     """What of a configuration the work of a step depends on."""
     return {name: value for name, value in settings(config.experiment).items()
-            if name not in NOT_OF_A_STEP}  # fmt: skip
+            if name not in NOT_OF_A_STEP}
 
 
 @cache

@@ -86,7 +86,7 @@ def _component_ablation() -> list[Experiment]:
         "C3": ("dual decoding, internal and external skips", TwoDGANConfig(attention="none")),
         "C4": ("dual decoding, internal skips, attention", TwoDGANConfig(external_skips=False)),
         "C5": ("the complete 2D-GAN", TwoDGANConfig()),
-    }  # fmt: skip
+    }
     return [Experiment(name, "2dgan", *row) for name, row in parts.items()]
 
 
@@ -97,7 +97,7 @@ def _attention_ablation() -> list[Experiment]:
                    TwoDGANConfig(attention="pixel")),
         Experiment("multi_head_attention", "2dgan", "C5 with multi-head attention",
                    TwoDGANConfig(attention="multi_head")),
-    ]  # fmt: skip
+    ]
 
 
 def _loss_ablation() -> list[Experiment]:
@@ -131,7 +131,7 @@ def _baselines() -> list[Experiment]:
                    TIECNNConfig(), "tiecnn", discriminator=None, losses=None),
         Experiment("FUnIE-GAN", "2dgan", "FUnIE-GAN, its own losses", FUnIEGANConfig(),
                    "funie_gan", discriminator=FUnIEDiscriminatorConfig(), losses=FUnIELosses()),
-    ]  # fmt: skip
+    ]
 
 
 def _sober_drunk() -> list[Experiment]:
@@ -142,13 +142,13 @@ def _sober_drunk() -> list[Experiment]:
         Experiment("Sober-Drunk-by-frame", "2dgan",
                    "2D-GAN trained on thermal faces, split by frame", TwoDGANConfig(),
                    data="sober_drunk_by_frame"),
-    ]  # fmt: skip
+    ]
 
 
 def _wide() -> list[Experiment]:
     """C5 under the wide ranges of `lib.data.degradation`: the network for images of one's own."""
     return [Experiment("C5-wide", "2dgan", "C5 trained under the wide degradation",
-                       TwoDGANConfig(), data="enhancement_wide")]  # fmt: skip
+                       TwoDGANConfig(), data="enhancement_wide")]
 
 
 def _on_other_images() -> list[Experiment]:
@@ -167,7 +167,7 @@ def _on_other_images() -> list[Experiment]:
         *(Experiment(f"C5-on-{data}-infrared", "2dgan", f"C5 on degraded infrared images, {data}",
                      data=f"{data.lower()}_infrared", weights_of="C5", **untrained)
           for data in ("FLIR", "OSU")),
-    ]  # fmt: skip
+    ]
 
 
 def _untrained() -> list[Experiment]:
@@ -194,7 +194,7 @@ def _untrained() -> list[Experiment]:
         ("Sober-Drunk-by-frame-input", "sober_drunk_by_frame", "input",
          "the degraded face as it is, faces split by frame"),
         ("recorded-faces-input", "sober_drunk_recorded", "input", "the recorded face as it is"),
-    ]  # fmt: skip
+    ]
     for data in ("OSU", "FLIR"):
         methods += [
             (f"{data}-infrared-input", f"{data.lower()}_infrared", "input",
@@ -208,7 +208,7 @@ def _untrained() -> list[Experiment]:
         Experiment(name, "gn_cyclegan" if data in ("osu", "flir") else "2dgan", title, None,
                    recipe, data, discriminator=None, losses=None)
         for name, data, recipe, title in methods
-    ]  # fmt: skip
+    ]
 
 
 def _translation() -> list[Experiment]:
@@ -264,7 +264,7 @@ def _loss_search() -> list[Experiment]:
     }
     return [Experiment(f"search-2dgan-{name}", "2dgan", f"C5, a search for loss weights: {name}",
                        TwoDGANConfig(), losses=losses, steps_divisor=4)
-            for name, losses in weights.items()]  # fmt: skip
+            for name, losses in weights.items()]
 
 
 def _normalisation_search() -> list[Experiment]:
@@ -272,14 +272,14 @@ def _normalisation_search() -> list[Experiment]:
     the normalised score, identity loss and image pool."""
     made = {f"{form}-{score}-{adversarial}": CycleGANLosses(adversarial, form, score)
             for form, suited in (("eq2", ("wasserstein", "lsgan")), ("eq3", ("lsgan", "log10")))
-            for score in ("patch", "mean") for adversarial in suited}  # fmt: skip
+            for score in ("patch", "mean") for adversarial in suited}
     made |= {
         "none-lsgan": CycleGANLosses(),
         "none-lsgan-no-identity": CycleGANLosses(identity=0.0),
         "none-lsgan-no-pool": CycleGANLosses(pool=0),
     }
     whole = [_cycle_gan(f"search-gn-{name}-MSRS", f"a search for readings: {name}", CBAM, losses)
-             for name, losses in made.items()]  # fmt: skip
+             for name, losses in made.items()]
     return [replace(experiment, steps_divisor=2) for experiment in whole]
 
 
@@ -294,14 +294,14 @@ def _precision_check() -> list[Experiment]:
                 title=f"{one.title}; trained in {precision}",
                 steps_divisor=8 if one.paper == "2dgan" else 3)
         for one in whole for precision in ("fp32", "bf16")
-    ]  # fmt: skip
+    ]
 
 
 def _shipped() -> list[Experiment]:
     """The networks for images of one's own (data/weights), trained four times as long as those of
     the tables."""
     whole = {"shipped-2dgan": _wide()[0], "shipped-gn_cyclegan": next(
-        one for one in _translation() if one.name == "GN_CycleGAN-FLIR")}  # fmt: skip
+        one for one in _translation() if one.name == "GN_CycleGAN-FLIR")}
     return [replace(one, name=name, steps_divisor=0.25, title=f"{one.title}; to be shipped")
             for name, one in whole.items()]
 
@@ -331,7 +331,7 @@ EXPERIMENTS = {
         *_normalisation_readings(), *_stress(), *_loss_search(), *_normalisation_search(),
         *_precision_check(), *_shipped(),
     )
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -349,7 +349,7 @@ class RunConfig:
 def resolve(
     name: str, profile_name: str, seed: int = 0, without_perceptual: bool = False,
     precision: str = "auto",
-) -> RunConfig:  # fmt: skip
+) -> RunConfig:
     """The experiment at the size of a profile.
 
     Raises ValueError for an unknown name or profile, and where no loss would be left.

@@ -31,7 +31,7 @@ MACHINERY = (
     "lib.files", "lib.paths", "lib.printing", "lib.machine", "lib.provenance", "lib.data.packs",
     "lib.data.fingerprint", "lib.data.natural", "lib.data.synthetic.streets",
     "lib.data.synthetic.faces", "lib.networks.weights",
-)  # fmt: skip
+)
 NOT_IN_TRAINING = {
     "experiment": {"name", "paper", "title", "data"},  # the data's fingerprint is a part of its own
     "scale": {"n_validation", "n_test", "width_divisor"},  # the network has its widths already
@@ -46,7 +46,7 @@ def trained_by(config: RunConfig, dataset: DataSet) -> Identity:
     read = {"seed": config.seed, "precision": config.precision} if config.experiment.network else {}
     for part, left_out in NOT_IN_TRAINING.items():
         read[part] = {name: value for name, value in settings(getattr(config, part)).items()
-                      if name not in left_out}  # fmt: skip
+                      if name not in left_out}
     backbones = getattr(RECIPES[config.experiment.recipe], "backbones", lambda config: ())(config)
     read["backbones"] = {name: WEIGHTS[name].sha256 for name in backbones}
     return {
@@ -97,7 +97,7 @@ def settings(config) -> dict:
         return {
             field.name: settings(getattr(config, field.name)) for field in fields(config)
             if getattr(config, field.name) != field.metadata.get("neutral", ...)
-        } | {"kind": type(config).__name__}  # fmt: skip
+        } | {"kind": type(config).__name__}
     return config
 
 

@@ -85,7 +85,7 @@ PROFILES = {
             TranslationScale(image_size=128, n_pairs=4, width_divisor=16, steps=3),
         ),
     )
-}  # fmt: skip
+}
 
 
 def profile(name: str) -> Profile:

@@ -6,7 +6,7 @@ from lib.training.profiles import profile
 
 # training images of the papers, by data set
 PAPERS_IMAGES = {"enhancement": 5004, "enhancement_wide": 5004, "sober_drunk": 784,
-                 "sober_drunk_by_frame": 784, "flir": 500, "osu": 500, "msrs": 500}  # fmt: skip
+                 "sober_drunk_by_frame": 784, "flir": 500, "osu": 500, "msrs": 500}
 WHOLE = 0.99  # the last, smaller batch of an epoch is left out
 
 

@@ -36,13 +36,13 @@ FORM = {
     "trained_by": {str}, "evaluated_by": IDENTITY, "code_commit": str, "evaluated_at_commit": str,
     "config": {"precision": str, "experiment": {"title": str}}, "files": {str}, "device": str,
     "versions": {str}, "not_measured": str,
-}  # fmt: skip
+}
 KEYS = FORM.keys()
 OF_SOME = {  # where they are there
     "definitions": {"trained": {str}, "evaluated": {str}}, "weights": str, "unpublished": {str},
     "pretrained_weights": {str}, "checkpoint_rule": str, "steps_total": int, "wall_time_s": float,
     "peak_memory_mb": int,
-}  # fmt: skip
+}
 ROWS = ("input", "output", "reference")
 STRIP = 14  # pixels above each row of a sheet, for its label
 
@@ -76,7 +76,7 @@ def _fits(value, kind) -> bool:
     """Whether a JSON value is of a kind, as in FORM."""
     if isinstance(kind, dict):
         return isinstance(value, dict) and all(
-            key in value and _fits(value[key], its) for key, its in kind.items())  # fmt: skip
+            key in value and _fits(value[key], its) for key, its in kind.items())
     if isinstance(kind, set):
         return isinstance(value, dict) and all(_fits(one, *kind) for one in value.values())
     if isinstance(kind, list):
@@ -87,7 +87,7 @@ def _fits(value, kind) -> bool:
 
 
 def damage(folder: Path, record: dict, only: Collection[str] = (),
-           without: Collection[str] = ()) -> str | None:  # fmt: skip
+           without: Collection[str] = ()) -> str | None:
     """The first file of a run that is gone or altered, in words; None where all are whole. All that
     the record vouches for are looked at: or `only` these, or those `without` some."""
     for name, digest in record["files"].items():
@@ -131,7 +131,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def write(work: Path, folder: Path, record: dict, test: Evaluation, examples: list[int],
-          attention: dict[str, np.ndarray]) -> None:  # fmt: skip
+          attention: dict[str, np.ndarray]) -> None:
     """Write what an evaluation gave into `work`, and the record that vouches for it.
 
     `examples`: positions of the test images that are kept as images; `attention`: arrays to keep.
@@ -139,7 +139,7 @@ def write(work: Path, folder: Path, record: dict, test: Evaluation, examples: li
     """
     metrics = pd.DataFrame({"image": test.names, **test.metrics})
     write_text(work / "test_images.csv",
-               metrics.to_csv(index=False, float_format="%.6g", lineterminator="\n"))  # fmt: skip
+               metrics.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     sheet = _sheet([images[examples] for images in (test.inputs, test.outputs, test.references)])
     write_atomically(work / "samples.png", lambda path: sheet.save(path, "PNG"))
     made = ["test_images.csv", "samples.png"]
@@ -150,7 +150,7 @@ def write(work: Path, folder: Path, record: dict, test: Evaluation, examples: li
         made.append("attention.npz")
     trained = TRAINED if record["steps"] and "weights" not in record else ()
     files = {name: work / name if (work / name).is_file() else folder / name
-             for name in (*made, *trained)}  # fmt: skip
+             for name in (*made, *trained)}
     record["examples"] = [test.names[k] for k in examples]
     record["files"] = {name: sha256(path) for name, path in files.items()}
     write_text(work / "run.json", json.dumps(record, indent=1) + "\n")

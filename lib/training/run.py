@@ -23,7 +23,7 @@ from lib.evaluation.inference import as_method
 from lib.evaluation.judge import judge
 from lib.files import only_one, telling, write_text
 from lib.machine import (choose_device, cores, describe_device, make_deterministic,
-                         peak_memory_mb, versions)  # fmt: skip
+                         peak_memory_mb, versions)
 from lib.metrics import METRICS
 from lib.networks.weights import source
 from lib.provenance import digest, git_commit
@@ -55,7 +55,7 @@ def run(
     Raises ValueError for an unknown name, FileNotFoundError for a missing data root,
     BlockingIOError where another process is at this run, PretrainedUnavailable where the
     perceptual networks cannot be had, TrainingDiverged on NaN.
-    """  # fmt: skip
+    """
     config = resolve(experiment, profile, seed, without_perceptual, precision)
     root, target = paths.data_root(data), choose_device(device)
     choose_precision(precision, target)  # a wrong name is told of before anything else
@@ -149,14 +149,14 @@ def load_generator(folder: Path) -> nn.Module:
 
 
 def _train(config: RunConfig, data, dataset: DataSet, work: Path, device: torch.device,
-           time_budget: float | None, report) -> dict:  # fmt: skip
+           time_budget: float | None, report) -> dict:
     """Train in the folder `work`, where there is something to train; what the record says of it."""
     about = {
         "status": "complete", "trained": "nothing to train", "steps": 0,
         "code_commit": git_commit(), "trained_by": trained_by(config, dataset),
         "definitions": {"trained": training_code(config)}, "device": describe_device(device),
         "versions": versions(),
-    }  # fmt: skip
+    }
     if not config.experiment.network:
         return about
     make_deterministic(config.seed)
@@ -169,7 +169,7 @@ def _train(config: RunConfig, data, dataset: DataSet, work: Path, device: torch.
             return {}
         outputs = as_method(generator, data, config.scale.image_size, device)(images.degraded)
         return {metric: float(np.mean(METRICS[metric](outputs, images.reference)))
-                for metric in VALIDATED}  # fmt: skip
+                for metric in VALIDATED}
 
     identity = digest(about["trained_by"])
     position = engine.train(recipe, work, identity, validate, time_budget, report)
@@ -202,12 +202,12 @@ def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
     if why:
         raise ValueError(f"{borrower.name} needs the network of {name} seed {seed} ({why}): python "
                          f"-m lib.train --experiment {name} {borrower.name} --profile {profile} "
-                         f"--seed {seed}")  # fmt: skip
+                         f"--seed {seed}")
     return known | {"weights": known["files"][record.WEIGHTS]}  # its numbers are replaced
 
 
 def _judge(config: RunConfig, root: Path, data, dataset: DataSet, folder: Path,
-           device: torch.device, about: dict, report) -> None:  # fmt: skip
+           device: torch.device, about: dict, report) -> None:
     """Evaluate the weights as they are stored, new ones or those of before; write the record."""
     experiment, size, work = config.experiment, config.scale.image_size, folder / "training"
     shown = data if training_size(config) == size else load(config, root, size)
@@ -220,7 +220,7 @@ def _judge(config: RunConfig, root: Path, data, dataset: DataSet, folder: Path,
     else:
         stored = work if (work / record.WEIGHTS).is_file() else folder
         generator, of_last_step = (record.fill(make_generator(config), stored / name)
-                                   for name in record.STORED_WEIGHTS)  # fmt: skip
+                                   for name in record.STORED_WEIGHTS)
         test = judge(as_method(generator, data, size, device), data, shown)
         last = judge(as_method(of_last_step, data, size, device), data, shown, learned=False)
         test = test.beside("last", last)
@@ -231,9 +231,9 @@ def _judge(config: RunConfig, root: Path, data, dataset: DataSet, folder: Path,
         "n_images": len(test.names), "metrics": test.means(), "not_measured": test.why,
         "evaluated_by": evaluated_by(config, dataset), "evaluated_at_commit": git_commit(),
         "config": settings(config),
-    }  # fmt: skip
+    }
     about["definitions"]["evaluated"] = evaluation_code(experiment.data)
     record.write(work, folder, about, test, examples, attention)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in about["metrics"].items()
-                      if not name.startswith("last "))  # fmt: skip
+                      if not name.startswith("last "))
     report(f"{len(test.names)} test images of {dataset.name}: {shown}")

@@ -55,7 +55,7 @@ def to_do(folder: Path, config: RunConfig, dataset: DataSet, with_weights: bool 
     if wrong := record.damage(folder, known, only=record.TRAINED, without=unread):
         return ToDo("train", wrong)
     why = (_changes(known, "evaluated", config, dataset)
-           or record.damage(folder, known, without=record.TRAINED))  # fmt: skip
+           or record.damage(folder, known, without=record.TRAINED))
     if why and known.get("unpublished"):
         return ToDo("train", f"{why}; its weights were not published")
     return ToDo("evaluate", why) if why else ToDo("nothing")

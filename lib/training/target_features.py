@@ -28,7 +28,7 @@ def target_features(network: FrozenFeatures, images: np.ndarray, device: torch.d
             f"expected uint8 images of shape (N, H, W), got {images.dtype} {images.shape}"
         )
     kept = pack(f"features-{type(network).__name__}", _key(network, images, device),
-                lambda: {"features": _compute(network, images, device)})  # fmt: skip
+                lambda: {"features": _compute(network, images, device)})
     return torch.from_numpy(kept["features"])
 
 

@@ -15,7 +15,7 @@ from .judging import CLEAR, CONFUSING, HANG, LOST, RIGHT, WRONG, Probe, Verdict,
 
 ROOMS = (options, pictures, sets, states, caches, results)
 COLUMNS = {"right or clear": (RIGHT, CLEAR), "traceback, confusing, hang": (CONFUSING, HANG),
-           "silently wrong": (WRONG,), "lost": (LOST,)}  # fmt: skip
+           "silently wrong": (WRONG,), "lost": (LOST,)}
 
 
 def draw(strategy, count: int, seed: int) -> list[Probe]:
@@ -24,7 +24,7 @@ def draw(strategy, count: int, seed: int) -> list[Probe]:
 
     @hypothesis.seed(seed)
     @hypothesis.settings(max_examples=3 * count, database=None, deadline=None, phases=[Phase.generate],
-                         suppress_health_check=list(HealthCheck))  # fmt: skip
+                         suppress_health_check=list(HealthCheck))
     @hypothesis.given(strategy)
     def take(probe: Probe) -> None:
         found.setdefault(probe.name, probe)
@@ -79,7 +79,7 @@ def summary(cases: int) -> tuple[int, dict[str, str], str]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.probes",
-                                     description=__doc__.splitlines()[0])  # fmt: skip
+                                     description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=5000, help="about so many (5000)")
     parser.add_argument("--area", default="", help="only areas whose names hold this")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")

@@ -38,7 +38,7 @@ def packed() -> dict[str, np.ndarray]:
 
 def same(found: dict[str, np.ndarray]) -> str:
     alike = found.keys() == ARRAYS.keys() and all(
-        np.array_equal(found[name], ARRAYS[name]) for name in ARRAYS)  # fmt: skip
+        np.array_equal(found[name], ARRAYS[name]) for name in ARRAYS)
     return "" if alike else f"{found}"
 
 
@@ -97,7 +97,7 @@ def odd_digests(place_of: float, by, damage=None) -> Probe:
             paths = paths_in(known)
             path.write_text(dump(replaced(known, paths[int(place_of * len(paths))], by)))
         return Case(lambda: fingerprint.of_files(files, place), (),
-                    lambda now: "another fingerprint" if now != before else "", good=True)  # fmt: skip
+                    lambda now: "another fingerprint" if now != before else "", good=True)
 
     told = damage[0] if damage else f"{by!r} at {place_of:.4f}"
     return Probe(AREA, f"digests: {told}", make)
@@ -158,11 +158,11 @@ def odd_weights(name: str, change, note: str | None = None, fetched: bytes | Non
 
         def resolve() -> bytes:
             with mock.patch.dict(weights.WEIGHTS, vgg16=known), \
-                 mock.patch.object(weights, "_fetch", fetch):  # fmt: skip
+                 mock.patch.object(weights, "_fetch", fetch):
                 return weights.resolve("vgg16").read_bytes()
 
         return Case(resolve, ["vgg16", str(folder)],
-                    lambda got: "" if got == CONTENT else "other weights are used")  # fmt: skip
+                    lambda got: "" if got == CONTENT else "other weights are used")
 
     return Probe(AREA, f"weights, {name}, note {note!r}{', no network' * (fetched is None)}", make)
 
@@ -174,7 +174,7 @@ def written(damage):
 ODD = {"a folder": Path.mkdir, "a FIFO": os.mkfifo, "no bytes": Path.touch,
        "a dangling link": lambda path: path.symlink_to("nowhere"),
        "a link to itself": lambda path: path.symlink_to(path),
-       "not there": lambda path: None}  # fmt: skip
+       "not there": lambda path: None}
 NOTES = ("", "\xff\xfe", DIGEST, DIGEST.upper(), "0" * 64)
 drawn = st.one_of(
     st.builds(odd_pack, damages(), st.sampled_from(["train.npy", "names.npy", "SHA256.json"])),
@@ -185,10 +185,10 @@ drawn = st.one_of(
     st.builds(lambda damage, note, fetched: odd_weights(
         damage[0], written(damage[1]), note, fetched), damages(),
         st.none() | st.sampled_from(NOTES), st.sampled_from([CONTENT, None])),
-)  # fmt: skip
+)
 listed = [
     *(odd_weights(name, put, note, fetched) for name, put in ODD.items()
       for note in (None, "\xff\xfe") for fetched in (CONTENT, None)),
     *(odd_times(0, {}, text) for text in ("", "{", "[]", "null", "{}", "\x00")),
     *(odd_entry(name, put) for name, put in ODD.items()),
-]  # fmt: skip
+]

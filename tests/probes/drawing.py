@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 # what a field of a JSON file is replaced by; `...`: it is left out
 INSTEAD = (..., None, True, -1, 0, 10**30, 1.5, float("nan"), float("inf"), "", "é{x}$", [], [None],
-           {}, {"": None})  # fmt: skip
+           {}, {"": None})
 
 # values of options: empty, out of range, of 30 digits, signed, of other digits, no numbers at all
 TEXTS = st.one_of(
@@ -17,13 +17,13 @@ TEXTS = st.one_of(
                      "../..", "~", "\t", "'", "--", "-", "*", "C5\n", "auto ", "CPU", "cuda:0"]),
     st.integers(-3, 2000).map(str),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
-)  # fmt: skip
+)
 
 
 def paths_in(value, path: tuple = ()) -> list[tuple]:
     """The places in a nested JSON value, the value itself first."""
     inner = (value.items() if isinstance(value, dict) else
-             enumerate(value) if isinstance(value, list) else ())  # fmt: skip
+             enumerate(value) if isinstance(value, list) else ())
     return [path] + [found for key, one in inner for found in paths_in(one, (*path, key))]
 
 
@@ -69,5 +69,5 @@ def damages(draw):
         "twice": lambda content: content * 2,
         "empty": lambda content: b"",
         "text": lambda content: b"not what it was\n",
-    }[kind]  # fmt: skip
+    }[kind]
     return f"{kind} at {where:.6f}" + f" bit {bit}" * (kind == "flip"), damage

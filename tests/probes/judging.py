@@ -29,7 +29,7 @@ from lib.networks.weights import PretrainedUnavailable
 from lib.training.engine import TrainingDiverged
 
 RIGHT, CLEAR, CONFUSING, HANG, WRONG, LOST = KINDS = (
-    "right", "clear", "confusing", "hang", "wrong", "lost")  # fmt: skip
+    "right", "clear", "confusing", "hang", "wrong", "lost")
 SECONDS = 60  # of a loaded machine, too
 # what the command lines turn into one line; all else is a traceback to whoever calls them
 REFUSALS = (ValueError, OSError, PretrainedUnavailable, TrainingDiverged, ArgumentError)
@@ -102,7 +102,7 @@ def judge(probe: Probe) -> Verdict:
             before = {path: path.read_bytes() for path in case.kept}
             kind, told = _end(case, place)
             lost = [path for path, content in before.items()
-                    if not path.is_file() or path.read_bytes() != content]  # fmt: skip
+                    if not path.is_file() or path.read_bytes() != content]
             if lost:
                 kind, told = LOST, f"{lost[0]}; {told}"
     finally:
@@ -129,7 +129,7 @@ def _end(case: Case, place: Path) -> tuple[str, str]:
         # argparse tells its usage first, a batch how many failed last; checks print their verdicts
         lines = re.sub(r"^usage:.*\n(\s+.*\n)*|^\d+ could not be done$", "", result.err,
                        flags=re.MULTILINE).strip().splitlines() or [
-            line for line in result.out.splitlines() if _names(case, line)][:1]  # fmt: skip
+            line for line in result.out.splitlines() if _names(case, line)][:1]
         return _refusal(case, "\n".join(lines))
     try:
         wrong = "not refused" if case.right is None else case.right(result)

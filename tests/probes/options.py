@@ -39,7 +39,7 @@ from .judging import Case, Probe, Told, command
 RUN_ALL = "options, environment and paths of run_all"
 PROGRAMS = "options of train, verify, report, step, enhance, translate, download, check"
 HOSTILE = ("a b", "$HOME", "{x}", "{x} {seeds}", "é", "名前", "'", '"', "*", "-x", "--data", "%s",
-           "a\nb", "`id`", "$(id)", ";", "\\", "~", "x" * 200, "#", "&lt;", ".hidden")  # fmt: skip
+           "a\nb", "`id`", "$(id)", ";", "\\", "~", "x" * 200, "#", "&lt;", ".hidden")
 LONG = "x" * 5000
 WEIGHT = 4
 
@@ -167,7 +167,7 @@ OPTIONS = (
     Option(PROGRAMS, download.main, "--data {0}/data", "--", lambda text: False),
     Option(PROGRAMS, check.main, "", "--data",
            lambda text: bool(text) and Path(text).expanduser().is_dir()),
-)  # fmt: skip
+)
 drawn = st.builds(Option.probe, st.sampled_from(OPTIONS), TEXTS)
 
 
@@ -175,14 +175,14 @@ drawn = st.builds(Option.probe, st.sampled_from(OPTIONS), TEXTS)
 
 
 def listing(area: str, name: str, call: Callable[[Path], object], *named: str, works=None,
-            good: bool = False, kept: str = "") -> Probe:  # fmt: skip
+            good: bool = False, kept: str = "") -> Probe:
     """`works`: of the result and the place, why it is wrong; None: only a refusal is right."""
 
     def make(place: Path) -> Case:
         settle(place)
         right = works and (lambda result: works(result, place))
         return Case(lambda: call(place), [one.replace("{0}", str(place)) for one in named], right, good,
-                    [place / kept] if kept else ())  # fmt: skip
+                    [place / kept] if kept else ())
 
     return Probe(area, name, make)
 
@@ -203,7 +203,7 @@ def shell(*arguments: str, **environment: str) -> Callable[[Path], Told]:
     def call(place: Path) -> Told:
         done = subprocess.run([str(REPO / "run_all.sh"), *arguments], capture_output=True,
                               text=True, cwd=place, timeout=15,
-                              env=os.environ | environment)  # fmt: skip
+                              env=os.environ | environment)
         return Told(done.returncode, done.stdout, done.stderr)
 
     return call
@@ -212,7 +212,7 @@ def shell(*arguments: str, **environment: str) -> Callable[[Path], Told]:
 def through_a_link(place: Path) -> Told:
     (place / "link").symlink_to(REPO / "run_all.sh")
     done = subprocess.run([place / "link", "--help"], capture_output=True, text=True, cwd=place,
-                          env=os.environ | {"CDPATH": "/"})  # fmt: skip
+                          env=os.environ | {"CDPATH": "/"})
     return Told(done.returncode, done.stdout, done.stderr)
 
 
@@ -260,7 +260,7 @@ def odd_input(make: Callable[[Path], None]) -> Callable[[Path], Told]:
 def subprocess_of_train(place: Path, **environment: str) -> Told:
     line = [sys.executable, "-P", "-m", "lib.train", "--experiment", "none-such"]
     done = subprocess.run(line, capture_output=True, text=True, cwd=place, timeout=60,
-                          env=os.environ | environment)  # fmt: skip
+                          env=os.environ | environment)
     return Told(done.returncode, done.stdout, "\n".join(done.stderr.splitlines()[-1:]))
 
 
@@ -339,4 +339,4 @@ listed = [
       for line, named in (("none", "none"), ("imagenet --from none", "--from"), ("--from in/a.png", "NAME"),
                           *((f"{name} --yes --from in/a.png", "--from" if len(one.parts) != 1 else name)
                             for name, one in sources.read().items()))),
-]  # fmt: skip
+]

@@ -61,7 +61,7 @@ def smooth(shape: Sequence[int], seed: int, low: float, high: float) -> np.ndarr
     rows, columns = np.indices(shape[:2])
     planes = [np.sin(rows * rng.uniform(0.05, 0.3) + rng.uniform(0, 6))
               * np.cos(columns * rng.uniform(0.05, 0.3) + rng.uniform(0, 6))
-              for _ in range(shape[2] if len(shape) > 2 else 1)]  # fmt: skip
+              for _ in range(shape[2] if len(shape) > 2 else 1)]
     return low + (np.stack(planes, -1).reshape(shape) + 1) / 2 * (high - low)
 
 
@@ -101,7 +101,7 @@ def whole(draw) -> Picture:
     low, high = draw(st.sampled_from([(0, 255), (0, 0), (255, 255), (7, 9), (0, 1), (60, 130)]))
     kind = draw(st.sampled_from(["png", "jpeg", "bmp", "16", "hidden", "pages", "none"]))
     make = {"png": _png, "jpeg": _jpeg, "bmp": _bmp, "16": _sixteen, "hidden": _hidden,
-            "pages": _several, "none": _none}[kind]  # fmt: skip
+            "pages": _several, "none": _none}[kind]
     return make(draw, shape, seed, low, high)
 
 
@@ -110,7 +110,7 @@ def _png(draw, shape, seed, low, high) -> Picture:
     image, means = by_pillow(mode, shape, seed, low, high)
     options = {"transparency": 0} if mode == "P" and draw(st.booleans()) else {}
     return Picture(f"PNG {mode}{'t' * bool(options)}", ".png", saved(image, "PNG", **options),
-                   [means])  # fmt: skip
+                   [means])
 
 
 def _jpeg(draw, shape, seed, low, high) -> Picture:
@@ -120,7 +120,7 @@ def _jpeg(draw, shape, seed, low, high) -> Picture:
     exif = Image.Exif()
     exif[274] = 6  # to be turned by 90 degrees, which no loader does
     content = saved(image, "JPEG", quality=95, progressive=progressive, subsampling=0,
-                    **({"exif": exif} if turned else {}))  # fmt: skip
+                    **({"exif": exif} if turned else {}))
     name = f"JPEG {mode}{' progressive' * progressive}{' turned' * turned}"
     return Picture(name, draw(st.sampled_from([".jpg", ".jpeg", ".JPG"])), content, [means], 12)
 
@@ -155,7 +155,7 @@ def _hidden(draw, shape, seed, low, high) -> Picture:
         else:
             pixels = np.rint(np.abs(pixels)).astype(np.int32 if mode == "I" else np.uint16)
         return Picture(f"{kind} {mode}", suffix, saved(Image.fromarray(pixels), kind), [pixels],
-                       plain=False)  # fmt: skip
+                       plain=False)
     if mode == "LAB":
         content = saved(Image.new("LAB", shape[::-1], (128, 130, 140)), kind)
         return Picture("TIFF LAB", suffix, content, None)
@@ -187,7 +187,7 @@ def _none(draw, shape, seed, low, high) -> Picture:
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b""))
     content = {"a header alone": bomb + chunk(b"IEND", b""), "no bytes": b"", "a text": b"P6 x\n",
                "HTML": b"<!DOCTYPE html><html>404</html>", "a pointer": b"version https://git-lfs\n",
-               "zeros": bytes(4096)}  # fmt: skip
+               "zeros": bytes(4096)}
     name = draw(st.sampled_from([*content]))
     suffix = draw(st.sampled_from([".png", ".jpg"]))
     return Picture(f"{name} {size}" if "header" in name else name, suffix, content[name], None)
@@ -223,7 +223,7 @@ def stacks(draw) -> Picture:
         ["u1", "u2", "u2", "u4", "i1", "i2", "i2", "i4", "f2", "f4", "f4", "f8", "?", "c8"])))
     ranges = {"u": [(0, 247), (8080, 8390), (0, 65535), (3, 3), (0, 1)],
               "i": [(0, 120), (-20, 100), (-30000, 30000), (100, 9000)],
-              "f": [(0, 1), (0, 255), (-1, 1), (290.5, 310.5)]}  # fmt: skip
+              "f": [(0, 1), (0, 255), (-1, 1), (290.5, 310.5)]}
     low, high = draw(st.sampled_from(ranges.get(kind.kind, [(0, 1)])))
     if kind.kind in "ui":
         low, high = np.clip((low, high), np.iinfo(kind).min, np.iinfo(kind).max)
@@ -258,7 +258,7 @@ def damaged_stacks(draw) -> Picture:
     pages = [np.rint(smooth((48, 40), k, 0, 247)).astype(np.uint16) for k in range(3)]
     stream = io.BytesIO()
     tifffile.imwrite(stream, np.stack(pages), photometric="minisblack",
-                     compression=draw(st.sampled_from([None, "zlib"])))  # fmt: skip
+                     compression=draw(st.sampled_from([None, "zlib"])))
     content = stream.getvalue()
     name, damage = draw(damages())
     if draw(st.booleans()):  # of what stands before the first pixel, and behind the last
@@ -330,7 +330,7 @@ def enhancement_probe(picture: Picture) -> Probe:
         path.write_bytes(picture.content)
         eight = picture.pages is not None and picture.pages[0].dtype == np.uint8
         return Case(lambda: imagenet.read_grey(path, SIZE), [path], as_grey_square(picture),
-                    good=eight and picture.plain and not picture.damage)  # fmt: skip
+                    good=eight and picture.plain and not picture.damage)
 
     return Probe(AREA, f"imagenet, {picture}", make)
 
@@ -354,7 +354,7 @@ def pair_probe(picture: Picture, infrared: bool) -> Probe:
 
         eight = picture.pages is not None and picture.pages[0].dtype == np.uint8
         return Case(lambda: pairs.read_pair(paths, SIZE), paths, alone and right,
-                    good=eight and picture.plain and not picture.damage)  # fmt: skip
+                    good=eight and picture.plain and not picture.damage)
 
     return Probe(AREA, f"pair, {'infrared' if infrared else 'visible'}, {picture}", make)
 
@@ -394,7 +394,7 @@ def faces_probe(picture: Picture) -> Probe:
         unsigned = picture.pages[0].dtype in (np.uint8, np.uint16)
         return Case(lambda: sober_drunk.load_frames(path), [path],
                     right if picture.damage or wanted is not None else None,
-                    good=unsigned and wanted is not None and not picture.damage)  # fmt: skip
+                    good=unsigned and wanted is not None and not picture.damage)
 
     return Probe(AREA, f"faces, {picture}", make)
 
@@ -405,21 +405,21 @@ def own_probe(picture: Picture) -> Probe:
         path.write_bytes(picture.content)
         real = picture.pages is not None and all(
             page.dtype.kind in "bui" or page.dtype.kind == "f" and np.isfinite(page).all()
-            for page in picture.pages)  # fmt: skip
+            for page in picture.pages)
 
         def right(got: files.Picture) -> str:
             other = decoded(picture.content) if picture.damage else None
             if picture.damage and picture.suffix == ".tif":
                 other = pages_by_pillow(picture.content)
             wanted = [picture.pages, *([] if other is None else [
-                other if isinstance(other, list) else [other]])]  # fmt: skip
+                other if isinstance(other, list) else [other]])]
             told = [_pages_off(got.pages, pages, picture.tolerance + 2 * bool(picture.damage))
-                    for pages in wanted]  # fmt: skip
+                    for pages in wanted]
             return "" if "" in told else str(told)
 
         known = picture.suffix.lower() in files.SUFFIXES and picture.plain
         return Case(lambda: files.read(path), [path], right if real else None,
-                    good=real and known and not picture.damage)  # fmt: skip
+                    good=real and known and not picture.damage)
 
     return Probe(AREA, f"one's own, {picture}", make)
 

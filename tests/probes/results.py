@@ -19,7 +19,7 @@ WEIGHT = 2
 # of a record, what verify does not look at
 UNSEEN = ("not_measured", "examples", "code_commit", "device", "evaluated_at_commit", "versions",
           "wall_time_s", "steps", "steps_total", "trained", "n_images", "definitions",
-          "peak_memory_mb")  # fmt: skip
+          "peak_memory_mb")
 
 
 def rows(text: bytes) -> list | None:
@@ -52,7 +52,7 @@ def after(program, name: str, change, harmless, refused: bool = False) -> Probe:
             return "" if page.is_file() and "</html>" in page.read_text() else "no page"
 
         return Case(lambda: called(program, results, data), ["runs/C1/seed0", "2dgan/", ".csv", "is no number of the papers"],
-                    right, good=program is verify and nothing and not refused)  # fmt: skip
+                    right, good=program is verify and nothing and not refused)
 
     return Probe(AREA, f"{program.__name__}, {name}", make)
 
@@ -69,7 +69,7 @@ def odd_record(program, data) -> Probe:
         return where, json.loads(dump(changed)) == known
 
     return after(program, f"record with {name}", change,
-                 lambda where, same: same or bool(where) and where[0] in UNSEEN, refused=True)  # fmt: skip
+                 lambda where, same: same or bool(where) and where[0] in UNSEEN, refused=True)
 
 
 def odd_file(program, damage, file: str) -> Probe:
@@ -105,4 +105,4 @@ listed = [
         (results / name).write_bytes(text.encode("latin-1")),), lambda *_: False)
       for name in ("claims.csv", "tables/2dgan_table4.csv", "tables/other.csv")
       for text in TEXTS[:4]),
-]  # fmt: skip
+]

@@ -55,7 +55,7 @@ def faces(root: Path) -> None:
         (root / "sober_drunk" / state).mkdir(parents=True)
         for person in (one for those in by_split.values() for one in those if one != 9):
             pages = [np.rint(smooth((48, 40), 99 * k + person + 50 * number, 0, 247))
-                     for k in range(2)]  # fmt: skip
+                     for k in range(2)]
             path = root / "sober_drunk" / state / f"{person:02}_{number}_f_M.tif"
             tifffile.imwrite(path, np.stack(pages).astype(np.uint16), photometric="minisblack")
 
@@ -89,7 +89,7 @@ def named_as_own(data) -> str:
 
 
 def odd_file(key: str, file: str, name: str, put: Callable[[Path], None], right=None,
-             good: bool = False, checked: bool = False) -> Probe:  # fmt: skip
+             good: bool = False, checked: bool = False) -> Probe:
     """A set in which `put` makes something of the place of a file; read by `load`, or by `check`,
     which has to name it, too."""
 
@@ -100,9 +100,9 @@ def odd_file(key: str, file: str, name: str, put: Callable[[Path], None], right=
         put(path)
         if checked:
             return Case(lambda: command(check.main, "--data", place), [path.name, path.parent.name],
-                        right and (lambda told: ""), good)  # fmt: skip
+                        right and (lambda told: ""), good)
         return Case(lambda: load(key, place), [path.name, path.parent.name],
-                    right and (lambda data: right(data)), good)  # fmt: skip
+                    right and (lambda data: right(data)), good)
 
     how = "check" if checked else "load"
     return Probe(AREA, f"{how} {key}, {file} is {name}", make)
@@ -116,20 +116,20 @@ def with_picture(key: str, picture: Picture, second: bool, checked: bool) -> Pro
     if key != "enhancement" and readable and picture.pages[0].shape[:2] != (SIZE, SIZE):
         named = None if not picture.damage else named  # the halves of a pair differ in size
     return odd_file(key, file, str(picture), lambda path: path.write_bytes(picture.content), named,
-                    checked=checked)  # fmt: skip
+                    checked=checked)
 
 
 plain = whole().filter(lambda one: one.plain and one.suffix in (".png", ".jpg", ".bmp"))
 drawn = st.builds(with_picture, st.sampled_from(["enhancement", "flir", "msrs"]),
                   plain | damaged().filter(lambda one: one.suffix != ".bmp"), st.booleans(),
-                  st.booleans())  # fmt: skip
+                  st.booleans())
 
 
 # ---- listed layouts
 
 
 def layout(key: str, name: str, change: Callable[[Path], object], *named: str, right=None,
-           good: bool = False, checked: bool | None = None) -> list[Probe]:  # fmt: skip
+           good: bool = False, checked: bool | None = None) -> list[Probe]:
     """A whole set that `change` alters, read by `load`, and by `check`; None: by both."""
 
     def probe(by_check: bool) -> Probe:
@@ -138,7 +138,7 @@ def layout(key: str, name: str, change: Callable[[Path], object], *named: str, r
             change(place)
             if by_check:
                 return Case(lambda: command(check.main, "--data", place), named,
-                            right and (lambda told: ""), good)  # fmt: skip
+                            right and (lambda told: ""), good)
             return Case(lambda: load(key, place), named, right, good)
 
         return Probe(AREA, f"{'check' if by_check else 'load'} {key}, {name}", make)
@@ -190,7 +190,7 @@ def printed_anew(place: Path) -> Case:
     before = catalogue.describe("enhancement", place).fingerprint
     same_time_other_content(place)
     return Case(lambda: catalogue.describe("enhancement", place).fingerprint, (),
-                lambda now: "the fingerprint is the same" if now == before else "")  # fmt: skip
+                lambda now: "the fingerprint is the same" if now == before else "")
 
 
 ODD = {
@@ -282,4 +282,4 @@ listed = [
           place / "downloads.json").write_text(text, encoding="latin-1"), "downloads.json",
           right=named_as_own)),
     Probe(AREA, "describe again, other content of the same size and time", printed_anew),
-]  # fmt: skip
+]

@@ -41,7 +41,7 @@ def recipe(value: float) -> SimpleNamespace:
     torch.nn.init.constant_(network.weight, value)
     optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
     return SimpleNamespace(modules={"generator": network}, optimisers={"generator": optimiser},
-                           extra_state=dict, load_extra_state=lambda state: None)  # fmt: skip
+                           extra_state=dict, load_extra_state=lambda state: None)
 
 
 def checkpoints(name: str, damage: Callable[[bytes], bytes], which: int) -> Probe:
@@ -82,7 +82,7 @@ def in_its_place(name: str, put: Callable[[Path, Path], object]) -> Probe:
             return "" if state and state["position"]["step"] in (1, 2) else f"{state}"
 
         return Case(lambda: checkpoint.read_last(place, lambda line: None), ["checkpoint"], right,
-                    good=True)  # fmt: skip
+                    good=True)
 
     return Probe(CHECKPOINTS, f"{name} in the place of the last", make)
 
@@ -140,7 +140,7 @@ def todo(folder: Path, data: Path) -> status.ToDo:
 # what may be something else without a run being another
 TOLD = ("dataset", "n_images", "metrics", "not_measured", "examples", "code_commit", "device",
         "evaluated_at_commit", "versions", "wall_time_s", "steps", "trained", "data_fingerprint",
-        "definitions", "config")  # fmt: skip
+        "definitions", "config")
 
 
 def odd_record(data, use: str) -> Probe:
@@ -178,7 +178,7 @@ def odd_record(data, use: str) -> Probe:
             return record.load_weights(folder, run.record, torch.nn.Linear(1, 1))
 
         return Case(call, ["run.json", "runs/C1/seed0", "C1 seed0", "C1 seed 0"],
-                    right if use != "take" else lambda told: "")  # fmt: skip
+                    right if use != "take" else lambda told: "")
 
     return Probe(FILES, f"{use}, record with {name}", make)
 
@@ -214,7 +214,7 @@ def odd_bytes(damage, file: str, use: str) -> Probe:
 
         call = {"to do": lambda: todo(folder, root), "read": lambda: read_run(folder),
                 "publish": lambda: publish("test"),
-                "find": lambda: find_runs("test", ["C1"], (0,), root)}[use]  # fmt: skip
+                "find": lambda: find_runs("test", ["C1"], (0,), root)}[use]
         if use == "publish" and file in record.STORED_WEIGHTS:  # which are not published
             return Case(call, [file], lambda told: "")
         return Case(call, [file, "runs/C1/seed0", "C1 seed 0"], right)
@@ -230,7 +230,7 @@ def odd_stamp(place_of: float, by, text: str | None) -> Probe:
 
     def make(place: Path) -> Case:
         job = Job("13_x", {"code": "1", "text": "2"}, {"C1_seed0": "abc"},
-                  definitions={"lib.x": "1"}, what="run")  # fmt: skip
+                  definitions={"lib.x": "1"}, what="run")
         job.begin(place)
         job.finish(place, seconds=3.0)
         stamp = job.stamp(place)
@@ -239,7 +239,7 @@ def odd_stamp(place_of: float, by, text: str | None) -> Probe:
         content = dump(replaced(known, paths[int(place_of * len(paths))], by))
         stamp.write_text(content if text is None else text)
         later = Job("13_x", {"code": "9", "text": "2"}, {"C1_seed0": "abc"},
-                    definitions={"lib.x": "2"}, what="run")  # fmt: skip
+                    definitions={"lib.x": "2"}, what="run")
 
         def call() -> str:
             why = planning._changes(later, [], place)
@@ -296,7 +296,7 @@ drawn = st.one_of(
               st.sampled_from(["to do", "read", "publish", "find"])),
     st.builds(odd_stamp, st.floats(0, 1, exclude_max=True), st.sampled_from(INSTEAD), st.none()),
     st.builds(odd_table, damages(), st.just("tables/2dgan_table4.csv")),
-)  # fmt: skip
+)
 listed = [
     *(in_its_place(name, put) for name, put in {
         "a folder": instead(Path.mkdir),
@@ -311,4 +311,4 @@ listed = [
     *(odd_stamp(0.0, {}, text) for text in ("", "[]", "{", "null", "{}", "\x00")),
     *(text_at(column, text) for column in ("reproduced", "sd", "ci_low", "n_images")
       for text in ("nan", "inf", "abc", "1e999", "-", "1.5x")),
-]  # fmt: skip
+]

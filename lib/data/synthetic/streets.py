@@ -86,7 +86,7 @@ def _place(rng: np.random.Generator, kind: str, frame: int) -> tuple[np.ndarray,
         (floor(x - half - 2.5, x + half + 2.5, 1, 300), "concrete", 1.2),
         (floor(x - half, x + half, 1, 300), "asphalt", u(0.6, 1.4)),
         *((floor(x - 0.1, x + 0.1, z, z + 3), "concrete", 2) for z in range(3, 90, 8) if not park),
-    ])]  # fmt: skip
+    ])]
     for side in (-1, 1):
         edge, built = x + side * half, u(0, 0.3) if park else u(0.2, 1)
         for z in 5 + np.cumsum(u(2, 15, 10)):  # houses and trees

@@ -32,7 +32,7 @@ class CUTRecipe(TranslationRecipe):
         self.head = ProjectionHead(ProjectionHeadConfig(channels)).to(device)
         self.modules = {
             "generator": self.generator, "discriminator": self.discriminator, "head": self.head,
-        }  # fmt: skip
+        }
         self.optimisers = {
             name: adam(experiment.optimiser, module) for name, module in self.modules.items()
         }
@@ -68,7 +68,7 @@ class CUTRecipe(TranslationRecipe):
             queries = self.generator.features(outputs)
         places = draw_positions(queries, self.losses.patches)
         queries, keys = (self.head([map_.float() for map_ in maps], places)
-                         for maps in (queries, keys))  # fmt: skip
+                         for maps in (queries, keys))
         losses["nce"] = sum(map(patch_nce, queries, keys)) / len(keys)
         total = self.losses.adversarial * losses["adversarial"] + self.losses.nce * losses["nce"]
         for name in ("generator", "head"):

@@ -70,7 +70,7 @@ class CycleGANRecipe(TranslationRecipe):
             visible, infrared = self.batch(earlier)  # further steps of the discriminators
             with torch.no_grad():
                 fakes = (self.forward(self.backward_generator, infrared),
-                         self.forward(self.generator, visible))  # fmt: skip
+                         self.forward(self.generator, visible))
             self.train_discriminators(earlier, visible, infrared, *fakes)
         last = (step + 1) * k_steps - 1
         visible, infrared = self.batch(last)
