@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lib.data import catalogue
+from lib.data import catalogue, sources
 from lib.data.enhancement import EnhancementData
 from lib.data.tensors import rgb_tensor, to_device, to_unit
 from lib.files import sha256, write_atomically, write_text
@@ -40,17 +40,6 @@ COMPARED = 20  # training images on which it is measured
 MOST_BYTES = 20e6  # of all shipped weights
 FROM_RECORD = ("experiment", "profile", "seed", "steps", "dataset", "data_fingerprint",
                "n_images", "code_commit")
-# what data/README.md says of the sources, by the beginning of a data set's printed name
-SOURCES = {
-    "ImageNet": "ImageNet: non-commercial research and education",
-    "embedded": "photographs that scikit-image carries: public domain, CC0, see data/README.md",
-    "RoadScene": "RoadScene: no licence stated",
-    "OSU": "OSU Color-Thermal: research use; cite Davis and Sharma 2007",
-    "LLVIP": "LLVIP: non-commercial research",
-    "MSRS": "MSRS: no licence stated",
-    "Sober-Drunk": "Sober-Drunk: MIT",
-    "synthetic": "computed images of this kit: MIT",
-}
 
 
 def ship(
@@ -71,7 +60,8 @@ def ship(
     if kind is None:
         raise ValueError(f"{folder}: {known['experiment']} has no network of its own")
     root = data_root(data)
-    todo = to_do(folder, config, catalogue.describe(config.experiment.data, root))
+    described = catalogue.describe(config.experiment.data, root)
+    todo = to_do(folder, config, described)
     if todo.what != "nothing":
         raise ValueError(f"{folder}: {todo.why}; python -m lib.train --experiment "
                          f"{config.experiment.name} --profile {config.profile} --seed {config.seed}"
@@ -89,7 +79,8 @@ def ship(
         raise ValueError(f"{folder}: half precision changes the result by {difference:.2f} grey "
                          "levels on average")
     dataset = known["dataset"]
-    terms = next((text for start, text in SOURCES.items() if dataset.startswith(start)), dataset)
+    source = described.root and sources.read().get(described.root.name)
+    terms = source.licence if source else "images of this kit, see data/README.md"
     about = {
         "task": shipped.ENHANCEMENT if enhances else shipped.TRANSLATION,
         **{key: known[key] for key in FROM_RECORD},
