@@ -8,8 +8,6 @@ from functools import cache
 from lib.data import splits
 from lib.data.synthetic.streets import FRAMES
 
-STORED = ("translation_roadscene", "translation_llvip", "translation_msrs")
-
 
 def scenes_of(names: Iterable[str]) -> list[str]:
     """Of pairs the scene that data/splits has, of faces the person, of synthetic scenes the place;
@@ -29,5 +27,6 @@ def _scene(name: str) -> str:
 
 @cache
 def _stored() -> dict[str, str]:
-    """The scene of each pair of the stored splits."""
-    return {pair: row["scene"] for name in STORED for pair, row in splits.read(name).items()}
+    """The scene of each pair of the stored splits that have scenes."""
+    rows = [item for file in splits.FOLDER.glob("*.csv") for item in splits.read(file.stem).items()]
+    return {pair: row["scene"] for pair, row in rows if "scene" in row}
