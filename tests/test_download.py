@@ -586,3 +586,12 @@ def test_the_real_sets_are_known_by_name(data_root):
             for folder in catalogue.DATA_SETS[key].folders}
     for folder, name in there.items():
         assert catalogue.describe(keys[folder], data_root).name == name
+
+
+def test_a_folder_that_is_a_link_is_used_like_any(whole, tmp_path, capsys):
+    root = tmp_path / "links"
+    root.mkdir()
+    (root / "roadscene").symlink_to(whole / "roadscene")
+    assert check.main(["--data", str(root)]) == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("roadscene")]
+    assert "usable" in line and "not used" not in line

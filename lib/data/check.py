@@ -150,7 +150,7 @@ def report(root: Path, folders: Iterable[str]) -> bool:
             name = dataset.name if used else f"not used, {dataset.name} is"
         except ValueError as problem:
             name = "not used"
-            if not (state.problems or state.shared):
+            if there and not (state.problems or state.shared):
                 state.problems.append(str(problem))
         problems = state.problems + state.shared
         verdict = (f"{len(problems)} wrong" if problems else "usable") if there else "absent"
