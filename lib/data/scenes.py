@@ -3,9 +3,11 @@ count as one where a mean is said to be sure (`lib.evaluation.statistics`)."""
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 
 from lib.data import splits
+from lib.data.faces import N_IMAGES, parse
 from lib.data.synthetic.streets import FRAMES
 
 
@@ -18,8 +20,10 @@ def scenes_of(names: Iterable[str]) -> list[str]:
 def _scene(name: str) -> str:
     if name in _stored():
         return _stored()[name]
-    if face := re.fullmatch(r"(\d+)_(drunk|sober)_\d+_\d+", name):
-        return f"person {face[1]}"
+    with suppress(ValueError):  # no face
+        face = parse(name)
+        if face.state in N_IMAGES:
+            return f"person {face.person}"
     if (made := re.fullmatch(r"(\w+)_(\d+)", name)) and made[1] in FRAMES:
         return f"{made[1]} {int(made[2]) // FRAMES[made[1]]}"
     return name

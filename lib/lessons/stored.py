@@ -37,10 +37,10 @@ def stored_runs(names: Iterable[str], profile: str, data: str | None = None) -> 
                 runs = find_runs(one, [name], [0], data, report=lambda *_: None)
                 found[name] = runs[name][0]
         if found:  # beside one reference stand outputs of the same images alone
-            first, *_ = found.values()
-            same = [first.record[key] for key in ("data_fingerprint", "examples")]
-            return {name: run for name, run in found.items()
-                    if [run.record[key] for key in ("data_fingerprint", "examples")] == same}
+            images = {name: (run.record["data_fingerprint"], run.record["examples"])
+                      for name, run in found.items()}
+            first, *_ = images.values()
+            return {name: run for name, run in found.items() if images[name] == first}
     return {}
 
 

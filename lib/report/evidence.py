@@ -75,7 +75,8 @@ def stages(results: Path) -> list[dict]:
     of an older kit)."""
     found = []
     for path in sorted(results.glob("stamps/*.*.json"), key=natural):
-        with suppress(ValueError, KeyError, TypeError, AttributeError):  # a damaged stamp: its job runs again next time
+        # a damaged stamp: its job runs again next time
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
             stamp = json.loads(path.read_text(encoding="utf-8"))
             what = max(stamp["seconds"], key=stamp["seconds"].get)
             took = {kind: stamp.get(kind, {}).get(what)

@@ -64,10 +64,10 @@ def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> p
     rows = {}
     for method, of_seeds in runs.items():
         row, first = {}, of_seeds[0]
+        scenes = scenes_of(first.test_images.index)
         for metric in metrics:
             if metric in first.test_images:
                 values = np.array([run.test_images[metric] for run in of_seeds])
-                scenes = scenes_of(first.test_images.index)
                 low, high = estimate(values, scenes).interval()
                 row |= {metric: values.mean(), f"{metric} low": low, f"{metric} high": high}
             else:
@@ -91,13 +91,14 @@ def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
     ValueError for runs on other images.
     """
     rows, images = {}, reference[0].test_images.index
+    scenes = scenes_of(images)
     for metric in filter(reference[0].test_images.__contains__, metrics):
         for name, runs in others.items():
             if any(not run.test_images.index.equals(images) for run in (*reference, *runs)):
                 raise ValueError(f"{name} was not judged on the same images")
             ours, theirs = (np.array([run.test_images[metric] for run in its])
                             for its in (reference, runs))  # (S, N); a row without training
-            found = estimate(ours - theirs, scenes_of(images))
+            found = estimate(ours - theirs, scenes)
             low, high = found.interval()
             rows[metric, name] = {
                 "difference": float(found.mean), "ci_low": low, "ci_high": high,

@@ -54,7 +54,8 @@ class Estimates:
                      if (run["experiment"], run["profile"], run["config"]["precision"]) == wanted]
             if alike:
                 self.machines |= {f"{run['device']} in {self.precision}" for run in alike}
-                return median(run["wall_time_s"] * run["steps_total"] / run["steps"] for run in alike)
+                return median(run["wall_time_s"] * run["steps_total"] / run["steps"]
+                              for run in alike)
         if step := self.step(experiment, self.options.device, self.precision):
             self.machines.add(f"{step.machine} in {self.precision}, by its steps")
             threads = self.threads if step.device == "cpu" else 1

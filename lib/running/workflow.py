@@ -20,9 +20,9 @@ from lib.training.profiles import PROFILES
 # what these say is in the identities of the runs that a notebook reads
 ENDS = (*MACHINERY, "lib.training.identity", "lib.training.status", "lib.training.run")
 FILES = {  # module -> files of the repository that it reads
+    "lib.own_images.shipped": "data/weights/*",
     "lib.papers.audit": "data/audit.yaml",
     "lib.papers.ledger": "data/deviations.yaml",
-    "lib.own_images.shipped": "data/weights/*",
     "lib.papers.reported": "data/reported/*.csv",
     "lib.results.claims": "data/claims.yaml",
     "lib.report.html": "lib/report/page/*",

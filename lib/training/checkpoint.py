@@ -1,9 +1,10 @@
 """Checkpoints that a kill at any moment cannot spoil, and that resume to the same bytes.
 
 A checkpoint holds everything the next step depends on: networks, optimisers, what the recipe adds
-(schedules, image pools), the random state (all is drawn on the CPU), position and history so far. Its name holds the
-step and the checksum of its content, `checkpoint-00000250-<16 digits>.pt`, so that a damaged one is
-told from a whole one; the last two are kept.
+(schedules, image pools), the random state (all is drawn on the CPU), the position and the history
+so far. Its name holds the step and the checksum of its content,
+`checkpoint-00000250-<16 digits>.pt`, so that a damaged one is told from a whole one; the last two
+are kept.
 """
 
 from collections.abc import Callable
