@@ -25,7 +25,7 @@ if "parent" in config:  # run_all.sh, which has made a plan
 elif MAIN:
     from lib.running.planning import make_plan
 
-    SEEDS = tuple(int(seed) for seed in str(config.get("seeds", 0)).split(","))
+    SEEDS = tuple(map(int, str(config["seeds"]).split(","))) if "seeds" in config else None
     DATA = paths.data_root(config.get("data"))
     make_plan(Options(PROFILE, SEEDS, config.get("device", "cpu"), str(DATA))).write(PLAN_FILE)
 PLAN = Plan.read(PLAN_FILE)

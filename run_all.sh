@@ -23,7 +23,8 @@ results/PROFILE: tables, figures, numbers.csv and, in executed/, the notebooks a
 
   --profile smoke|laptop|paper   how big a run: minutes, hours, or as the papers did (smoke)
   --data DIR                     the data root (data/, or $IR_DATA where that is set)
-  --seeds 0,1,2                  train with each of these seeds (0)
+  --seeds 0,1,2                  train with each of these seeds, and show them alone (0, and show
+                                 with it all others that are finished)
   --device auto|cpu|cuda         where to compute (auto: a CUDA GPU where there is one)
   --precision auto|fp32|bf16     what to train in (auto: bf16 where the device is made for it)
   --jobs N                       jobs to run at the same time (as many as there are cores, of which

@@ -62,6 +62,11 @@ def run_folders(results: Path, experiment: str = "*") -> list[Path]:
     return sorted(found, key=lambda it: (it.parent.name, int(it.name.removeprefix("seed"))))
 
 
+def seeds_recorded(results: Path, experiment: str) -> list[int]:
+    """The seeds of which results have a record."""
+    return [int(folder.name.removeprefix("seed")) for folder in run_folders(results, experiment)]
+
+
 def cache_dir(name: str = "") -> Path:
     """A folder for what can be made again (weights, packs, features): `$IR_CACHE` or `.cache/`."""
     folder = Path(os.environ.get("IR_CACHE") or REPO / ".cache").resolve() / name

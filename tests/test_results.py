@@ -301,6 +301,24 @@ def test_weights_are_not_needed_to_read_a_run(root):
         load_generator(folder)
 
 
+# ---- seeds that are finished
+
+
+def test_without_seeds_all_that_are_finished_are_taken(root):
+    def seeds(name, told=None):
+        found = find_runs("test", [name], None, root, report=[].append if told is None else told)
+        return [one.record["seed"] for one in found[name]]
+
+    assert seeds("L2") == [0, 1] and seeds("unet_256-FLIR") == seeds("Input") == [0]
+    run("L2", "test", 3, root, device="cpu", time_budget=0, report=lambda line: None)
+    lines = []
+    assert seeds("L2", lines.append) == [0, 1]
+    assert lines == ["left out: L2 seed 3: stopped after 0.3333 of 3.333 epochs"]
+    shutil.rmtree(results_dir("test") / "runs/L2/seed0")
+    told = refused(["L2"], root, seeds=None)
+    assert "L2 seed 0: never run" in told and "seed 3" not in told
+
+
 # ---- precisions
 
 
@@ -367,6 +385,11 @@ def test_published_runs_are_read_where_none_was_made_here(published):
     assert len(lines) == 1 and lines[0].startswith("published runs (commit ")
     assert measure(Cell("L2", "PSNR"), found["L2"]).number("PSNR", "L2").source == (
         "runs/L2/seed0/run.json")
+
+
+def test_published_runs_are_shown_with_all_their_seeds(published):
+    found = find_runs("test", ["Input", "L2"], None, published, report=lambda line: None)
+    assert [len(found[name]) for name in ("Input", "L2")] == [1, 2]
 
 
 def test_published_runs_are_never_mixed_with_those_made_here(published):

@@ -178,7 +178,7 @@ NOTEBOOKS = (
     "lib/figure.py": "WIDTH = 1",
     "data/README.md": "",
 }
-PARAMETERS = "profile, seeds, data, device = 'smoke', '0', 'data', 'cpu'"
+PARAMETERS = "profile, seeds, data, device = 'smoke', [0], 'data', 'cpu'"
 NOTEBOOKS = {
     "10_plain": ("import os, sys; print('kernel', sys.executable, os.environ['OMP_NUM_THREADS'])",),
     "20_table": ("from lib import figure\nprint(figure.WIDTH, 'seeds', seeds)",),
@@ -439,7 +439,7 @@ def test_first_run_runs_everything(first_run):
         assert done.stdout.index(f"{first}: done in") < done.stdout.index(f"{then}: never run")
     assert f"[10_plain] kernel {sys.prefix}/bin/python 1" in done.stdout  # and not the decoy's
     assert f"[E1 seed0] train on {root}/data" in done.stdout
-    assert "[20_table] 1 seeds 0" in done.stdout
+    assert "[20_table] 1 seeds None" in done.stdout
     assert re.search(r"done in 0:\d\d; time left: about 0:\d\d", done.stdout)
     assert done.stdout.splitlines()[-1] == f"All done. In {root}/results/smoke: runs, executed"
     for name in NOTEBOOKS:
@@ -517,9 +517,24 @@ def test_changed_configuration_data_and_seeds_rerun_what_depends_on_them(tree):
     assert planned(tree, "--data", same) == {}  # the same data in another place
 
     assert planned(tree, "--seeds", "0,1", "--only", "90_summary") == {
-        "E1 seed1": "never run", "20_table": "seeds changed; what it reads is new: E1 seed1",
+        "E1 seed1": "never run", "20_table": "what it reads is new: E1 seed1",
         "E1-elsewhere seed1": "never run",
-        "90_summary": "seeds changed; what it reads is new: E1-elsewhere seed1, 20_table"}
+        "90_summary": "what it reads is new: E1-elsewhere seed1, 20_table"}
+
+
+def test_seeds_that_are_finished_are_shown_if_none_are_asked_for(tree):
+    assert run_all(tree, "--only", "E1", "--seeds", "0,1").returncode == 0
+    new = {"20_table": "what it reads is new: E1 seed1", "E1-elsewhere seed1": "never run",
+           "90_summary": "what it reads is new: E1-elsewhere seed1, 20_table"}
+    assert planned(tree) == new
+    assert planned(tree, "--seeds", "0") == {}  # alone, as it was
+    edit(tree / "lib/training/experiments.py", "1.0", "2.0")  # no finished one is of today
+    assert not any("seed1" in job for job in planned(tree))
+    edit(tree / "lib/training/experiments.py", "2.0", "1.0")
+    done = run_all(tree)
+    assert done.returncode == 0 and "[20_table] 1 seeds None" in done.stdout
+    assert planned(tree) == planned(tree, "--seeds", "0,1") == {}
+    assert planned(tree, "--seeds", "0")["20_table"] == "it reads fewer runs than before"
 
 
 def test_other_data_is_not_up_to_date_for_want_of_snakemakes_records(tree):
@@ -661,7 +676,7 @@ def test_snakemake_by_hand(tmp_path):
                "env": environment(root, PYTHONPATH=str(root))}
     done = subprocess.run([*snakemake, "20_table", *config], **by_hand)
     assert done.returncode == 0, done.stderr
-    assert "[20_table] 1 seeds 0,1" in done.stdout and "[5/8] 20_table: done" in done.stdout
+    assert "[20_table] 1 seeds [0, 1]" in done.stdout and "[5/8] 20_table: done" in done.stdout
     assert list(planned(root, "--profile", "laptop", "--seeds", "0,1")) == [
         "10_plain", "E1-elsewhere seed0", "E1-elsewhere seed1", "90_summary"]
     assert subprocess.run([*snakemake, *config], **by_hand).returncode == 0

@@ -128,7 +128,7 @@ def runs():
     for seed in (0, 1, 2):
         made = {"A": images, "B": images - 1, "C": images, "D": images + (3, -1, -1)[seed]}
         for name, values in made.items():
-            found[name].append(run(values + random.normal(0, 0.2, 50), seed))
+            found[name].append(run(values + random.normal(0, 0.2, 50), seed, experiment=name))
     return found
 
 
@@ -168,6 +168,16 @@ def test_every_seed_is_held_against_a_method_without_training(runs):
     plain = run(np.mean([one.test_images["PSNR"] for one in runs["A"]], axis=0) - 2, trained=False)
     found = differences(runs["A"], {"input": [plain]}, ["PSNR"]).iloc[0]
     assert found["difference"] == pytest.approx(2) and found["n_seeds"] == 3
+
+
+def test_seeds_are_held_against_the_same_seeds(runs):
+    """D is 3 better than A with seed 0 and 1 worse with the others; of B the last two are there."""
+    alone = differences(runs["A"], {"D": runs["D"][:1]}, ["PSNR"]).iloc[0]
+    assert alone["difference"] == pytest.approx(-3, abs=0.1) and alone["n_seeds"] == 1
+    two = differences(runs["D"], {"B": runs["B"][1:]}, ["PSNR"]).iloc[0]
+    assert two["difference"] == pytest.approx(0, abs=0.1) and two["n_seeds"] == 2
+    with pytest.raises(ValueError, match="A and B are of different seeds"):
+        differences(runs["A"][:1], {"B": runs["B"][1:]}, ["PSNR"])
 
 
 def test_runs_on_different_images_are_not_compared(runs):

@@ -32,7 +32,7 @@ from lib.papers.checks import Relation, relations, summary
 from lib.paths import REPO, results_dir
 from lib.results.compare import LEVEL
 from lib.results.numbers import collect, write_table
-from lib.results.runs import Run, measure, read_run, results_of
+from lib.results.runs import Run, measure, read_run, results_of, shared_seeds
 from lib.results.tables import BASELINES, TABLES, Cell
 from lib.training.experiments import EXPERIMENTS
 from lib.training.protocol_share import is_whole
@@ -202,9 +202,10 @@ class _Judge:
         if len(sets) > 1 or any(not index.equals(indexes[0]) for index in indexes):
             raise _Open(" and ".join(frames) + " are of different images")
         trained = [side for side in frames if firsts[side].trained]
-        seeds = sorted(set.intersection(*(set(frames[s]) for s in trained))) if trained else []
-        if trained and not seeds:
-            raise _Open(" and ".join(frames) + " are of different seeds")
+        try:
+            seeds = shared_seeds(*(self.runs[self.cell(side).experiment] for side in frames))
+        except ValueError as why:
+            raise _Open(str(why)) from None
         values |= {side: frames[side][seeds] for side in trained}
         left, right = (np.asarray(values[side]).T for side in sides)  # (S, N), (1, N) or a number
         better, gates = sides[int(left.mean() < right.mean())], []

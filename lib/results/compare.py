@@ -15,7 +15,7 @@ from lib.evaluation.statistics import estimate
 from lib.files import write_text
 from lib.paths import results_dir
 from lib.results.numbers import four_digits, with_interval
-from lib.results.runs import Run
+from lib.results.runs import Run, shared_seeds
 
 LEVEL = 0.05  # share of wrong ones, at most, that is to be expected among what is established
 # columns that say what numbers rest on, and how the corner of a table says it
@@ -86,9 +86,10 @@ def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
 
     Columns: difference (mean over images and seeds), ci_low, ci_high (95 %), p of the same estimate
     (`lib.evaluation.statistics`), p_corrected (Benjamini and Hochberg), established (by LEVEL),
-    n_images, n_scenes (what they show), n_seeds. Seeds are paired in their order; against a method
-    without training every seed is held. A metric that could not be measured is left out. Raises
-    ValueError for runs on other images.
+    n_images, n_scenes (what they show), n_seeds. Each seed is held against the same seed, those that
+    one of the two has not are left out; against a method without training every seed is held. A
+    metric that could not be measured is left out. Raises ValueError for runs on other images and
+    methods that share no seed.
     """
     rows, images = {}, reference[0].test_images.index
     scenes = scenes_of(images)
@@ -96,7 +97,9 @@ def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
         for name, runs in others.items():
             if any(not run.test_images.index.equals(images) for run in (*reference, *runs)):
                 raise ValueError(f"{name} was not judged on the same images")
-            ours, theirs = (np.array([run.test_images[metric] for run in its])
+            seeds = shared_seeds(reference, runs)
+            ours, theirs = (np.array([run.test_images[metric] for run in its
+                                      if not run.trained or run.record["seed"] in seeds])
                             for its in (reference, runs))  # (S, N); a row without training
             found = estimate(ours - theirs, scenes)
             low, high = found.interval()

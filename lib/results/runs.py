@@ -83,6 +83,17 @@ class Run:
             return dict(arrays)
 
 
+def shared_seeds(*methods: Sequence[Run]) -> list[int]:
+    """The seeds that all methods have of which something is trained: what they can be compared on.
+    Raises ValueError where there is none."""
+    seeds = [{run.record["seed"] for run in runs} for runs in methods if runs[0].trained]
+    shared = sorted(set.intersection(*seeds)) if seeds else []
+    if seeds and not shared:
+        names = dict.fromkeys(run.record["experiment"] for runs in methods for run in runs)
+        raise ValueError(f"{' and '.join(names)} are of different seeds")
+    return shared
+
+
 def read_run(folder: Path) -> Run:
     """A run as it stands in a folder, whatever made it. Raises record.Damaged where a file of it is
     gone or altered (weights are not looked at), and FileNotFoundError where there is none."""
@@ -102,32 +113,40 @@ def results_of(profile: str, experiment: str) -> Path:
     return paths.results_dir(profile)
 
 
-def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int],
+def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int] | None = None,
               data: str | Path | None = None, mixed: bool = False,
               report=print) -> dict[str, list[Run]]:
     """The runs of some experiments, one a seed, where nothing is trained a single one.
 
-    data: the data root. mixed: take runs of different precisions, whatever `precision_check` says.
-    Raises FileNotFoundError, naming what is wrong and the command that mends it.
+    seeds: None: 0, and of each experiment all others that are finished and can be taken. data: the
+    data root. mixed: take runs of different precisions, whatever `precision_check` says. Raises
+    FileNotFoundError, naming what is wrong and the command that mends it.
     """
     root, asked = paths.data_root(data), list(experiments)
     asked = dict.fromkeys([*asked, *filter(None, (EXPERIMENTS[name].weights_of for name in asked))])
-    wanted = [(name, seed) for name in asked
-              for seed in (seeds if EXPERIMENTS[name].trained else [0])]
+
+    def wanted_of(results: Path) -> list[tuple[str, int]]:
+        return [(name, seed) for name in asked
+                for seed in ([0] if not EXPERIMENTS[name].trained else seeds if seeds is not None
+                             else sorted({0, *paths.seeds_recorded(results, name)}))]
+
     describe = cache(lambda key: catalogue.describe(key, root))
     results, published = paths.results_dir(profile), paths.published_dir(profile)
-    wrong = {}
+    wanted, wrong = wanted_of(results), {}
     for name, seed in wanted:
         config = resolve(name, profile, seed)
         todo = to_do(_folder(results, name, seed), config, describe(config.experiment.data),
                      with_weights=False)
         if todo.what != "nothing":
             wrong[name, seed] = todo.why
+    if left := [run for run in wrong if seeds is None and run[1]]:
+        report(f"left out: {first_few([_told(run, wrong.pop(run)) for run in left], '; ')}")
+        wanted = [run for run in wanted if run not in left]
     nothing_here = len(wrong) == len(wanted) and set(wrong.values()) == {"never run"}
     if nothing_here and all((_folder(published, *run) / "run.json").is_file() for run in wanted):
-        results = published
+        results, wanted = published, wanted_of(published)
     elif wrong:
-        lines = [f"{name} seed {seed}: {why}" for (name, seed), why in wrong.items()]
+        lines = [_told(run, why) for run, why in wrong.items()]
         told = f" --data {data}" if data else ""
         commands = []
         for seed in sorted({seed for _, seed in wrong}):
@@ -201,6 +220,10 @@ def _check_precision(profile: str, found: dict[str, list[Run]]) -> None:
 
 def _folder(results: Path, name: str, seed: int) -> Path:
     return results / "runs" / name / f"seed{seed}"
+
+
+def _told(run: tuple[str, int], why: str) -> str:
+    return f"{run[0]} seed {run[1]}: {why}"
 
 
 def _check_alike(found: dict[str, list[Run]]) -> None:

@@ -13,9 +13,9 @@ from lib.papers import reported
 from lib.training.experiments import EXPERIMENTS
 
 PRINTED_METRICS = ("AG", "IE", "PSNR", "SSIM")  # rows of 2D-GAN's Tables 3 to 7
-# beside AG and IE, of which more is not better, how far from the reference's they are
-SHOWN_METRICS = ("AG", "AG distance", "IE", "IE distance", "PSNR", "PSNR structure", "SSIM",
-                 "LPIPS")
+# last AG and IE, of which more is not better, each beside how far from the reference's it is
+SHOWN_METRICS = ("PSNR", "PSNR structure", "SSIM", "LPIPS", "AG", "AG distance", "IE",
+                 "IE distance")
 TRANSLATION_METRICS = ("PSNR", "SSIM")  # GN_CycleGAN's Tables 2 and 3
 
 # by data set, what a network has to beat in PSNR and SSIM before these say anything of it

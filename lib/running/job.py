@@ -25,11 +25,11 @@ from lib.provenance import digest
 
 @dataclass(frozen=True)
 class Options:
-    """What a run is made with; `data` is the data root, `device` "cpu" or "cuda", `precision`
-    "fp32", "bf16" or "auto"."""
+    """What a run is made with; `seeds` None stands for 0 and all others that are finished, `data`
+    is the data root, `device` "cpu" or "cuda", `precision` "fp32", "bf16" or "auto"."""
 
     profile: str
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] | None
     device: str
     data: str
     precision: str = "auto"

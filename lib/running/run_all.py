@@ -38,7 +38,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--profile", default="smoke", choices=[*PROFILES])
     parser.add_argument("--data")  # run_all.sh has seen that it is a folder
     parser.add_argument("--jobs", type=_jobs)
-    parser.add_argument("--seeds", default=(0,), type=_seeds)
+    parser.add_argument("--seeds", type=_seeds)
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--cluster", type=_cluster, metavar="NAME")
@@ -61,7 +61,7 @@ def _seeds(text: str) -> tuple[int, ...]:
     seeds = [int(seed) if seed.isdecimal() and len(seed) < 19 else -1 for seed in text.split(",")]
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise ArgumentTypeError(f"{text!r} is not a list of different seeds such as 0,1,2")
-    return tuple(seeds)
+    return tuple(sorted(seeds))
 
 
 def _cluster(text: str) -> str:
@@ -203,8 +203,8 @@ def run(given: Namespace) -> int:
         near = difflib.get_close_matches(target, known, n=1)
         hint = f", did you mean {near[0]}?" if near else "; ./run_all.sh --list shows all"
         raise ArgumentError(None, f"unknown target {target!r}{hint}")
-    say(f"profile {options.profile}, seeds {','.join(map(str, options.seeds))}, device "
-        f"{options.device}, data {options.data}")
+    seeds = ",".join(map(str, options.seeds or ["0 and others that are finished"]))
+    say(f"profile {options.profile}, seeds {seeds}, device {options.device}, data {options.data}")
     plan = make_plan(options, given.only, given.force, given.jobs, given.cluster or "")
     if not plan.jobs:
         say("Nothing to do: everything is up to date.")

@@ -92,7 +92,8 @@ def execute_notebook(job: Job, options: Options, executed: Path) -> str:
     # PyTorch and its CUDA libraries one by one
     config.PapermillNotebookClient.shutdown_kernel = "immediate"
     parameters = {"profile": options.profile, "data": options.data, "device": options.device}
-    parameters |= {key: value for key, value in job.parts.items() if key == "seeds"}
+    if job.needs:
+        parameters["seeds"] = options.seeds and list(options.seeds)
     os.chdir(NOTEBOOKS)
     target = str(executed).replace("{", "{{").replace("}", "}}")  # papermill fills in braces
     try:

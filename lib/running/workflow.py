@@ -16,6 +16,7 @@ from lib.running.job import Job, Options
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.identity import MACHINERY, evaluated_by, trained_by
 from lib.training.profiles import PROFILES
+from lib.training.status import to_do
 
 # what these say is in the identities of the runs that a notebook reads
 ENDS = (*MACHINERY, "lib.training.identity", "lib.training.status", "lib.training.run")
@@ -52,16 +53,32 @@ def _run_jobs(options: Options) -> dict[str, list[Job]]:
     made: dict[str, list[Job]] = {}
     for name in sorted(EXPERIMENTS, key=lambda name: bool(EXPERIMENTS[name].weights_of)):
         experiment = EXPERIMENTS[name]
-        if experiment.trained:
-            read = made.get(experiment.weights_of, [None] * len(options.seeds))
-            made[name] = [_run_job(f"{name}_seed{seed}", [name], seed, options, needed)
-                          for seed, needed in zip(options.seeds, read, strict=True)]
+        if experiment.weights_of:
+            made[name] = [_run_job(f"{name}_seed{lent.seed}", [name], lent.seed, options, lent)
+                          for lent in made[experiment.weights_of]]
+        elif experiment.trained:
+            made[name] = [_run_job(f"{name}_seed{seed}", [name], seed, options)
+                          for seed in _seeds(name, options)]
         elif name not in made:
             group = [other for other, of in EXPERIMENTS.items()
                      if not of.trained and of.data == experiment.data]
             job = _run_job(f"untrained_{experiment.data}", group, 0, options)
             made |= dict.fromkeys(group, [job])
     return made
+
+
+def _seeds(name: str, options: Options) -> Sequence[int]:
+    """The seeds that were asked for; if none were, 0 and all others whose training is finished."""
+    if options.seeds is not None:
+        return options.seeds
+    dataset, _ = described(EXPERIMENTS[name].data, options.data)
+    finished = [
+        seed for seed in paths.seeds_recorded(paths.results_dir(options.profile), name)
+        if to_do(paths.run_folder(options.profile, name, seed),
+                 resolve(name, options.profile, seed, precision=options.precision),
+                 dataset).what in ("nothing", "evaluate")
+    ]
+    return sorted({0, *finished})
 
 
 def _run_job(name: str, experiments: list[str], seed: int, options: Options,
@@ -100,8 +117,6 @@ def _notebook_job(notebook: Notebook, read: Iterable[Job], options: Options) -> 
         **{f"data {key}": dataset.fingerprint[:16] for key, (dataset, _) in data.items()},
         **{f"file {file.relative_to(paths.REPO)}": sha256(file)[:16] for file in files},
     }
-    if needs:  # seeds are of no interest where nothing trained is read
-        parts["seeds"] = ",".join(map(str, options.seeds))
     broken = next((problem for _, problem in data.values() if problem), "")
     return Job(notebook.name, parts, needs, definitions=definitions, broken=broken)
 
