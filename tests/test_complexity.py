@@ -22,7 +22,7 @@ from lib.networks.blocks import count_parameters
 from lib.networks.markov_discriminator import MarkovDiscriminator, MarkovDiscriminatorConfig
 from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig
 from lib.papers.reported import cells
-from lib.paths import NOTEBOOKS
+from lib.paths import NOTEBOOKS, cache_dir
 from lib.results.complexity import count_table, printed_counts, table2_numbers
 
 ONE, EIGHT = (1, 1, 128, 128), (8, 1, 128, 128)
@@ -193,7 +193,7 @@ def test_another_question_is_measured_anew(own_cache, monkeypatch):
     monkeypatch.setattr(complexity, "_code", lambda network: "changed code")
     inference_time(small(), (1, 1, 8, 8))
     assert len(asked) == 6
-    assert len(list((complexity.cache_dir("timings")).glob("*.json"))) == 6
+    assert len(list(cache_dir("packs").glob("timings-*"))) == 6
 
 
 def test_warm_up_is_not_counted_and_modes_are_right():

@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+from dataclasses import asdict
 
 import cv2
 import numpy as np
@@ -389,14 +390,12 @@ def test_shipped_weights_say_where_they_come_from(name, task, experiment, weight
     assert about["metrics"].items() <= record["metrics"].items() and "PSNR" in about["metrics"]
     assert not any(metric.startswith("last") for metric in about["metrics"])
     assert about["dataset"] in about["licence"] and "1/16" in " ".join(about["limits"])
-    assert 0 < about["half_precision"]["mean_difference_in_grey_levels"] < 0.5
     found = shipped.load(name, weights, torch.device("cpu"))
     original = running.load_generator(runs[experiment])
-    assert (weights / f"{name}.safetensors").stat().st_size < 2.5 * count_parameters(original) + 5e4
+    assert (weights / f"{name}.safetensors").stat().st_size < 4.5 * count_parameters(original) + 5e4
     assert not found.training and found.config == original.config
     for key, value in original.state_dict().items():
-        assert torch.allclose(found.state_dict()[key], value, rtol=1e-3, atol=1e-7)
-        assert found.state_dict()[key].dtype == value.dtype
+        assert torch.equal(found.state_dict()[key], value)
 
 
 def test_the_weights_of_the_kit_work():
@@ -406,9 +405,10 @@ def test_the_weights_of_the_kit_work():
 
 
 def test_a_setting_newer_than_the_weights_has_its_default():
-    settings = shipped.settings(ResnetGenerator(ResnetGeneratorConfig(widths=(4, 8, 16), blocks=1)))
-    newer = {key: value for key, value in settings.items() if key != "cbam_norm"}
-    assert shipped.settings(shipped.build(newer)) == settings
+    config = ResnetGeneratorConfig(widths=(4, 8, 16), blocks=1)
+    settings = {**asdict(config), "kind": "ResnetGeneratorConfig"}
+    older = {key: value for key, value in settings.items() if key != "cbam_norm"}
+    assert shipped.build(older).config == config
     with pytest.raises(ValueError, match="settings of a ResnetGeneratorConfig"):
         shipped.build(settings | {"unheard_of": True})
 
@@ -438,11 +438,7 @@ def test_only_a_run_of_today_is_shipped(runs, root, tmp_path, capsys):
 def test_too_much_is_not_shipped(runs, root, tmp_path, monkeypatch):
     monkeypatch.setattr(ship, "MOST_BYTES", 1e5)
     (tmp_path / "other.safetensors").write_bytes(bytes(90_000))
-    with pytest.raises(ValueError, match="all shipped weights would be 0.[12] MB"):
-        ship.ship(runs["C5-wide"], data=root, out=tmp_path)
-    monkeypatch.setattr(ship, "MOST_BYTES", 20e6)
-    monkeypatch.setattr(ship, "MOST_DIFFERENCE", 0.0)
-    with pytest.raises(ValueError, match="half precision changes the result by"):
+    with pytest.raises(ValueError, match="all shipped weights would be 0.3 MB"):
         ship.ship(runs["C5-wide"], data=root, out=tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["other.safetensors"]
 

@@ -10,7 +10,6 @@ from safetensors.torch import load_file
 from torch import nn
 
 from lib.losses.perceptual import feature_distance
-from lib.networks import backbones
 from lib.networks.backbones import (
     EfficientNetB0Features,
     FrozenFeatures,
@@ -113,17 +112,6 @@ def test_efficientnet_features_of_a_fixed_image_stay_what_they_were(efficientnet
     assert features.mean().item() == pytest.approx(-0.0663281, rel=1e-3)
     spots = features[0, [523, 1245, 1268, 138], 1, 1].tolist()
     assert spots == pytest.approx([2.62952, 2.38655, 2.36252, 2.21845], rel=1e-3)
-
-
-def test_torchvisions_own_weights_keep_torchvisions_padding(efficientnet, monkeypatch):
-    monkeypatch.setattr(backbones, "source", lambda name: "torchvision EfficientNet_B0_Weights")
-    symmetric = EfficientNetB0Features()
-    model = torchvision.models.efficientnet_b0().eval()
-    model.load_state_dict(load_file(resolve("efficientnet_b0")))
-    with torch.no_grad():
-        expected = model.features(((waves().repeat(1, 3, 1, 1) + 1) / 2 - MEAN) / STD)
-    torch.testing.assert_close(symmetric(waves()), expected, rtol=0, atol=1e-5)
-    assert (symmetric(waves()) - efficientnet(waves())).abs().max() > 0.1
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ is tested here was trained on by nothing.
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,14 +39,8 @@ def _load(source: PairSet, root: Path, size: int, limits: Limits) -> Enhancement
 
 
 # two functions a data set: see `lib.data.catalogue.Source`
-
-
-def describe_flir(root: Path) -> DataSet:
-    return _describe(pairs.FLIR_SET, root)
-
-
-def describe_osu(root: Path) -> DataSet:
-    return _describe(pairs.OSU_SET, root)
+describe_flir = partial(_describe, pairs.FLIR_SET)
+describe_osu = partial(_describe, pairs.OSU_SET)
 
 
 def load_flir(root: Path, size: int, limits: Limits) -> EnhancementData:

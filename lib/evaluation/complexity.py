@@ -6,12 +6,7 @@ once there are formulas over lists of layers. A time belongs to the machine it w
 """
 
 import copy
-import json
-import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from statistics import mean, stdev
 from time import perf_counter
 from typing import NamedTuple
 
@@ -21,10 +16,9 @@ from thop import profile
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lib.files import write_text
+from lib.data.packs import pack
 from lib.machine import describe_device
-from lib.paths import cache_dir
-from lib.provenance import digest, identity
+from lib.provenance import identity
 
 SIDE = 128  # pixels of the images of Table 2, height and width
 COUNTERS = ("thop", "true")  # as `macs_thop` counts, or `macs_torch`
@@ -136,17 +130,13 @@ def discriminator_layers(widths: Sequence, channels: int = 1) -> Iterator[Layer]
     yield Layer(3, widths[-1], 1, SIDE // 2 ** len(widths), norm=False)
 
 
-@dataclass(frozen=True)
-class InferenceTime:
+class InferenceTime(NamedTuple):
     """Milliseconds a forward pass: mean and standard deviation over the runs, and on what."""
 
     mean_ms: float
     sd_ms: float
     runs: int
     device: str
-    torch: str
-    network: str
-    shape: tuple[int, ...]
 
 
 def inference_time(
@@ -157,38 +147,16 @@ def inference_time(
     As the paper: the mean of 100 runs on one image; evaluation mode, no gradients, after `warm_up`
     runs that are not counted. At least two runs, for the standard deviation.
 
-    Measured once for a machine and then read from the cache, so that running the kit again gives
-    the same numbers: `timings/` of `lib.paths.cache_dir`, one file for each network (its layers and
-    the code of its module), shape, device with its threads, version of torch, and number of runs.
-    Delete that folder to measure anew. A busy machine gives times several times too long: where the
-    standard deviation is not small against the mean, measure again when it is idle.
+    Measured once for a machine and kept by `lib.data.packs`, so that running the kit again gives
+    the same numbers; delete `packs/timings-*` of the cache to measure anew. A busy machine gives
+    times several times too long: where the standard deviation is not small against the mean,
+    measure when it is idle.
     """
-    device = next(network.parameters()).device
-    question = {
-        "network": type(network).__name__, "shape": tuple(shape), "runs": runs,
-        "device": describe_device(device), "torch": torch.__version__,
-    }
-    key = digest([question, warm_up, str(network), _code(network)])
-    file = cache_dir("timings") / f"{key}.json"
-    answer = _stored(file, question)
-    if answer is None:
-        times = _measure(copy.deepcopy(network).eval(), shape, runs, warm_up)
-        answer = InferenceTime(mean_ms=mean(times), sd_ms=stdev(times), **question)
-        write_text(file, json.dumps(asdict(answer), indent=1) + "\n")
-    return answer
-
-
-def _stored(file: Path, question: dict) -> InferenceTime | None:
-    """An answer to a question from the cache; None where there is none that is whole."""
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-        answer = InferenceTime(**{**known, "shape": tuple(known["shape"])})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    times = (answer.mean_ms, answer.sd_ms)
-    whole = all(isinstance(time, float) and 0 <= time < math.inf for time in times)
-    asked = all(getattr(answer, name) == value for name, value in question.items())
-    return answer if whole and asked else None
+    device = describe_device(next(network.parameters()).device)
+    key = [str(network), _code(network), shape, runs, warm_up, device, torch.__version__]
+    times = pack("timings", key, lambda: {
+        "ms": np.array(_measure(copy.deepcopy(network).eval(), shape, runs, warm_up))})["ms"]
+    return InferenceTime(float(times.mean()), float(times.std(ddof=1)), runs, device)
 
 
 def _measure(network: nn.Module, shape: tuple[int, ...], runs: int, warm_up: int) -> list[float]:

@@ -68,21 +68,6 @@ def steps_to_reach(loss: pd.Series, level: float) -> float:
     return float(reached[0]) if len(reached) else float("nan")
 
 
-def common_level(losses: Sequence[pd.Series]) -> float:
-    """The lowest level that every one of these losses reaches: the largest of their minima."""
-    return float(max(loss.min() for loss in losses))
-
-
-def mean_gradient_norm(history: pd.DataFrame, prefix: str = "discriminator_gradient") -> float:
-    """Mean norm of the gradient of the discriminators' weights, after warm-up.
-
-    Over all columns whose names begin with `prefix`, one a discriminator; NaN where none does.
-    """
-    columns = [name for name in history.columns if name.startswith(prefix)]
-    means = [after_warm_up(history[name]).mean() for name in columns]
-    return float(np.mean(means)) if means else float("nan")
-
-
 def stability_table(histories: Mapping[str, Sequence[pd.DataFrame]], column: str) -> pd.DataFrame:
     """One row a method, from the histories of its runs, one a seed, whose means it has.
 
@@ -90,13 +75,14 @@ def stability_table(histories: Mapping[str, Sequence[pd.DataFrame]], column: str
     is the lowest that all of these runs reach. A training whose loss is not finite ends with an
     error (`lib.training.engine`) and is no run.
     """
-    level = common_level([run[column] for runs in histories.values() for run in runs])
+    level = max(run[column].min() for runs in histories.values() for run in runs)
     rows = {
         method: {
             "relative variance": np.mean([relative_variance(run[column]) for run in runs]),
             "largest jump": np.mean([largest_jump(run[column]) for run in runs]),
             f"steps to {level:.3g}": np.mean([steps_to_reach(run[column], level) for run in runs]),
-            "gradient norm": np.mean([mean_gradient_norm(run) for run in runs]),
+            "gradient norm": np.mean([after_warm_up(run["discriminator_gradient"]).mean()
+                                      for run in runs]),
             "runs": len(runs),
         }
         for method, runs in histories.items()

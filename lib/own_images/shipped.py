@@ -5,7 +5,7 @@ they are not for, and has the settings that build the network; `lib.own_images.s
 """
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 
@@ -57,11 +57,6 @@ def load(name: str, folder: Path, device: torch.device) -> nn.Module:
     # channels last is faster, but not for the group norm of the generators that translate
     layout = torch.channels_last if known["task"] == ENHANCEMENT else torch.contiguous_format
     return network.eval().to(device, memory_format=layout)
-
-
-def settings(network: nn.Module) -> dict:
-    """A network's configuration as plain values, for `build`."""
-    return {"kind": type(network.config).__name__, **asdict(network.config)}
 
 
 def build(settings: dict) -> nn.Module:

@@ -1,4 +1,4 @@
-"""What is kept to save time, damaged: packs, digests of files, timings, pretrained weights."""
+"""What is kept to save time, damaged: packs, digests of files, pretrained weights."""
 
 import hashlib
 import json
@@ -7,13 +7,11 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-import torch
 from hypothesis import strategies as st
 from PIL import Image
 
 from lib.data import fingerprint
 from lib.data.packs import pack
-from lib.evaluation import complexity
 from lib.networks import weights
 
 from .drawing import INSTEAD, damages, dump, paths_in, replaced
@@ -103,36 +101,6 @@ def odd_digests(place_of: float, by, damage=None) -> Probe:
     return Probe(AREA, f"digests: {told}", make)
 
 
-# ---- measured times
-
-
-def measured() -> complexity.InferenceTime:
-    return complexity.inference_time(torch.nn.Conv2d(1, 1, 1), (1, 1, 2, 2), runs=2, warm_up=0)
-
-
-def odd_times(place_of: float, by, text: str | None = None) -> Probe:
-    """A stored time that is none is measured again."""
-
-    def make(place: Path) -> Case:
-        cache = own_cache(place)
-        first = measured()
-        (path,) = (cache / "timings").iterdir()
-        known = json.loads(path.read_text())
-        paths = paths_in(known)
-        changed = dump(replaced(known, paths[int(place_of * len(paths))], by))
-        path.write_text(changed if text is None else text)
-
-        def right(found: complexity.InferenceTime) -> str:
-            same = (found.network, found.shape, found.runs) == ("Conv2d", (1, 1, 2, 2), 2)
-            times = (found.mean_ms, found.sd_ms)
-            real = all(isinstance(time, float) and 0 <= time < 1e9 for time in times)
-            return "" if same and real and found.device == first.device else f"{found}"
-
-        return Case(measured, (), right, good=True)
-
-    return Probe(AREA, f"measured times: {by!r} at {place_of:.4f} {text!r}", make)
-
-
 # ---- pretrained weights
 
 CONTENT = b"pretrained weights, as they are published" * 9
@@ -149,7 +117,7 @@ def odd_weights(name: str, change, note: str | None = None, fetched: bytes | Non
         change(path)
         if note is not None:
             path.with_suffix(".sha256").write_bytes(note.encode("latin-1"))
-        known = weights.Weights("a package", dict, DIGEST, "torchvision's")
+        known = weights.Weights("a package", dict, DIGEST)
 
         def fetch(name: str) -> bytes:
             if fetched is None:
@@ -180,7 +148,6 @@ drawn = st.one_of(
     st.builds(odd_pack, damages(), st.sampled_from(["train.npy", "names.npy", "SHA256.json"])),
     st.builds(odd_list, st.floats(0, 1, exclude_max=True), st.sampled_from(INSTEAD)),
     st.builds(odd_digests, st.floats(0, 1, exclude_max=True), st.sampled_from(INSTEAD)),
-    st.builds(odd_times, st.floats(0, 1, exclude_max=True), st.sampled_from(INSTEAD)),
     st.builds(lambda damage: odd_digests(0, "", damage), damages()),
     st.builds(lambda damage, note, fetched: odd_weights(
         damage[0], written(damage[1]), note, fetched), damages(),
@@ -189,6 +156,5 @@ drawn = st.one_of(
 listed = [
     *(odd_weights(name, put, note, fetched) for name, put in ODD.items()
       for note in (None, "\xff\xfe") for fetched in (CONTENT, None)),
-    *(odd_times(0, {}, text) for text in ("", "{", "[]", "null", "{}", "\x00")),
     *(odd_entry(name, put) for name, put in ODD.items()),
 ]
