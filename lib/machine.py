@@ -23,9 +23,7 @@ def choose_device(name: str) -> torch.device:
 
 def cores() -> int:
     """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
 
 
 def gpus() -> list[str]:

@@ -171,8 +171,8 @@ class Library:
     def _follow(self, dotted: str, attributes: list[str]) -> tuple[Module, str] | None:
         """The definition that a dotted name and attributes behind it stand for."""
         module, rest = None, [*dotted.split("."), *attributes]
-        while rest and self.module(".".join([*([module.name] if module else []), rest[0]])):
-            module = self.module(".".join([*([module.name] if module else []), rest.pop(0)]))
+        while rest and (inner := self.module(f"{module.name}.{rest[0]}" if module else rest[0])):
+            module, rest = inner, rest[1:]
         if module is None:
             raise ValueError(f"there is no module {dotted} under {self.root}")
         if not rest or rest[0].startswith("__"):

@@ -23,14 +23,13 @@ from lib.data import catalogue
 from lib.papers import reported
 from lib.results import numbers
 from lib.results.complexity import TIMES, counted_numbers
-from lib.results.runs import Run, measure, read_run, results_of
+from lib.results.runs import Run, number, read_run, results_of
 from lib.results.tables import TABLES
 from lib.training import record
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.identity import NOT_IN_TRAINING, settings
 from lib.training.status import as_begun, differences, to_do
 
-FIELDS = (*numbers.VALUES, "seeds", "n_images", "dataset")
 ROUNDING = 1e-5  # relative; metrics of single images are stored to 6 digits
 
 
@@ -71,17 +70,18 @@ def verify(profile: str, data: str | Path | None = None) -> Verdict:
     are there. Of published records no weights are expected."""
     verdict = Verdict()
     stored = _read_numbers(profile, verdict)
-    again, runs = dict(stored), _Runs(profile, data, verdict)
+    found = numbers.parts(profile)
+    runs = _Runs(profile, data, verdict)
     counted = {f"2dgan/table2/{n.row}/{n.column}": n for n in counted_numbers()}
-    for name, line in stored.items():
-        if not line["reproduced"] or line["item"] == "prose":
+    for name, line in found.items():
+        if not line["reproduced"]:
             continue
         if line["column"] == TIMES:
             verdict.measured_once.append(name)
             continue
         try:
-            number = counted[name] if name in counted else _measured(line, runs, verdict)
-            again[name] = line | {key: numbers.as_text(number)[key] for key in FIELDS}
+            again = counted[name] if name in counted else _measured(line, runs, verdict)
+            found[name] = line | numbers.as_text(again)
             verdict.recomputed += 1
         except record.Damaged:  # a problem of the run, not of each number
             continue
@@ -91,39 +91,40 @@ def verify(profile: str, data: str | Path | None = None) -> Verdict:
         for folder in paths.run_folders(results_of(profile, name), name):
             with suppress(record.Damaged):
                 runs.get(name, int(folder.name.removeprefix("seed")))
-    _percentages(again, verdict)
-    for name, line in stored.items():
-        for key in FIELDS:
-            if line[key] != again[name][key]:
-                verdict.note("number", name, f"{key} is stored as {line[key] or 'empty'}, "
+    again = _by_name(numbers.merge(found))
+    for cell in reported.load().query("item == 'prose'").to_dict("records"):
+        compared = [f"{cell['paper']}/{cell[side]}" for side in ("new", "old")]
+        rests = [run for name in compared for run in verdict.rests_on.get(name, ())]
+        verdict.rests_on[numbers.name_of(cell)] = tuple(dict.fromkeys(rests))
+        verdict.recomputed += bool(again[numbers.name_of(cell)]["reproduced"])
+    for name in sorted(again.keys() ^ stored.keys()) if stored else ():
+        what = "is missing" if name in again else "is no number of the papers"
+        verdict.note("number", name, what)
+    for name in (name for name in stored if name in again):
+        for key in numbers.COLUMNS:
+            if stored[name][key] != again[name][key]:
+                verdict.note("number", name, f"{key} is stored as {stored[name][key] or 'empty'}, "
                                              f"computed again {again[name][key] or 'empty'}")
     verdict.unchecked_data = sorted(runs.absent)
     return verdict
 
 
 def _read_numbers(profile: str, verdict: Verdict) -> dict[str, dict[str, str]]:
-    """The rows of numbers.csv by name; what it lacks, or has too many, is noted."""
-    path, note = paths.results_dir(profile) / "numbers.csv", partial(verdict.note, "number")
+    """The rows of numbers.csv by name; none where it is not there or of another form."""
+    path = paths.results_dir(profile) / "numbers.csv"
     if not path.is_file():
-        note(path.name, "is not there; run notebooks/90_summary.ipynb")
+        verdict.note("number", path.name, "is not there; run notebooks/90_summary.ipynb")
         return {}
     frame = numbers.read_table(path)
-    if list(frame.columns) != numbers.COLUMNS:
-        note(path.name, f"its columns are not {', '.join(numbers.COLUMNS)}")
+    if list(frame.columns) != numbers.COLUMNS or frame.duplicated(numbers.COLUMNS[:4]).any():
+        verdict.note("number", path.name, f"its columns are not {', '.join(numbers.COLUMNS)}, or a "
+                                          "number stands in it twice")
         return {}
-    lines, merged = ({numbers.name_of(line): line for line in table.to_dict("records")}
-                     for table in (frame, numbers.merge(profile)))
-    for name in sorted(merged.keys() ^ lines.keys()):
-        note(name, "is missing" if name in merged else "is no number of the papers")
-    stored = {name: line for name, line in lines.items() if name in merged}
-    for name, line in stored.items():
-        if line["reported"] != (printed := merged[name]["reported"]):
-            note(name, f"reported: the paper prints {printed}, not {line['reported']}")
-        if merged[name]["reproduced"] and not line["reproduced"]:
-            note(name, "is empty, but not in tables/; run notebooks/90_summary.ipynb")
-    if len(lines) < len(frame):
-        note(path.name, "a number stands in it twice")
-    return stored
+    return _by_name(frame)
+
+
+def _by_name(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
+    return {numbers.name_of(line): line for line in frame.to_dict("records")}
 
 
 class _Runs:
@@ -200,23 +201,8 @@ def _measured(line: dict[str, str], runs: _Runs, verdict: Verdict) -> numbers.Nu
         raise ValueError("names no seed, so nothing to compute it from")
     rests = tuple(f"runs/{cell.experiment}/seed{seed}" for seed in seeds)
     verdict.rests_on[numbers.name_of(line)] = rests
-    if line["source"] != f"{rests[0]}/run.json":
-        raise ValueError(f"its source is {line['source']}, but the table's spec says {rests[0]}")
     found = [runs.get(cell.experiment, seed) for seed in seeds]
-    return measure(cell, found).number(line["row"], line["column"])
-
-
-def _percentages(again: dict[str, dict[str, str]], verdict: Verdict) -> None:
-    """Compute the percentages of the prose again from the two numbers that each compares."""
-    for cell in reported.load().query("item == 'prose'").to_dict("records"):
-        name = numbers.name_of(cell)
-        compared = [f"{cell['paper']}/{cell[side]}" for side in ("new", "old")]
-        if name in again and all(key in again for key in compared):
-            rests = [run for key in compared for run in verdict.rests_on.get(key, ())]
-            verdict.rests_on[name] = tuple(dict.fromkeys(rests))
-            value = numbers.percentage(cell, again)
-            again[name] = again[name] | dict.fromkeys(FIELDS, "") | value
-            verdict.recomputed += bool(again[name]["reproduced"])
+    return number((line["row"], line["column"]), cell, found)
 
 
 def main(arguments: list[str] | None = None) -> int:

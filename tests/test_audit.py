@@ -50,9 +50,9 @@ def test_a_check_is_expanded_to_its_cells():
         Relation("C3/saturation", ">", "C5/saturation"),
         Relation("C4/saturation", ">", "C5/saturation"),
     ]
-    below = {"below": 16, "methods": "[GM]*", "in": "table3", "of": "Img1.PSNR"}
+    below = {"lower": "[GM]*", "than": 16, "in": "table3", "of": "Img1.PSNR"}
     with pytest.raises(ValueError, match="no check"):
-        relations({**below, "by": 3}, "2dgan")
+        relations({**below, "within": 3}, "2dgan")
     assert relations(below, "2dgan") == [
         Relation(16, ">", "table3/Img1.PSNR/GF"),
         Relation(16, ">", "table3/Img1.PSNR/MSR"),

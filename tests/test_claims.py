@@ -17,7 +17,7 @@ from lib.results import claims, numbers
 from lib.results.claims import BELOW
 from lib.results.numbers import Number
 from lib.results.publish import publish
-from lib.results.runs import Run, find_runs, measure, table_numbers
+from lib.results.runs import Run, find_runs, number, table_numbers
 from lib.results.tables import BASELINES, FITTED, TABLES
 from lib.training.experiments import EXPERIMENTS
 from lib.training.protocol_share import protocol_share
@@ -88,7 +88,7 @@ def of_runs(runs, item="table4"):
     cells = {printed: cell for printed, cell in TABLES["2dgan", item].cells.items()
              if cell.experiment in runs}
     numbers.record("test", "2dgan", item, [
-        measure(cell, runs[cell.experiment]).number(*printed)
+        number(printed, cell, runs[cell.experiment])
         for printed, cell in cells.items() if cell.example is None])
     return claims.judge(numbers.collect("test"), runs).set_index("id")
 
@@ -178,7 +178,7 @@ def test_numbers_of_different_images_are_not_compared(results, other):
 
 def test_a_missing_number_says_why(results):
     runs = {"C5": [run("C5", IMAGES + 1)], "C4": [run("C4", IMAGES)]}
-    made = [measure(cell, runs[cell.experiment]).number(*printed)
+    made = [number(printed, cell, runs[cell.experiment])
             for printed, cell in TABLES["2dgan", "table4"].cells.items()
             if cell.experiment == "C5"]
     gone = [Number(row, "C4", None, why="C4 diverged") for row in ("AG", "IE", "PSNR", "SSIM")]

@@ -102,14 +102,14 @@ def contrast(images, references):
     high, low = images.max(axis=(-2, -1)), images.min(axis=(-2, -1))
     return (high - low) / np.maximum(high + low, 1)
 '''
-TABLE = '''from lib.results.numbers import comparison, record, style
+TABLE = '''from lib.results.numbers import comparison, record
 from lib.results.runs import find_runs, table_numbers
 from lib.results.tables import TABLES
 
 table = TABLES["2dgan", "table8"]
-runs = find_runs(profile, table.experiments, [0], data)
+runs = find_runs(profile, table.experiments, data=data)
 record(profile, "2dgan", "table8", table_numbers(table, runs))
-style(comparison(profile, "2dgan", "table8"))'''
+comparison(profile, "2dgan", "table8")'''
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ def test_a_table(kit):
     kit.insert(tables, '    Notebook("20_gn_data"',
                '    Notebook("19_table8", "2D-GAN: Table 8", (("2dgan", "table8"),)),\n')
     parameters = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source":
-                  "profile, data, seeds, device = 'smoke', None, '0', 'auto'"}
+                  "profile, data, seeds, device = 'smoke', None, None, 'auto'"}
     cells = [parameters, {"cell_type": "code", "metadata": {}, "source": TABLE}]
     cells = [{"execution_count": None, "outputs": [], "id": f"c{k}", **cell}
              for k, cell in enumerate(cells)]

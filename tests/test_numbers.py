@@ -114,7 +114,6 @@ def test_the_papers_own_numbers_give_its_own_percentages(papers_own_numbers):
     assert collected["reproduced"].count() == 217
     off = collected[(collected["reproduced"] - collected["reported"]).abs() > 0.051]
     assert off[["reported", "reproduced"]].values.tolist() == [[32.2, 32.0253]]
-    assert (numbers.coverage(collected)["missing"] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -145,37 +144,23 @@ def test_numbers_csv_reads_back_as_collected(results):
     assert ",70.00," in (results / "numbers.csv").read_text("utf-8")  # as printed
 
 
-def test_coverage(results):
-    fill_table4()
-    table = numbers.coverage(numbers.collect("test")).set_index(["paper", "item"])
-    assert table.loc[("2dgan", "table4")].to_dict() == {
-        "reported": 20, "reproduced": 9, "missing": 11,
-    }
-    assert table["reported"].sum() == 217
-    assert table.index[0] == ("2dgan", "table2")
-
-
 def test_comparison(results):
     fill_table4()
-    frame = numbers.comparison("test", "2dgan", "table4")
+    frame = numbers.comparison("test", "2dgan", "table4").data
     assert list(frame.index) == ["AG", "IE", "PSNR", "SSIM"]
-    assert list(frame.columns[:3]) == [("C1", "paper"), ("C1", "ours"), ("C1", "difference")]
-    assert frame.loc["AG", ("C5", "paper")] == 12.5988
-    assert frame.loc["AG", ("C5", "ours")] == 10.0
-    assert frame.loc["AG", ("C5", "difference")] == pytest.approx(-2.5988)
-    assert math.isnan(frame.loc["SSIM", ("C4", "ours")])
-    assert frame.attrs["dataset"] == FACES
+    assert list(frame.columns[:3]) == [("C1", "paper"), ("C1", "ours"), ("C2", "paper")]
+    assert frame.loc["AG", "C5"].tolist() == ["12.60", "10.00 ▼"]
+    assert frame.loc["PSNR", "C5"].tolist() == ["27.73", "30.00 ▲"]
+    assert frame.loc["SSIM", ("C4", "ours")] == "–"
     assert not (results / "numbers.csv").exists()
-    assert numbers.comparison("test", "2dgan", "table7").attrs["dataset"] == "nothing yet"
-    prose = numbers.comparison("test", "2dgan", "prose")
-    assert prose.loc["C5 over C3", ("IE", "ours")] == 25.0
+    assert "nothing yet" in numbers.comparison("test", "2dgan", "table7").to_html()
+    prose = numbers.comparison("test", "2dgan", "prose").data
+    assert prose.loc["C5 over C3", ("IE", "ours")].startswith("25.00")
 
 
-def test_style_is_deterministic_and_names_the_data(results):
+def test_a_comparison_is_deterministic_and_names_the_data(results):
     fill_table4()
-    pages = [
-        numbers.style(numbers.comparison("test", "2dgan", "table4")).to_html() for _ in range(2)
-    ]
+    pages = [numbers.comparison("test", "2dgan", "table4").to_html() for _ in range(2)]
     assert pages[0] == pages[1]
     assert FACES in pages[0]
     assert "color: blue" in pages[0]
@@ -187,11 +172,9 @@ def test_style_is_deterministic_and_names_the_data(results):
     ("rows", "message"),
     [
         ([Number("AG", "C6", 1.0)], "prints no"),
-        ([Number("AG", "C1", 1.0), Number("AG", "C1", 1.0)], "given twice"),
-        ([Number("AG", "C1", math.nan)], "reproduced is nan"),
-        ([Number("AG", "C1", 1.0, ci_high=math.inf)], "ci_high is inf"),
-        ([Number("AG", "C1", None)], "has no value; say why"),
-        ([Number("AG", "C1", 1.0, source="/home/me/run.json")], "relative to the profile"),
+        ([Number("AG", "C1", math.nan)], "reproduced=nan"),
+        ([Number("AG", "C1", 1.0, ci_high=math.inf)], "ci_high=inf"),
+        ([Number("AG", "C1", None)], "give None and say why"),
     ],
 )
 def test_record_refuses(results, rows, message):
@@ -202,8 +185,6 @@ def test_record_refuses(results, rows, message):
 
 
 def test_record_refuses_items_that_are_not_tables(results):
-    with pytest.raises(ValueError, match="derives them"):
-        numbers.record("test", "2dgan", "prose", [])
     with pytest.raises(ValueError, match="no reported numbers for gn_cyclegan table4"):
         numbers.record("test", "gn_cyclegan", "table4", [])
 

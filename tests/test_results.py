@@ -22,7 +22,7 @@ from lib.paths import NOTEBOOKS as NOTEBOOK_FILES, published_dir, results_dir
 from lib.results import numbers, runs as runs_module
 from lib.results.compare import method_means
 from lib.results.publish import publish
-from lib.results.runs import Run, find_runs, measure, read_run, table_numbers
+from lib.results.runs import Run, find_runs, measure, number, read_run, table_numbers
 from lib.results.tables import NOTEBOOKS, TABLES, Cell, Table, notebook_of, printed_of
 from lib.training import record
 from lib.training.experiments import EXPERIMENTS, resolve
@@ -178,33 +178,33 @@ def test_a_table_takes_runs_of_one_precision(results, tmp_path):
 
 def test_numbers_are_means_over_images_and_seeds(found):
     for metric in METRICS:
-        number = measure(Cell("L2", metric), found["L2"]).number(metric, "L2")
+        made = number((metric, "L2"), Cell("L2", metric), found["L2"])
         by_seed = np.array([one.test_images[metric] for one in found["L2"]])
         of_images = by_seed.mean(axis=0)
-        assert number.reproduced == pytest.approx(of_images.mean())
-        assert number.sd == pytest.approx(of_images.std(ddof=1))
-        assert (number.ci_low, number.ci_high) == estimate(by_seed).interval()
-        assert (number.seeds, number.n_images) == ("0 1", 6)
-        assert (results_dir("test") / number.source).is_file()
-        assert (number.dataset, number.why) == ("embedded natural images", "")
+        assert made.reproduced == pytest.approx(of_images.mean())
+        assert made.sd == pytest.approx(of_images.std(ddof=1))
+        assert (made.ci_low, made.ci_high) == estimate(by_seed).interval()
+        assert (made.seeds, made.n_images) == ("0 1", 6)
+        assert (results_dir("test") / made.source).is_file()
+        assert (made.dataset, made.why) == ("embedded natural images", "")
 
 
 def test_numbers_of_one_image_name_it(found):
-    number = measure(Cell("L2", "PSNR", 1), found["L2"]).number("Img2.PSNR", "Ours")
+    made = number(("Img2.PSNR", "Ours"), Cell("L2", "PSNR", 1), found["L2"])
     image = found["L2"][0].record["examples"][1]
     values = [one.test_images.loc[image, "PSNR"] for one in found["L2"]]
-    assert (number.why, number.n_images) == (f"image {image}", 1)
-    assert number.reproduced == pytest.approx(np.mean(values))
-    assert number.sd == pytest.approx(np.std(values, ddof=1))  # over seeds
-    assert number.ci_low is number.ci_high is None
-    single = measure(Cell("L2", "PSNR", 1), found["L2"][:1]).number("Img2.PSNR", "Ours")
+    assert (made.why, made.n_images) == (f"image {image}", 1)
+    assert made.reproduced == pytest.approx(np.mean(values))
+    assert made.sd == pytest.approx(np.std(values, ddof=1))  # over seeds
+    assert made.ci_low is made.ci_high is None
+    single = number(("Img2.PSNR", "Ours"), Cell("L2", "PSNR", 1), found["L2"][:1])
     assert single.sd is None and single.seeds == "0"
 
 
 def test_untrained_methods_have_no_seeds(found):
-    number = measure(Cell("HE", "AG"), found["HE"]).number("AG", "HE")
-    assert number.seeds == "" and number.source == "runs/HE/seed0/run.json"
-    assert number.sd == pytest.approx(found["HE"][0].test_images["AG"].std())
+    made = number(("AG", "HE"), Cell("HE", "AG"), found["HE"])
+    assert made.seeds == "" and made.source == "runs/HE/seed0/run.json"
+    assert made.sd == pytest.approx(found["HE"][0].test_images["AG"].std())
 
 
 def test_a_table_gives_its_numbers_in_its_order(found):
@@ -383,7 +383,7 @@ def test_published_runs_are_read_where_none_was_made_here(published):
     assert [one.folder.parents[2].parent.name for one in found["L2"]] == ["published"] * 2
     assert len(found["Input"]) == 1 and found["L2"][0].samples()["output"].shape == (3, 128, 128)
     assert len(lines) == 1 and lines[0].startswith("published runs (commit ")
-    assert measure(Cell("L2", "PSNR"), found["L2"]).number("PSNR", "L2").source == (
+    assert number(("PSNR", "L2"), Cell("L2", "PSNR"), found["L2"]).source == (
         "runs/L2/seed0/run.json")
 
 

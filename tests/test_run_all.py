@@ -80,6 +80,7 @@ from types import SimpleNamespace
 class Experiment:
     name: str
     title: str = "a network"
+    recipe: str = "a recipe"
     data: str = "things"
     network: str | None = "net"
     weights_of: str = ""
@@ -783,8 +784,8 @@ def test_jobs_at_the_same_time_have_a_gpu_each(tmp_path, monkeypatch):
 
 
 def test_a_training_takes_as_long_as_published_ones_or_as_its_steps(tmp_path, monkeypatch):
-    """As published ones in the precision that it would have here; else its measured steps, and as
-    much longer as published ones of the recipe took."""
+    """As published ones in the precision that it would have here; else its measured steps, and a
+    fifth on top."""
     monkeypatch.setenv("IR_RESULTS", str(tmp_path))
     rows = [Cost(name, "laptop", "a chip", "cpu", precision, seconds, 50.0, 900, 30.0)
             for name, precision, seconds in (("C5", "bf16", 0.5), ("C5", "fp32", 1.0),
@@ -804,14 +805,13 @@ def test_a_training_takes_as_long_as_published_ones_or_as_its_steps(tmp_path, mo
         return Estimates(Options("laptop", (0,), "cpu", "", precision), 1)
 
     bf16 = estimates("bf16")
-    assert bf16.seconds("C5") == 4000 * 0.5 and bf16.memory_mb("C5") == 900
-    assert bf16.told == ", as on a chip in bf16, by its steps"
+    assert bf16.seconds("C5") == 4000 * 0.5 * 1.2 and bf16.memory_mb("C5") == 900 + 2000
     assert bf16.seconds("CUT-OSU") is bf16.memory_mb("CUT-OSU") is None
     published("C5", 0, 2200)
     published("C5", 1, 1300, steps=2000)  # stopped half way
     published("C5-on-wide", 0, 100, weights_of="C5")
     bf16 = estimates("bf16")
-    assert bf16.seconds("C5") == 2400 and bf16.told == ", as on a processor, 1 threads in bf16"
+    assert bf16.seconds("C5") == 2400
     assert estimates("fp32").seconds("C5") == pytest.approx(4000 * 1.0 * 1.2)
     assert bf16.seconds("TIECNN") == pytest.approx(4000 * 0.1 * 1.2)
     assert bf16.memory_mb("C5") == 2000

@@ -10,8 +10,7 @@ words:
     {higher: C5, than: C4, in: table4, of: PSNR, by: 7}         and by more than 7 dB
     {lower: C4, than: C2, in: table4, of: "*"}
     {near: C2, to: C1, in: table4, of: IE, within: 0.17}        they differ by at most 0.17
-    {below: 16, methods: [SSR, MSR], in: table3, of: "*.PSNR"}
-    {about: 12.18, methods: Parameters (M), in: table2, of: Generator, within: 0.24}
+    {lower: [SSR, MSR], than: 16, in: table3, of: "*.PSNR"}     `than` and `to` may be a constant
     {equal: [table4/PSNR/C5, table6/PSNR/L5]}
     {lower: C5, than: C3, of: saturation}
 
@@ -28,7 +27,6 @@ from lib.papers import reported
 WORDS = {
     "higher": {"than", "in", "of", "by"}, "lower": {"than", "in", "of", "by"},
     "near": {"to", "in", "of", "within"}, "equal": set(),
-    "below": {"methods", "in", "of"}, "about": {"methods", "in", "of", "within"},
 }
 ROUNDING = 1e-9  # of differences of printed numbers
 SHOWN = 3  # relations that are written out where there are many
@@ -89,21 +87,18 @@ def relations(check: Mapping | list[Mapping], paper: str) -> list[Relation]:
         return [Relation(left, "~", right)]
     item, found = check.get("in"), []
     metrics, methods = _names(paper, item)
-    metrics = _match(check["of"], metrics)
-    these = _match(check.get("methods", check[word]), methods)
-    those = _match(check.get("than", check.get("to", [])), methods)
-    for metric in metrics:
+    those = check["to" if word == "near" else "than"]
+    for metric in _match(check["of"], metrics):
         margin = check.get("by", check.get("within", 0))
         if isinstance(margin, Mapping):
             margin = margin[metric.rpartition(".")[2]]
-        left, right = ([_cell(paper, item, metric, one) for one in its] for its in (these, those))
-        if word in ("below", "about"):
-            right = [check[word]]
+        left = [_cell(paper, item, metric, one) for one in _match(check[word], methods)]
+        right = ([those] if isinstance(those, int | float) else
+                 [_cell(paper, item, metric, one) for one in _match(those, methods)])
         pairs = [(a, b) for a in left for b in right if a != b]
-        if word in ("below", "lower"):
+        if word == "lower":
             pairs = [(b, a) for a, b in pairs]
-        sign = "~" if word in ("near", "about") else ">"
-        found += [Relation(a, sign, b, margin) for a, b in pairs]
+        found += [Relation(a, "~" if word == "near" else ">", b, margin) for a, b in pairs]
     return found
 
 

@@ -71,16 +71,13 @@ def data_sets(runs: Iterable[dict], absent: Collection[str]) -> list[tuple[str, 
 
 def stages(results: Path) -> list[dict]:
     """What each job of run_all.sh took where it had most to do, by its stamp: `name`, `what` there
-    was to do, `seconds`, peak `memory_mb` and `written_mb` to the disk, both in MiB (None: a stamp
-    of an older kit)."""
+    was to do, `seconds`, peak `memory_mb` and `written_mb` to the disk, both in MiB."""
     found = []
     for path in sorted(results.glob("stamps/*.*.json"), key=natural):
-        # a damaged stamp: its job runs again next time
-        with suppress(ValueError, KeyError, TypeError, AttributeError):
+        with suppress(ValueError, KeyError):  # a damaged one: its job runs again next time
             stamp = json.loads(path.read_text(encoding="utf-8"))
             what = max(stamp["seconds"], key=stamp["seconds"].get)
-            took = {kind: stamp.get(kind, {}).get(what)
-                    for kind in ("seconds", "memory_mb", "written_mb")}
+            took = {kind: stamp[kind][what] for kind in ("seconds", "memory_mb", "written_mb")}
             found.append({"name": stamp["name"], "what": what, **took})
     return found
 

@@ -71,7 +71,7 @@ def origins_of(line: Line, runs: Sequence[str], recorded: Runs) -> list[tuple[st
         return [("", f"notebook-{notebook_of(paper, item)}")]
     cell, found = TABLES[paper, item].cells[line["row"], line["column"]], []
     its = recorded.get(cell.experiment)
-    gave = measure(cell, its).values.mean() if its else {}
+    gave = measure(cell, its).mean() if its else {}
     for run in runs:
         seed = int(run.partition("/seed")[2])
         value = f": {gave[seed]:.{_decimals(line)}f}" if seed in gave else ""

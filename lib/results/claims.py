@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
@@ -126,7 +126,6 @@ class _Judge:
         self.paper, self.frame, self.runs, self.level = paper, numbers, runs, level
         named = {f"{n.item}/{n.row}/{n.column}": n for n in numbers.itertuples(index=False)}
         self.numbers = {_pooled(name): number for name, number in named.items()} | named
-        self.made: dict[Relation, _Comparison | _Open] = {}
 
     def correct(self, claims: Iterable[Mapping]) -> None:
         """Set the level to that of one comparison, corrected over all that these claims make of
@@ -172,7 +171,7 @@ class _Judge:
             raise _Open(f"{name} is missing ({number.why})")
         if cell and cell.experiment in self.runs:
             try:
-                return measure(cell, self.runs[cell.experiment]).values
+                return measure(cell, self.runs[cell.experiment])
             except (ValueError, KeyError) as problem:
                 raise _Open(f"{name} cannot be had ({problem})") from None
         if number is not None and pd.isna(number.n_images):
@@ -184,13 +183,12 @@ class _Judge:
         first = self.compare(relation)
         return [first, *(self.compare(gate) for gate in getattr(first, "gates", ()))]
 
+    @cache
     def compare(self, relation: Relation) -> _Comparison | _Open:
-        if relation not in self.made:
-            try:
-                self.made[relation] = self._compare(relation)
-            except _Open as why:
-                self.made[relation] = why
-        return self.made[relation]
+        try:
+            return self._compare(relation)
+        except _Open as why:
+            return why
 
     def _compare(self, relation: Relation) -> _Comparison:
         sides = (relation.left, relation.right)

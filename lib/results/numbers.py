@@ -53,22 +53,18 @@ class Number:
 def record(profile: str, paper: str, item: str, rows: Iterable[Number]) -> Path:
     """Write the numbers reproduced for one table, in printed order, and return the file.
 
-    Raises ValueError for a cell that the paper does not print or that is given twice, for NaN,
-    infinity, a missing value without a `why`, an absolute `source`, and for `prose`.
+    Raises ValueError for a cell that the paper does not print, NaN, infinity, and a missing value
+    without a `why`.
     """
-    if item == "prose":
-        raise ValueError("percentages of the prose are not recorded: `collect` derives them")
-    cells = reported.cells(paper, item)
-    printed = {(cell.row, cell.column): cell.printed for cell in cells.itertuples()}
-    given: dict[tuple[str, str], Number] = {}
-    for number in rows:
-        cell = (number.row, number.column)
-        _check(number, name := f"{paper} {item} {cell}")
-        if cell not in printed:
-            raise ValueError(f"{paper} {item} prints no {cell}; see lib.papers.reported.table")
-        if cell in given:
-            raise ValueError(f"{name} is given twice; give each cell once")
-        given[cell] = number
+    given = {(number.row, number.column): number for number in rows}
+    printed = {(cell.row, cell.column): cell.printed
+               for cell in reported.cells(paper, item).itertuples()}
+    if unknown := given.keys() - printed.keys():
+        raise ValueError(f"{paper} {item} prints no {unknown}; see lib.papers.reported.table")
+    for cell, number in given.items():
+        values = [value for name in VALUES if (value := getattr(number, name)) is not None]
+        if not all(map(math.isfinite, values)) or number.reproduced is None and not number.why:
+            raise ValueError(f"{paper} {item} {cell} is {number}; give None and say why")
     lines = [{"paper": paper, "item": item, "reported": printed[cell], **as_text(given[cell])}
              for cell in printed if cell in given]
     path = results_dir(profile) / "tables" / f"{paper}_{item}.csv"
@@ -78,30 +74,34 @@ def record(profile: str, paper: str, item: str, rows: Iterable[Number]) -> Path:
 def collect(profile: str) -> pd.DataFrame:
     """One row for each of the 217 reported numbers, values float, `n_images` Int64, the rest text;
     also written to numbers.csv. ValueError for a part that is not in our format."""
-    frame = merge(profile)
+    frame = merge(parts(profile))
     write_table(frame, results_dir(profile) / "numbers.csv")
     return _typed(frame)
 
 
-def comparison(profile: str, paper: str, item: str) -> pd.DataFrame:
-    """One table as printed, each column split in paper, ours and difference (ours - paper). `attrs`
-    holds `name` (paper and item) and `dataset` (what ours was measured on), for `style`."""
-    part = _typed(merge(profile).loc[reported.cells(paper, item).index])
-    part["difference"] = part["reproduced"] - part["reported"]
-    part = part.rename(columns={"reported": "paper", "paper": "of", "reproduced": "ours"})
-    kinds = ["paper", "ours", "difference"]
-    wide = part.pivot(index="row", columns="column", values=kinds).swaplevel(axis="columns")
-    columns = pd.MultiIndex.from_product([part["column"].unique(), kinds])
-    wide = wide.reindex(index=part["row"].unique(), columns=columns)
-    measured_on = part.loc[part["dataset"] != "", "dataset"].unique()
-    wide.attrs = {"name": f"{paper}_{item}", "dataset": ", ".join(measured_on) or "nothing yet"}
-    return wide
+def comparison(profile: str, paper: str, item: str):
+    """One table as printed, to be shown: ours beside the paper's, blue ▲ above, red ▼ below."""
+    part = _typed(merge(parts(profile)).loc[reported.cells(paper, item).index])
+    apart = part["reproduced"] - part["reported"]
+    sign = np.select([apart > 0, apart < 0], [" ▲", " ▼"], "")
+    shown = part.assign(paper=part["reported"].map(four_digits),
+                        ours=part["reproduced"].map(four_digits) + sign)
+    wide = shown.pivot(index="row", columns="column", values=["paper", "ours"])
+    columns = pd.MultiIndex.from_product([part["column"].unique(), ["paper", "ours"]])
+    wide = wide.swaplevel(axis="columns").reindex(index=part["row"].unique(), columns=columns)
+    measured_on = ", ".join(part.loc[part["dataset"] != "", "dataset"].unique()) or "nothing yet"
+    colours = {"▲": "color: blue", "▼": "color: red"}
+    styler = wide.style.map(lambda text: colours.get(text[-1:], ""))
+    # pandas draws a random id otherwise, and the notebook would differ from run to run
+    return styler.set_uuid(f"{paper}_{item}").set_caption(
+        "▲ above, ▼ below the paper's number: neither better nor worse by itself. "
+        f"Ours measured on: {measured_on}")
 
 
 def spreads(profile: str, paper: str, item: str) -> pd.DataFrame:
     """What one table's notebook measured, to be shown: mean, spread (over what says
-    `lib.results.runs.Measured`) and how many, a row each."""
-    part = _typed(merge(profile).loc[reported.cells(paper, item).index])
+    `lib.results.runs.number`) and how many, a row each."""
+    part = _typed(merge(parts(profile)).loc[reported.cells(paper, item).index])
     part = part.dropna(subset="reproduced").set_index(["row", "column"])
     return pd.DataFrame({
         "mean [95 %]": with_interval(part["reproduced"], part["ci_low"], part["ci_high"]),
@@ -120,41 +120,6 @@ def with_interval(mean: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series
     breaks before an interval, not within it: its space is a non-breaking one."""
     mean, low, high = (values.map(four_digits) for values in (mean, low, high))
     return mean.where(low == "–", mean + " [" + low + ",\xa0" + high + "]")
-
-
-def style(frame: pd.DataFrame):
-    """A `comparison` for display: ours beside the paper's, blue and ▲ above, red and ▼ below."""
-    shown = {}
-    for column in frame.columns.unique(0):
-        apart = frame[column]["difference"]
-        sign = np.select([apart > 0, apart < 0], [" ▲", " ▼"], "")
-        shown[column, "paper"] = frame[column]["paper"].map(four_digits)
-        shown[column, "ours"] = frame[column]["ours"].map(four_digits) + sign
-    colours = {"▲": "color: blue", "▼": "color: red"}
-    styler = pd.DataFrame(shown).style.map(lambda text: colours.get(text[-1:], ""))
-    caption = (f"▲ above, ▼ below the paper's number: neither better nor worse by itself. "
-               f"Ours measured on: {frame.attrs['dataset']}")
-    # pandas draws a random id otherwise, and the notebook would differ from run to run
-    return styler.set_uuid(frame.attrs["name"]).set_caption(caption)
-
-
-def coverage(numbers: pd.DataFrame) -> pd.DataFrame:
-    """How many numbers of each paper's item are reported, reproduced and missing. `numbers` is the
-    frame that `collect` returns."""
-    counts = numbers.groupby(["paper", "item"], sort=False)["reproduced"].agg(
-        reported="size", reproduced="count")
-    return counts.assign(missing=counts["reported"] - counts["reproduced"]).reset_index()
-
-
-def _check(number: Number, name: str) -> None:
-    for field in VALUES:
-        value = getattr(number, field)
-        if value is not None and not math.isfinite(value):
-            raise ValueError(f"{name}: {field} is {value}; give None and say why it is missing")
-    if number.reproduced is None and not number.why:
-        raise ValueError(f"{name} has no value; say why it is missing in `why`")
-    if Path(number.source).is_absolute():
-        raise ValueError(f"{name}: give source {number.source} relative to the profile's results")
 
 
 def name_of(line: Mapping[str, str]) -> str:
@@ -199,19 +164,24 @@ def read_table(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path} is damaged ({told}); run its notebook again") from None
 
 
-def merge(profile: str) -> pd.DataFrame:
-    """All reported numbers in printed order with what the parts say of them, everything as text."""
-    merged: dict[str, dict[str, str]] = {}
+def parts(profile: str) -> dict[str, dict[str, str]]:
+    """What the parts say, by name of the number, everything as text."""
+    found: dict[str, dict[str, str]] = {}
     for (paper, item), cells in reported.load().groupby(["paper", "item"], sort=False):
-        # the prose comes last in each paper, when the cells it compares are in place
-        path = results_dir(profile) / "tables" / f"{paper}_{item}.csv"
-        part = {} if item == "prose" else _read_part(path, cells)
-        for cell in cells.to_dict("records"):
-            line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | part.get(name_of(cell), {})
-            if item == "prose":
-                line |= percentage(cell, merged)
-            line |= {key: cell[key] for key in ("paper", "item", "row", "column")}
-            merged[name_of(cell)] = line | {"reported": cell["printed"]}
+        found |= _read_part(results_dir(profile) / "tables" / f"{paper}_{item}.csv", cells)
+    return found
+
+
+def merge(found: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """All reported numbers in printed order with what `parts` say of them; percentages of the prose
+    from these."""
+    merged: dict[str, dict[str, str]] = {}
+    for cell in reported.load().to_dict("records"):
+        line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | found.get(name_of(cell), {})
+        if cell["item"] == "prose":  # it comes last in each paper
+            line |= percentage(cell, merged)
+        line |= {key: cell[key] for key in ("paper", "item", "row", "column")}
+        merged[name_of(cell)] = line | {"reported": cell["printed"]}
     return pd.DataFrame(merged.values(), columns=COLUMNS)
 
 

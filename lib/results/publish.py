@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lib import paths
 from lib.files import write_text
-from lib.results.runs import read_run
+from lib.results.runs import Run, read_run
 from lib.training import record
 
 EARLY = ("numbers.csv", "claims.csv", "tables", "figures")  # what there is before all is done
@@ -26,66 +26,44 @@ COPIED = (*EARLY, "report")
 OF_EACH_RUN = ("history.csv", "test_images.csv")
 OF_FIRST_SEED = ("samples.png", "attention.npz")
 KIT = "../../../.."  # from executed/ of what is published
-LARGE = 40e6  # bytes of all published results, above which a repository gets unpleasant to clone
-LARGE_NOTEBOOKS = 8e6  # of a profile's executed notebooks, with the figures in them
 
 
 def publish(profile: str) -> str:
-    """Replace the published results of a profile as a whole; returns what to tell about it.
+    """Copy what readers need of a profile to its published results; returns what to tell about it.
 
     Published runs that are not here stay; as long as there is no report, which is written last, so
-    does all else that is not here yet. A kill leaves what was there or the new. The checksums of a
-    record are those of what is published; links of the report to what is not are taken off.
-    Raises FileNotFoundError where there is nothing to publish, record.Damaged where a run is not
-    whole.
+    does all else. What was there before is in git, and a kill is mended by the next call. The
+    checksums of a record are those of what is published; links of the report to what is not are
+    taken off. Raises FileNotFoundError where there is nothing to publish, record.Damaged where a
+    run is not whole.
     """
     results, target = paths.results_dir(profile), paths.published_dir(profile)
-    done = paths.run_folders(results)
+    runs = [read_run(folder) for folder in paths.run_folders(results)]
     whole = (results / "report/index.html").is_file()
-    if not done and not (results / "numbers.csv").is_file():
+    if not runs and not (results / "numbers.csv").is_file():
         raise FileNotFoundError(f"there is neither {results / 'numbers.csv'} nor a run: run "
                                 f"./run_all.sh --profile {profile} first")
-    new, old = (target.with_name(f".{profile}.{age}") for age in ("new", "old"))
-    if old.is_dir() and not target.is_dir():  # killed between the two moves below
-        old.rename(target)
-    for left_by_a_kill in (new, old):
-        shutil.rmtree(left_by_a_kill, ignore_errors=True)
-    new.mkdir(parents=True)
-    # as long as not all is done, what is here goes over what was there
-    sources = {results: COPIED} if whole else {target: COPIED, results: EARLY}
-    executed: dict[str, str] = {}
-    for source, names in sources.items():
-        for path in (source / name for name in names):
-            if path.is_dir():
-                shutil.copytree(path, new / path.name, ignore=shutil.ignore_patterns(".*"),
-                                dirs_exist_ok=True)
-            elif path.exists():
-                shutil.copy(path, new)
-        for path in source.glob("executed/[!.]*.ipynb"):
-            if text := _for_readers(path):
-                executed[path.name] = text
-    for name, text in executed.items():
-        write_text(new / "executed" / name, _with_links(text, executed))
-    for folder in done:
-        to = new / folder.relative_to(results)
-        _copy_run(folder, to, first=not to.parent.is_dir())
-    for folder in paths.run_folders(target):
-        if not (kept := new / folder.relative_to(target)).is_dir():
-            shutil.copytree(folder, kept)
-    for page in new.glob("report/**/*.html") if whole else ():
-        inside = page.relative_to(new)
-        _mend_links(page, results / inside, target / inside, results)
-    if target.is_dir():
-        target.rename(old)
-    new.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ("tables", "figures", "report", "executed") if whole else ():
+        shutil.rmtree(target / name, ignore_errors=True)
+    for path in (results / name for name in (COPIED if whole else EARLY)):
+        if path.is_dir():
+            shutil.copytree(path, target / path.name, ignore=shutil.ignore_patterns(".*"),
+                            dirs_exist_ok=True)
+        elif path.exists():
+            shutil.copy(path, target)
+    executed = {path.name: path for path in results.glob("executed/[!.]*.ipynb")}
+    for name, path in executed.items():
+        if text := _for_readers(path, executed):
+            write_text(target / "executed" / name, text)
+    firsts = {run.folder.parent: run.folder for run in reversed(runs)}.values()
+    for run in runs:
+        _copy_run(run, target / run.folder.relative_to(results), run.folder in firsts)
+    if whole:
+        page = "report/index.html"
+        _mend_links(target / page, results / page, results)
     what = "" if whole else " (as far as it goes: there is no report yet)"
-    told = f"published {profile} in {target}{what}: {_size(target) / 1e6:.1f} MB"
-    for name, folder, limit in (("all published results", target.parent, LARGE),
-                                ("its notebooks", target / "executed", LARGE_NOTEBOOKS)):
-        if (size := _size(folder)) > limit:
-            told += f"; WARNING: {name} are {size / 1e6:.1f} MB"
-    return told
+    return f"published {profile} in {target}{what}"
 
 
 def take_published(profile: str) -> str:
@@ -105,48 +83,23 @@ def take_published(profile: str) -> str:
     return f"took {taken} published runs of {profile} into {results}"
 
 
-def _copy_run(folder: Path, to: Path, first: bool) -> None:
-    known = read_run(folder).record
-    wanted = (*OF_EACH_RUN, *(OF_FIRST_SEED if first else ()))
+def _copy_run(run: Run, to: Path, first: bool) -> None:
+    known, wanted = run.record, (*OF_EACH_RUN, *(OF_FIRST_SEED if first else ()))
     files = known["files"]
     weights = {name: of for name, of in files.items() if name in record.STORED_WEIGHTS}
     known["unpublished"] = known.get("unpublished", {}) | weights
     known["files"] = {name: of for name, of in files.items() if name in wanted}
+    shutil.rmtree(to, ignore_errors=True)
     to.mkdir(parents=True)
     for name in known["files"]:
-        shutil.copy(folder / name, to)
+        shutil.copy(run.folder / name, to)
     write_text(to / "run.json", json.dumps(known, indent=1) + "\n")
 
 
-def _for_readers(notebook: Path) -> str:
+def _for_readers(notebook: Path, published: Container[str]) -> str:
     """A notebook as it ran, without what papermill notes and without places of this machine; of a
-    widget the picture beside it. Empty where it did not come to its end."""
-    try:
-        read = json.loads(notebook.read_text(encoding="utf-8"))
-    except ValueError:  # killed while it was written
-        return ""
-    noted = read["metadata"].pop("papermill", {"end_time": "published before"})
-    if not noted["end_time"] or noted.get("exception"):
-        return ""
-    read["metadata"].pop("widgets", None)
-    for cell in read["cells"]:
-        for key in ("papermill", "execution"):
-            cell["metadata"].pop(key, None)
-        for output in cell.get("outputs", ()):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-    text = json.dumps(read, indent=1, ensure_ascii=False) + "\n"
-    text = re.sub(r"/[\w/.-]+/ipykernel_\d+/\d+\.py", "cell.py", text)  # where warnings arose
-    places = {noted.get("parameters", {}).get("data"): "data", str(notebook.parents[2]): "results",
-              sys.prefix: ".venv", str(paths.REPO): ".", str(Path.home()): "~"}
-    for place in sorted(filter(None, places), key=len, reverse=True):  # what lies in another first
-        text = re.sub(rf"(?<![\w.]){re.escape(place)}(?![\w-])", places[place], text)
-    return text
-
-
-def _with_links(text: str, published: Container[str]) -> str:
-    """A notebook with links that lead from executed/ of the published results to what they led to
-    from notebooks/. Those to notebooks that are `published` as well stay, as do those of a notebook
-    that was published before."""
+    widget the picture beside it. Links to notebooks that are `published` as well stay, others lead
+    to what they led to from notebooks/. Empty where it did not come to its end."""
 
     def mended(match: re.Match) -> str:
         file, hash_, part = match[1].partition("#")
@@ -156,17 +109,34 @@ def _with_links(text: str, published: Container[str]) -> str:
             return match[0]
         return f"]({KIT}/{there.relative_to(paths.REPO).as_posix()}{hash_}{part})"
 
-    read = json.loads(text)
+    try:
+        read = json.loads(notebook.read_text(encoding="utf-8"))
+    except ValueError:  # killed while it was written
+        return ""
+    noted = read["metadata"].pop("papermill")
+    if not noted["end_time"] or noted.get("exception"):
+        return ""
+    read["metadata"].pop("widgets", None)
     for cell in read["cells"]:
+        for key in ("papermill", "execution"):
+            cell["metadata"].pop(key, None)
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
         if cell["cell_type"] == "markdown":
-            mended_text = re.sub(r"\]\(([^)\s]+)\)", mended, "".join(cell["source"]))
-            cell["source"] = mended_text.splitlines(keepends=True)
-    return json.dumps(read, indent=1, ensure_ascii=False) + "\n"
+            text = re.sub(r"\]\(([^)\s]+)\)", mended, "".join(cell["source"]))
+            cell["source"] = text.splitlines(keepends=True)
+    text = json.dumps(read, indent=1, ensure_ascii=False) + "\n"
+    text = re.sub(r"/[\w/.-]+/ipykernel_\d+/\d+\.py", "cell.py", text)  # where warnings arose
+    places = {noted.get("parameters", {}).get("data"): "data", str(notebook.parents[2]): "results",
+              sys.prefix: ".venv", str(paths.REPO): ".", str(Path.home()): "~"}
+    for place in sorted(filter(None, places), key=len, reverse=True):  # what lies in another first
+        text = re.sub(rf"(?<![\w.]){re.escape(place)}(?![\w-])", places[place], text)
+    return text
 
 
-def _mend_links(page: Path, source: Path, target: Path, results: Path) -> None:
-    """Make a copied page's links to outside of the results right, and text of those to what is not
-    published. `source`: what it is a copy of; `target`: where it is going to be."""
+def _mend_links(page: Path, source: Path, results: Path) -> None:
+    """Make the links of a copied page to outside of the results right, and text of those to what is
+    not published. `source`: what it is a copy of."""
 
     def mended(match: re.Match) -> str:
         link, hash_, part = match[1].partition("#")
@@ -174,13 +144,7 @@ def _mend_links(page: Path, source: Path, target: Path, results: Path) -> None:
         if not link or ":" in link or (page.parent / link).exists():
             return match[0]
         if there.exists() and not there.is_relative_to(results):
-            return f' href="{os.path.relpath(there, target.parent)}{hash_}{part}"'
+            return f' href="{os.path.relpath(there, page.parent)}{hash_}{part}"'
         return ""
 
-    text = page.read_text(encoding="utf-8")
-    write_text(page, re.sub(r' href="([^"]*)"', mended, text))
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
+    write_text(page, re.sub(r' href="([^"]*)"', mended, page.read_text(encoding="utf-8")))

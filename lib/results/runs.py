@@ -236,44 +236,36 @@ def _check_alike(found: dict[str, list[Run]]) -> None:
                                     "published runs beside it")
 
 
-@dataclass(frozen=True)
-class Measured:
-    """The values that a number is the mean of: one row an image, one column a run (seed)."""
-
-    values: pd.DataFrame
-    runs: tuple[Run, ...]
-
-    def number(self, row: str, column: str) -> Number:
-        """Mean over images and seeds. Of several images: the standard deviation over images, each
-        by its mean over the seeds, and the 95 % interval over seeds and images; of one: the
-        standard deviation over seeds."""
-        of_images, first = self.values.mean(axis="columns"), self.runs[0]
-        one = len(of_images) == 1
-        deviating = self.values.iloc[0] if one else of_images
-        sd = float(deviating.std(ddof=1)) if len(deviating) > 1 else None
-        scenes = scenes_of(of_images.index)
-        interval = (None, None) if one else estimate(self.values.to_numpy().T, scenes).interval()
-        return Number(
-            row, column, float(of_images.mean()), sd, *interval,
-            seeds=" ".join(str(run.record["seed"]) for run in self.runs if run.trained),
-            n_images=len(of_images), dataset=first.dataset, source=first.source,
-            why=f"image {of_images.index[0]}" if one else "",
-        )
-
-
-def measure(cell: Cell, runs: Sequence[Run]) -> Measured:
-    """What a cell of a table is the mean of, from its runs, one a seed. Raises ValueError for runs
-    that were not judged on the same images."""
+def measure(cell: Cell, runs: Sequence[Run]) -> pd.DataFrame:
+    """What a cell of a table is the mean of: one row an image, one column a run (seed). Raises
+    ValueError for runs that were not judged on the same images."""
     values = [run.values(cell.metric) for run in runs]
     if any(not one.index.equals(values[0].index) for one in values):
         raise ValueError(f"the seeds of {cell.experiment} were not judged on the same images")
     values = pd.concat(values, axis="columns", keys=[run.record["seed"] for run in runs])
-    if cell.example is not None:
-        values = values.loc[[runs[0].record["examples"][cell.example]]]
-    return Measured(values, tuple(runs))
+    return values if cell.example is None else values.loc[[
+        runs[0].record["examples"][cell.example]]]
+
+
+def number(printed: tuple[str, str], cell: Cell, runs: Sequence[Run]) -> Number:
+    """The mean over images and seeds of what is `printed` in a row and a column. Of several images:
+    the standard deviation over images, each by its mean over the seeds, and the 95 % interval over
+    seeds and images; of one: the standard deviation over seeds."""
+    values, first = measure(cell, runs), runs[0]
+    of_images = values.mean(axis="columns")
+    one = len(of_images) == 1
+    deviating = values.iloc[0] if one else of_images
+    sd = float(deviating.std(ddof=1)) if len(deviating) > 1 else None
+    scenes = scenes_of(of_images.index)
+    interval = (None, None) if one else estimate(values.to_numpy().T, scenes).interval()
+    return Number(
+        *printed, float(of_images.mean()), sd, *interval,
+        seeds=" ".join(str(run.record["seed"]) for run in runs if run.trained),
+        n_images=len(of_images), dataset=first.dataset, source=first.source,
+        why=f"image {of_images.index[0]}" if one else "",
+    )
 
 
 def table_numbers(table: Table, runs: dict[str, list[Run]]) -> list[Number]:
     """Every number of a table from its runs."""
-    return [measure(cell, runs[cell.experiment]).number(*printed)
-            for printed, cell in table.cells.items()]
+    return [number(printed, cell, runs[cell.experiment]) for printed, cell in table.cells.items()]

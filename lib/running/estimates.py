@@ -16,80 +16,47 @@ from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.precision import choose_precision
 
 MEASURED = (("cpu", "fp32"), ("cpu", "bf16"), ("cuda", "fp32"), ("cuda", "bf16"))
+ON_TOP = 1.2  # times its steps: images, features, validation (the median of 99 published trainings)
+MORE_MB = 2000  # than a step, for images and features, where no training of the recipe says
 
 
 class Estimates:
-    """For a profile and device. `machines`: what the answers so far were measured on."""
+    """For a profile and device."""
 
     def __init__(self, options: Options, threads: int):
         self.options, self.threads = options, threads
-        self.machines: set[str] = set()
         try:
             self.precision = choose_precision(options.precision, choose_device(options.device))
         except ValueError:  # a GPU of another machine
             self.precision = "bf16" if options.precision == "auto" else options.precision
 
-    @property
-    def told(self) -> str:
-        return f", as on {' and '.join(sorted(self.machines))}" if self.machines else ""
-
     @cached_property
     def published(self) -> list[dict]:
-        """The records of published trainings on a CPU, of all profiles; read where a plan asks."""
-        found = []
-        for folder in (folder for results in sorted(paths.published_dir("").glob("*"))
-                       for folder in paths.run_folders(results)):
-            run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            own = run.get("wall_time_s") and not run["config"]["experiment"]["weights_of"]
-            if own and run["device"].endswith("threads"):
-                found.append(run)
-        return found
+        """The records of the profile's published trainings on a CPU; read where a plan asks."""
+        folders = paths.run_folders(paths.published_dir(self.options.profile))
+        runs = [json.loads((one / "run.json").read_text(encoding="utf-8")) for one in folders]
+        return [run for run in runs if run["steps"] and run["device"].endswith("threads")
+                and not run["config"]["experiment"]["weights_of"]]
 
     def seconds(self, experiment: str) -> float | None:
         """Of a training: of published ones in the precision that it would have here, else so many
-        measured steps, with what comes on top of them; None where nothing says."""
-        if self.options.device == "cpu":
-            wanted = experiment, self.options.profile, self.precision
-            alike = [run for run in self.published
-                     if (run["experiment"], run["profile"], run["config"]["precision"]) == wanted]
-            if alike:
-                self.machines |= {f"{run['device']} in {self.precision}" for run in alike}
-                return median(run["wall_time_s"] * run["steps_total"] / run["steps"]
-                              for run in alike)
+        measured steps; None where nothing says."""
+        alike = [run["wall_time_s"] * run["steps_total"] / run["steps"] for run in self.published
+                 if (run["experiment"], run["config"]["precision"]) == (experiment, self.precision)]
+        if alike and self.options.device == "cpu":
+            return median(alike)
         if step := self.step(experiment, self.options.device, self.precision):
-            self.machines.add(f"{step.machine} in {self.precision}, by its steps")
             threads = self.threads if step.device == "cpu" else 1
-            return self.on_top(experiment) * self.steps(experiment) * step.seconds / threads
+            return ON_TOP * self.steps(experiment) * step.seconds / threads
         return None
 
     def memory_mb(self, experiment: str) -> int | None:
-        """Of the process: a step's, and what images, features and validation took on top of it in
-        published runs."""
-        if step := self.step(experiment, "cpu", self.precision):
-            more = [0, *(memory_mb for _, memory_mb, _ in self.beyond(experiment))]
-            return round(step.memory_mb + max(more))
-        return None
-
-    def on_top(self, experiment: str) -> float:
-        """How many times as long as their steps published trainings took, 1 without any."""
-        return median([times for times, _, _ in self.beyond(experiment)] or [1.0])
-
-    def beyond(self, experiment: str) -> list[tuple[float, int, str]]:
-        """`beyond_steps` of the published trainings of the same recipe, else of all."""
-        recipe = EXPERIMENTS[experiment].recipe
-        return [row for row in self.beyond_steps if row[2] == recipe] or self.beyond_steps
-
-    @cached_property
-    def beyond_steps(self) -> list[tuple[float, int, str]]:
-        """Of each published training: how many times as long as its steps it took, how many MB more
-        than a step, and its recipe."""
-        found = []
-        for run in self.published:
-            config = resolve(run["experiment"], run["profile"])
-            if step := cost.of_step(config, "cpu", run["config"]["precision"]):
-                found.append((run["wall_time_s"] / run["steps"] / step.seconds,
-                              run["peak_memory_mb"] - step.memory_mb, config.experiment.recipe))
-        return found
+        """Of the process: the most that a published training of the recipe took, else a step's and
+        more."""
+        recipe, step = EXPERIMENTS[experiment].recipe, self.step(experiment, "cpu", self.precision)
+        alike = [run["peak_memory_mb"] for run in self.published
+                 if EXPERIMENTS[run["experiment"]].recipe == recipe]
+        return max(alike, default=step and step.memory_mb + MORE_MB)
 
     @cache
     def step(self, experiment: str, device: str, precision: str) -> cost.Cost | None:
@@ -113,7 +80,7 @@ class Estimates:
             guessed |= {f"{name} from {step.like}" for step in known if step.like}
             machines |= {f"{step.machine} ({step.device})" for step in known}
             hours = {f"{step.device} {step.precision}, h":
-                     step.seconds * steps * self.on_top(name) / 3600 for step in known}
+                     ON_TOP * step.seconds * steps / 3600 for step in known}
             rows.append({"trainings of": EXPERIMENTS[name].recipe, "runs": 1, "steps": steps,
                          **hours, "PFLOP": known[0].gflop * steps / 1e6,
                          "memory, GB": job.memory_mb / 1000, "disk, GB": known[0].disk_mb / 1000})
@@ -124,14 +91,11 @@ class Estimates:
         by_recipe = frame.groupby("trainings of", sort=False).agg(how)
         by_recipe.loc["all"] = frame.agg(how)
         by_recipe[["runs", "steps"]] = by_recipe[["runs", "steps"]].astype(int)
-        ratios = sorted(row[0] for row in self.beyond_steps)
-        times = (f", times what {len(ratios)} published trainings took of them: {ratios[0]:.2f} to "
-                 f"{ratios[-1]:.2f}, the median of each recipe" if ratios else "")
         lines = [
             by_recipe.to_string(float_format="{:,.1f}".format),
             f"cpu: hours of one core, cuda: of one GPU; measured on {', '.join(sorted(machines))}; "
             "bf16 is for processors with AMX or AVX512-BF16",
-            f"hours are those of the steps (data/timings.csv){times}",
+            f"hours are those of the steps (data/timings.csv), times {ON_TOP}",
         ]
         if not any("(cuda)" in machine for machine in machines):
             lines.append("no step was measured on a GPU; python -m lib.benchmarks.cost --device "

@@ -88,8 +88,9 @@ class Job:
         newest = sorted(results.glob(stamp_of(self.name, "*")), reverse=True,
                         key=lambda path: path.stat().st_mtime)
         for path in [*newest, self.begun(results)]:
-            with contextlib.suppress(OSError, ValueError):
-                if _is_stamp(found := json.loads(path.read_text(encoding="utf-8"))):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                found = json.loads(path.read_text(encoding="utf-8"))
+                if found.keys() >= {"parts", "needs", "definitions", "seconds"}:
                     return found
         return {}
 
@@ -109,17 +110,6 @@ class Job:
         self.begun(results).unlink()
 
 
-def _is_stamp(found) -> bool:
-    """Whether what a file holds has the form of a stamp; one that has not counts as none."""
-    parts = ("parts", "needs", "definitions", "seconds")
-    if not isinstance(found, dict) or not all(isinstance(found.get(name), dict) for name in parts):
-        return False
-    texts = [text for name in parts[:3] for text in found[name].values()]
-    return (all(isinstance(text, str) for text in texts)
-            and all(isinstance(one, int | float) and 0 <= one < 1e9
-                    for one in found["seconds"].values()))
-
-
 def stamp_of(name: str, identity: str) -> str:
     """Where the stamp of a job is, relative to the results of the profile."""
     return f"stamps/{name}.{identity}.json"
@@ -132,16 +122,14 @@ def label(name: str) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to run, in order: `parallel` jobs at a time, each with so many threads. `told`: what
-    the times rest on, where it is not what ran here. `gpus`: those of this machine that jobs use, a
-    GPU each. `cluster`: the folder of profiles/ that says where jobs go instead. `made_by`: the
-    process that made the plan."""
+    """What is to run, in order: `parallel` jobs at a time, each with so many threads. `gpus`: those
+    of this machine that jobs use, a GPU each. `cluster`: the folder of profiles/ that says where
+    jobs go instead. `made_by`: the process that made the plan."""
 
     options: Options
     jobs: list[Job]
     threads: int
     parallel: int
-    told: str = ""
     gpus: list[str] = field(default_factory=list)
     cluster: str = ""
     made_by: int = field(default_factory=os.getpid)

@@ -51,8 +51,7 @@ def make_plan(options: Options, targets: Sequence[str] = (), force: bool = False
     by_memory = int(psutil.virtual_memory().available / 1e6 // least)
     here = gpus() if options.device == "cuda" and not cluster else []
     fitting = ON_CLUSTER[1] if cluster else len(here) or max(1, min(cores() // threads, by_memory))
-    return Plan(options, list(to_run.values()), threads, parallel or fitting, estimates.told, here,
-                cluster)
+    return Plan(options, list(to_run.values()), threads, parallel or fitting, here, cluster)
 
 
 def _to_do(job: Job, options: Options, forced: bool) -> tuple[str, str]:

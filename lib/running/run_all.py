@@ -211,7 +211,7 @@ def run(given: Namespace) -> int:
         return 0
     at_a_time = f"{'at most ' if plan.cluster else ''}{plan.parallel} at a time"
     say(f"{len(plan.jobs)} {'job' if len(plan.jobs) == 1 else 'jobs'} to run, "
-        f"{at_a_time}, expected time: {plan.time_left(results)}{plan.told}")
+        f"{at_a_time}, expected time: {plan.time_left(results)}")
     if given.dry_run:
         for number, job in enumerate(plan.jobs, 1):
             say(f"  {number:3}  {job.label:32}  {job.what:8}  {clock(job.seconds):>8}  {job.why}")
