@@ -159,7 +159,7 @@ def test_a_published_notebook_shows_the_picture_and_no_widget(scene, tmp_path):
     executed = tmp_path / "test/executed/04_playground.ipynb"
     executed.parent.mkdir(parents=True)
     nbformat.write(notebook, executed)
-    shown = nbformat.reads(publish._for_readers(executed), as_version=4)
+    shown = nbformat.reads(publish._for_readers(executed, ()), as_version=4)
     assert set(shown.cells[0].outputs[0].data) >= {"image/png"} and "widget" not in str(shown)
 
 
