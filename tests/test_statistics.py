@@ -221,6 +221,9 @@ def test_a_table_is_written_and_shown_compact(results, runs):
     stored = pd.read_csv(results / "tables" / "some_table.csv", index_col="method")
     assert stored.loc["A", "PSNR"] == pytest.approx(means.loc["A", "PSNR"], rel=1e-5)
     assert stored.loc["A", "dataset"] == "some data" and stored.loc["A", "n_images"] == 50
+    rows = {"A": runs["A"], "input": [run(np.ones(50), trained=False)], "B": runs["B"][:1]}
+    shown = store_table(method_means(rows, ["PSNR"]), "test", "some_table")
+    assert [*shown] == ["seeds", "PSNR [95 %]"] and [*shown["seeds"]] == ["3", "", "1"]
     found = differences(runs["A"], {"B": runs["B"]}, ["PSNR"])
     store_table(as_text(found), "test", "tests")
     text = (results / "tables" / "tests.csv").read_bytes()

@@ -25,8 +25,8 @@ for limit in ("max_columns", "max_colwidth"):  # else PSNR and SSIM are cut out 
 
 
 def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
-    """Write a table to tables/<name>.csv; returns it `compact`, to be shown: columns of ABOUT that
-    hold the same in all rows stand in its corner.
+    """Write a table to tables/<name>.csv; returns it `compact`, to be shown: columns of ABOUT stand in
+    its corner where they say the same in all rows that they say anything in, else first.
 
     An index without names holds methods.
     """
@@ -34,10 +34,12 @@ def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
     text = frame.to_csv(index_label=label, float_format="%.6g", lineterminator="\n")
     write_text(results_dir(profile) / "tables" / f"{name}.csv", text)
     shown = compact(frame)
-    same = {column: shown[column].iloc[0] for column in ABOUT
-            if column in shown and shown[column].nunique() == 1}
-    corner = ", ".join(ABOUT[column].format(value) for column, value in same.items() if value)
-    return shown.drop(columns=same).rename_axis(columns=corner or None)
+    said = {column: set(shown[column]) - {""} for column in ABOUT if column in shown}
+    same = {column: its for column, its in said.items() if len(its) < 2}
+    corner = ", ".join(ABOUT[column].format(*its) for column, its in same.items() if its)
+    first = [column for column in said if column not in same]
+    shown = shown[[*first, *shown.columns.difference(said, sort=False)]]
+    return shown.rename_axis(columns=corner or None)
 
 
 def compact(frame: pd.DataFrame) -> pd.DataFrame:
@@ -75,7 +77,8 @@ def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> p
                                        for run in of_seeds])
         if why := first.record["not_measured"]:
             row["why"] = why
-        rows[method] = {**row, "n_images": len(first.test_images), "seeds": len(of_seeds),
+        rows[method] = {**row, "n_images": len(first.test_images),
+                        "seeds": len(of_seeds) if first.trained else "",
                         "dataset": first.dataset, "precision": first.precision}
     return pd.DataFrame.from_dict(rows, orient="index")
 
