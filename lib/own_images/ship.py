@@ -41,7 +41,7 @@ def ship(
 
     folder: of a complete run that today's code and the data under `data` would make again as it is.
 
-    Raises ValueError for any other run, and for a network that cannot be used on images of any size.
+    Raises ValueError for any other run, and for a network that needs images of one size.
     """
     known = record.read(folder)
     if known is None:

@@ -25,8 +25,8 @@ for limit in ("max_columns", "max_colwidth"):  # else PSNR and SSIM are cut out 
 
 
 def store_table(frame: pd.DataFrame, profile: str, name: str) -> pd.DataFrame:
-    """Write a table to tables/<name>.csv; returns it `compact`, to be shown: columns of ABOUT stand in
-    its corner where they say the same in all rows that they say anything in, else first.
+    """Write a table to tables/<name>.csv; returns it `compact`, to be shown: columns of ABOUT stand
+    in its corner where they say the same in all rows that they say anything in, else first.
 
     An index without names holds methods.
     """
@@ -89,9 +89,9 @@ def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
 
     Columns: difference (mean over images and seeds), ci_low, ci_high (95 %), p of the same estimate
     (`lib.evaluation.statistics`), p_corrected (Benjamini and Hochberg), established (by LEVEL),
-    n_images, n_scenes (what they show), n_seeds. Each seed is held against the same seed, those that
-    one of the two has not are left out; against a method without training every seed is held. A
-    metric that could not be measured is left out. Raises ValueError for runs on other images and
+    n_images, n_scenes (what they show), n_seeds. Each seed is held against the same seed, those
+    that one of the two has not are left out; against a method without training every seed is held.
+    A metric that could not be measured is left out. Raises ValueError for runs on other images and
     methods that share no seed.
     """
     rows, images = {}, reference[0].test_images.index
