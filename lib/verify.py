@@ -88,9 +88,9 @@ def verify(profile: str, data: str | Path | None = None) -> Verdict:
         except ValueError as problem:
             verdict.note("number", name, str(problem))
     for name in EXPERIMENTS:  # the runs that only further tables rest on, too
-        for folder in paths.run_folders(results_of(profile, name), name):
+        for seed in paths.seeds_recorded(results_of(profile, name), name):
             with suppress(record.Damaged):
-                runs.get(name, int(folder.name.removeprefix("seed")))
+                runs.get(name, seed)
     again = _by_name(numbers.merge(found))
     for cell in reported.load().query("item == 'prose'").to_dict("records"):
         compared = [f"{cell['paper']}/{cell[side]}" for side in ("new", "old")]
