@@ -113,7 +113,7 @@ def _for_readers(notebook: Path, published: Container[str]) -> str:
         read = json.loads(notebook.read_text(encoding="utf-8"))
     except ValueError:  # killed while it was written
         return ""
-    noted = read["metadata"].pop("papermill")
+    noted = read["metadata"].pop("papermill", {"end_time": "run without papermill"})
     if not noted["end_time"] or noted.get("exception"):
         return ""
     read["metadata"].pop("widgets", None)
