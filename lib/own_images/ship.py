@@ -102,6 +102,7 @@ def _limits(config: RunConfig, dataset: str, enhances: bool) -> list[str]:
             "trained on photographs that were made dim and noisy by computation, not on recorded "
             "infrared images; what it adds looks natural and need not be there",
             "results are pictures to look at: no longer counts or temperatures",
+            "in flat areas the network's grid of 16 pixels can show as straight steps",
         ]
     return limits + [
         f"what looks warm is guessed from the scenes of {dataset}: no measurement",
