@@ -118,7 +118,6 @@ def test_missing_weights_are_told(measure, tmp_path, monkeypatch):
 
     monkeypatch.setenv("IR_WEIGHTS", str(tmp_path))
     monkeypatch.setattr(pretrained, "_package", offline)
-    monkeypatch.setattr(pretrained, "_from_torchvision", offline)
     with pytest.raises(PretrainedUnavailable, match="no source has"):
         measure(np.zeros((1, 32, 32), np.uint8))
 
