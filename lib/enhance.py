@@ -9,7 +9,7 @@ import sys
 
 from lib.own_images import batch
 from lib.own_images.methods import CLASSICAL, TONE_MAP, TWO_D_GAN, enhancer
-from lib.own_images.passes import TILE
+from lib.own_images.passes import SHIFTS, TILE
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,8 +20,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tile", type=int, default=TILE, metavar="PX",
                         help="pixels a side that the network sees at once, 0: the whole image; the "
                              f"result is the same, less takes less memory (default {TILE})")
+    parser.add_argument("--shifts", type=int, default=SHIFTS, metavar="N",
+                        help="how often the network sees the image, moved along its grid: the mean "
+                             "shows less of the grid in flat areas; 1, 2, 4, 8 or 16, 1 is fastest "
+                             f"(default {SHIFTS})")
     return batch.run(
-        lambda options: enhancer(options.method, options.tile, options.device, options.weights),
+        lambda options: enhancer(options.method, options.tile, options.shifts, options.device,
+                                 options.weights),
         parser.parse_args(arguments), enhancing=True,
     )
 

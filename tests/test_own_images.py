@@ -13,6 +13,7 @@ import torch
 from PIL import Image, PngImagePlugin
 
 from lib import enhance as enhance_command, translate as translate_command
+from lib.benchmarks.own_images import FLAT, VISIBLE, straight_steps
 from lib.data import catalogue
 from lib.networks.blocks import count_parameters
 from lib.networks.resnet_generator import ResnetGenerator, ResnetGeneratorConfig
@@ -322,7 +323,18 @@ def test_padding_does_not_move_what_needs_none(local):
     levels = WIDE_RANGE.levels(counts(64, 96))
     with torch.no_grad():
         plain = local(torch.from_numpy(levels / 127.5 - 1)[None, None])[0, 0].numpy()
-    assert np.allclose(passes.enhance_levels(local, levels), (plain + 1) * 127.5, atol=1e-3)
+    assert np.allclose(passes.enhance_levels(local, levels, shifts=1), (plain + 1) * 127.5, atol=1e-3)
+
+
+def test_shifts_soften_the_grid():
+    y, x = np.mgrid[:256, :320]
+    warm = (y - 180) ** 2 + (x - 240) ** 2 < 50**2
+    image = 90 + 110 * warm + y / 20 + np.random.default_rng(0).normal(0, 1, warm.shape)
+    flat = straight_steps(image) < FLAT
+    once, often = (straight_steps(enhance(image, shifts=n, depth=8))[flat] for n in (1, 4))
+    assert once.max() > 2 * VISIBLE and often.max() < VISIBLE
+    with pytest.raises(ValueError, match="3 shifts do not divide a grid of 16 pixels; 1, 2, 4, 8, 16 do"):
+        enhance(image, shifts=3)
 
 
 @pytest.mark.parametrize("network", [

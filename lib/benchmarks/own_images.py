@@ -3,8 +3,9 @@
     python -m lib.benchmarks.own_images --data DIR
 
 Test images, photographs and infrared ones, are degraded as in training and in four ways that training
-never saw, enhanced as `lib.enhance` does it, and compared with what they were. Then the time of an
-image of 640x512 pixels of 16 bits, and how far tiles differ from the whole.
+never saw, enhanced as `lib.enhance` does it, and compared with what they were. Before it the time of an
+image of 640x512 pixels of 16 bits, how far tiles differ from the whole, and in how many infrared
+images of LLVIP the grid of 2D-GAN's deepest level shows.
 """
 
 import argparse
@@ -28,10 +29,14 @@ from lib.metrics.psnr import psnr
 from lib.metrics.ssim import ssim
 from lib.own_images import enhance
 from lib.own_images.methods import TONE_MAP, TWO_D_GAN, available
+from lib.own_images.passes import SHIFTS
 from lib.own_images.shipped import ENHANCEMENT, FOLDER
 from lib.paths import data_root
 
 SIZE = 128  # of the test images, a side
+EDGE = 64  # pixels, the length of a straight step
+VISIBLE = 6  # of 255 grey levels, the height of one that is counted
+FLAT = 1  # what the image itself may have there
 FRAME = (512, 640)  # of a thermal camera
 KINDS = ("enhancement_wide", "flir_infrared", "osu_infrared")
 
@@ -105,6 +110,30 @@ def speed(weights: Path) -> str:
             f"tiles of 256 differ by at most {apart:.1e} of the range")
 
 
+def straight_steps(image: np.ndarray) -> np.ndarray:
+    """What two neighbouring columns (H, W) differ by in the mean of each EDGE rows, in grey levels:
+    (H // EDGE, W - 1)."""
+    rows = image.shape[0] // EDGE * EDGE
+    steps = np.diff(image[:rows].astype(np.float64), axis=1)
+    return np.abs(steps.reshape(-1, EDGE, steps.shape[1]).mean(axis=1))
+
+
+def grid(root: Path, weights: Path) -> str:
+    """In how many whole frames a step shows where the frame is flat, as text, once and with SHIFTS."""
+    paths = sorted((root / "llvip/infrared").glob("*.jpg"))
+    frames = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
+    told = []
+    for shifts in (1, SHIFTS):
+        worst = []
+        for frame in frames:
+            made = enhance(frame, shifts=shifts, depth=8, weights=weights, device="cpu")
+            worst.append(max(straight_steps(b)[straight_steps(a) < FLAT].max(initial=0)
+                             for a, b in ((frame, made), (frame.T, made.T))))
+        told.append(f"{sum(step > VISIBLE for step in worst)} with {shifts}")
+    return (f"LLVIP, infrared: of {len(frames)} images a straight step of more than {VISIBLE} grey "
+            f"levels have {', '.join(told)} shifts of the grid")
+
+
 @in_one_line
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.benchmarks.own_images",
@@ -119,7 +148,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     root = data_root(options.data)
     if TWO_D_GAN not in available(ENHANCEMENT, options.weights):
         raise FileNotFoundError(f"{options.weights} has no weights of {TWO_D_GAN}")
-    print(describe_device(choose_device("cpu")), speed(options.weights), sep="\n")
+    print(describe_device(choose_device("cpu")), speed(options.weights),
+          grid(root, options.weights), sep="\n")
     found = quality(root, options.images, options.weights)
     if options.csv:
         flat = found.set_axis(found.columns.map(" ".join), axis="columns").rename_axis("images")

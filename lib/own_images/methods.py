@@ -15,7 +15,16 @@ from lib.evaluation import classical
 from lib.machine import choose_device
 from lib.own_images import shipped, tone
 from lib.own_images.files import depth_of
-from lib.own_images.passes import LEAST, LIMIT, TILE, enhance_levels, reduced_size, translate_levels
+from lib.own_images.passes import (
+    LEAST,
+    LIMIT,
+    SHIFTS,
+    TILE,
+    check_shifts,
+    enhance_levels,
+    reduced_size,
+    translate_levels,
+)
 from lib.own_images.shipped import ENHANCEMENT, FOLDER, TRANSLATION
 from lib.training.recipes.untrained import set_tone
 
@@ -30,7 +39,7 @@ Method = Callable[[np.ndarray], tuple[np.ndarray, tuple[str, ...]]]
 
 def enhance(
     image: np.ndarray, method: str = TWO_D_GAN, *, depth: str | int = "same", tile: int = TILE,
-    device: str = "auto", weights: str | Path = FOLDER,
+    shifts: int = SHIFTS, device: str = "auto", weights: str | Path = FOLDER,
 ) -> np.ndarray:
     """An enhanced copy of an image of any size: (H, W) or RGB (H, W, 3) -> grey (H, W).
 
@@ -40,12 +49,14 @@ def enhance(
     depth: of the result, 8 or 16 bits; "same": 8 for bytes, 16 for all else. It uses the whole
         range, 0..255 or 0..65535: a picture to look at, no longer counts or temperatures.
     tile: pixels a side that the network sees at once, 0 for the whole image; changes memory alone.
+    shifts: places of the network's grid that are averaged, 1, 2, 4, 8 or 16: the more, the less of
+        it shows in flat areas, and the longer it takes.
     device: auto, cpu or cuda.
 
-    Raises ValueError for NaN, another shape or type, a name that is unknown, and where a method has
-    a network below 16 x 16 pixels; FileNotFoundError where weights are missing.
+    Raises ValueError for NaN, another shape or type, a name or number of shifts that there is not,
+    and where a method has a network below 16 x 16 pixels; FileNotFoundError where weights are missing.
     """
-    return _result(enhancer(method, tile, device, Path(weights)), image, depth)
+    return _result(enhancer(method, tile, shifts, device, Path(weights)), image, depth)
 
 
 def translate(
@@ -62,16 +73,20 @@ def translate(
     return _result(translator(method, limit, device, Path(weights)), image, depth)
 
 
-def enhancer(method: str, tile: int, device: str, weights: Path) -> Method:
+def enhancer(method: str, tile: int, shifts: int, device: str, weights: Path) -> Method:
     """A method for enhancement. Raises as `enhance` does, before any image is seen."""
     target = choose_device(device)
     if tile < 0:
         raise ValueError(f"a tile of {tile} pixels is none")
+    if shifts < 1:
+        raise ValueError(f"with {shifts} shifts nothing is seen; 1 is the image as it is")
     if method in CLASSICAL:
         classic = classical.METHODS[CLASSICAL[method]]
         return lambda image: (classic(tone.as_bytes(tone.grey(image))).astype(np.float32), ())
     known = _known(TWO_D_GAN if method == TONE_MAP else method, ENHANCEMENT, weights, asked=method)
     network = None if method == TONE_MAP else shipped.load(method, weights, target)
+    if network is not None:
+        check_shifts(shifts, 2 ** len(network.config.widths))
     seen = tone.Tone(**known["tone"])
 
     def run(image: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -79,7 +94,7 @@ def enhancer(method: str, tile: int, device: str, weights: Path) -> Method:
         share = seen.beyond(levels)
         remarks = (f"{share:.1%} outliers cut off",) if share >= 0.0005 else ()
         if network is not None:
-            return enhance_levels(network, levels, tile), remarks
+            return enhance_levels(network, levels, tile, shifts), remarks
         fitted = np.array(known["tone_map"])
         return set_tone(levels[None], fitted)[0].astype(np.float32), remarks
 

@@ -6,6 +6,10 @@ pixels (77 with L = 4 levels), so tiles that see this much around them, and star
 network's strides do, give the values of the whole image: nothing has to be blended, and there is no
 seam.
 
+What the network does at its deepest level it does for 2^L x 2^L pixels at once, and this grid shows
+as straight steps in flat areas. So it sees the image several times, moved along the grid's diagonal,
+and the mean of the results is taken.
+
 A generator of CycleGAN is not: instance norm and CBAM take means over the whole image, so a tile
 would get another tone than its neighbour. It sees the whole image, and one too large for that is
 reduced for the network and its result enlarged.
@@ -18,18 +22,29 @@ from torch import nn
 
 from lib.networks.unet_generator import UnetGeneratorConfig
 
+SHIFTS = 4  # places of the grid; chosen on validation images, data/weights/README.md
 TILE = 1024  # pixels a side; takes up to 1.7 GB with all channels
 LIMIT = 1024  # largest image that is translated whole: as many pixels as in a square of this side
 LEAST = 16  # pixels a side that a network takes
 
 
-def enhance_levels(network: nn.Module, levels: np.ndarray, tile: int = TILE) -> np.ndarray:
-    """Levels (H, W) 0..255 -> levels (H, W), by a `TwoDGAN` in tiles of `tile` pixels (0: whole).
+def enhance_levels(
+    network: nn.Module, levels: np.ndarray, tile: int = TILE, shifts: int = SHIFTS,
+) -> np.ndarray:
+    """Levels (H, W) 0..255 -> levels (H, W), by a `TwoDGAN` in tiles of `tile` pixels (0: whole),
+    the mean over `shifts` places of the network's grid (see `check_shifts`; 1: what it gives as it is).
 
     Raises ValueError below 16 x 16 pixels.
     """
     multiple = 2 ** len(network.config.widths)
     check_size(levels.shape, multiple)
+    moves = range(0, multiple, multiple // shifts)
+    moved = (np.pad(levels, ((by, 0), (by, 0)), mode="reflect") for by in moves)
+    return sum(_in_tiles(network, seen, multiple, tile)[by:, by:]
+               for by, seen in zip(moves, moved, strict=True)) / shifts
+
+
+def _in_tiles(network: nn.Module, levels: np.ndarray, multiple: int, tile: int) -> np.ndarray:
     halo = 5 * multiple
     step = -(-tile // multiple) * multiple if tile else max(levels.shape) + multiple
     padded = _pad(levels, multiple)
@@ -74,6 +89,13 @@ def check_size(size: tuple[int, int], multiple: int) -> None:
     least = max(LEAST, multiple)
     if min(size) < least:
         raise ValueError(f"{size[1]}x{size[0]} pixels: the network takes {least}x{least} or more")
+
+
+def check_shifts(shifts: int, multiple: int) -> None:
+    """Raise ValueError where no such shift along a grid of `multiple` pixels is of whole pixels."""
+    if multiple % shifts:
+        choice = ", ".join(str(n) for n in range(1, multiple + 1) if multiple % n == 0)
+        raise ValueError(f"{shifts} shifts do not divide a grid of {multiple} pixels; {choice} do")
 
 
 def _pad(image: np.ndarray, multiple: int) -> np.ndarray:

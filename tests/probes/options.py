@@ -155,6 +155,7 @@ OPTIONS = (
     of_run_all("--device", one_of("auto", "cpu", "cuda")),
     of_run_all("--precision", one_of("auto", "fp32", "bf16")),
     of_enhance("--tile", whole(0, 10**40)),
+    of_enhance("--shifts", whole(1, 10**40)),  # HE has no grid to divide
     of_enhance("--depth", one_of("same", "8", "16")),
     of_enhance("--method", lambda text: text in map(str.lower, METHODS)),
     of_enhance("--device", one_of("auto", "cpu")),
