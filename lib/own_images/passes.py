@@ -38,10 +38,12 @@ def enhance_levels(
     """
     multiple = 2 ** len(network.config.widths)
     check_size(levels.shape, multiple)
-    moves = range(0, multiple, multiple // shifts)
-    moved = (np.pad(levels, ((by, 0), (by, 0)), mode="reflect") for by in moves)
-    return sum(_in_tiles(network, seen, multiple, tile)[by:, by:]
-               for by, seen in zip(moves, moved, strict=True)) / shifts
+
+    def moved(by: int) -> np.ndarray:
+        seen = np.pad(levels, ((by, 0), (by, 0)), mode="reflect")
+        return _in_tiles(network, seen, multiple, tile)[by:, by:]
+
+    return sum(map(moved, range(0, multiple, multiple // shifts))) / shifts
 
 
 def _in_tiles(network: nn.Module, levels: np.ndarray, multiple: int, tile: int) -> np.ndarray:
