@@ -500,6 +500,17 @@ def test_changed_notebook_reruns_it_and_what_comes_after(tree):
                              "90_summary": "what it reads is new: 10_plain"}
 
 
+def test_notebook_on_request_is_shown_by_the_summary_once_it_has_run(tree):
+    tables = tree / "lib/results/tables.py"
+    edit(tables, "NOTEBOOKS = (", 'NOTEBOOKS = (Notebook("05_search", on_request=True),')
+    write_notebook(tree / "notebooks/05_search.ipynb", PARAMETERS)
+    assert planned(tree) == {}
+    assert run_all(tree, "--only", "05_search").returncode == 0
+    assert planned(tree) == {"90_summary": "notebook 05_search changed"}
+    assert run_all(tree).returncode == 0
+    assert planned(tree) == {}
+
+
 def test_changed_configuration_data_and_seeds_rerun_what_depends_on_them(tree):
     table = tree / "lib/training/experiments.py"
     edit(table, "1.0", "2.0")

@@ -109,6 +109,9 @@ def _notebook_job(notebook: Notebook, read: Iterable[Job], options: Options) -> 
              if any(name.startswith(f"{module}.") for name in definitions)]
     needs = {job.name: job.identity for job in read}
     data = {key: described(key, options.data) for key in notebook.data}
+    executed = paths.results_dir(options.profile) / "executed"
+    shown = [path for other in NOTEBOOKS if notebook.after and other.on_request
+             and (path := executed / f"{other.name}.ipynb").is_file()]  # the report has its figures
     parts = {
         "code": of_definitions(definitions),
         "text": digest(["".join(cell["source"]) for cell in cells]),
@@ -116,6 +119,7 @@ def _notebook_job(notebook: Notebook, read: Iterable[Job], options: Options) -> 
         "device": options.device,
         **{f"data {key}": dataset.fingerprint[:16] for key, (dataset, _) in data.items()},
         **{f"file {file.relative_to(paths.REPO)}": sha256(file)[:16] for file in files},
+        **{f"notebook {path.stem}": sha256(path)[:16] for path in shown},
     }
     broken = next((problem for _, problem in data.values() if problem), "")
     return Job(notebook.name, parts, needs, definitions=definitions, broken=broken)
