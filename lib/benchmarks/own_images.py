@@ -121,6 +121,8 @@ def straight_steps(image: np.ndarray) -> np.ndarray:
 def grid(root: Path, weights: Path) -> str:
     """In how many whole frames a step shows where the frame is flat, as text, once and with SHIFTS."""
     paths = sorted((root / "llvip/infrared").glob("*.jpg"))
+    if not paths:
+        return f"no images of LLVIP in {root / 'llvip/infrared'}: steps of the grid not counted"
     frames = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
     told = []
     for shifts in (1, SHIFTS):
