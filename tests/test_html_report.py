@@ -327,7 +327,7 @@ def test_the_page_begins_with_what_was_found(soup):
     assert counted == ["1 ○ not seen", "1 ✗ contradicted"]
     assert "1 more agrees because we fitted" in words(enhancement)
     assert re.search(r"\(Table 3\): 6 test images; trained .* of 101 epochs with 1/16 of the "
-                     "channels, seed 0, 1", words(enhancement))
+                     "channels; seeds a network: 2", words(enhancement))
     assert "of 200 epochs" in words(translation) and "1 – not testable" in words(translation)
     assert "10 of 37 printed numbers" in words(translation)
     assert all(word in words(soup) for word in (

@@ -587,7 +587,10 @@ def test_force_runs_again_what_was_chosen_from_the_first_step(tree):
     assert planned(tree, "--force") == dict.fromkeys(ALL, why)
     done = run_all(tree, "--only", "E1", "--force")
     assert f"[1/1] E1 seed0: {why}" in done.stdout and "[E1 seed0] train on" in done.stdout
-    assert planned(tree, "--only", "E1", "20_table") == {}  # the same identity as before
+    read = "what it reads is new: E1 seed0"  # of the same identity, but made again
+    assert planned(tree, "--only", "E1", "20_table") == {"20_table": read}
+    run_all(tree, "--only", "20_table")
+    assert planned(tree, "--only", "E1", "20_table") == {}
 
 
 def test_failed_rerun_deletes_no_results(tree):

@@ -105,15 +105,17 @@ def table_html(path: Path) -> Markup:
 
 def protocols(recorded: Mapping[str, Sequence[Run]]) -> dict[str, list[dict]]:
     """What the networks of each paper's tables were trained for: one line a data set, with its
-    `name`, the `tables`, how many test `images`, what `shares` of the paper's protocol, `seeds`."""
+    `name`, the `tables`, how many test `images`, what `shares` of the paper's protocol, and with
+    how many `seeds` each."""
     rows = [
         (paper, run.dataset, item.removeprefix("table"), run.share, str(len(run.test_images)),
-         str(run.record["seed"]))
+         str(len(recorded[name])))
         for (paper, item), table in TABLES.items() for name in table.experiments
         for run in recorded.get(name, ()) if run.trained
     ]
     frame = pd.DataFrame(rows, columns=["paper", "name", "tables", "shares", "images", "seeds"])
-    lines = frame.groupby(["paper", "name"], sort=False).agg(lambda its: ", ".join(its.unique()))
+    lines = frame.groupby(["paper", "name"], sort=False).agg(
+        lambda its: ", ".join(sorted(its.unique(), key=natural)))
     lines = lines.reset_index().to_dict("records")
     return {paper: [line for line in lines if line["paper"] == paper] for paper in TITLES}
 

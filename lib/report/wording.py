@@ -114,6 +114,6 @@ def breakable(text: str) -> Markup:
     return Markup(re.sub(r"([+_]|(?=\())", r"\1<wbr>", str(escape(text))))
 
 
-def natural(path: Path) -> list[str | int]:
+def natural(text: str | Path) -> list[str | int]:
     """Sorts fig2 before fig10: text and numbers take turns."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.as_posix())]
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(text))]

@@ -94,6 +94,15 @@ class Job:
                     return found
         return {}
 
+    def sources(self, results: Path) -> dict[str, str]:
+        """Name of a job that it needs and that is done -> when that was finished."""
+        found = {}
+        for name, identity in self.needs.items():
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                stamp = results / stamp_of(name, identity)
+                found[name] = json.loads(stamp.read_text(encoding="utf-8"))["finished"]
+        return found
+
     def begin(self, results: Path) -> None:
         """From now on it is not done, whatever it was before."""
         write_text(self.begun(results), json.dumps(self.last(results)))
@@ -104,8 +113,8 @@ class Job:
         """It is done, and what there was to do took so much: `seconds`, and what `usage` gives."""
         last = self.last(results)
         took = {name: last.get(name, {}) | {self.what: much} for name, much in took.items()}
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        stamp = asdict(self) | took | {"finished": now}
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        stamp = asdict(self) | took | {"finished": now, "read": self.sources(results)}
         write_text(self.stamp(results), json.dumps(stamp) + "\n")
         self.begun(results).unlink()
 

@@ -38,7 +38,10 @@ def make_plan(options: Options, targets: Sequence[str] = (), force: bool = False
             raise ValueError(job.broken)
         forced = force and (not targets or not set(targets).isdisjoint(job.targets))
         what, why = _to_do(job, options, forced)
-        above = [label(name) for name in job.needs if name in to_run]
+        then = job.last(results).get("read", {})
+        above = [label(name) for name in job.needs if name in to_run] or [
+            label(name) for name, finished in job.sources(results).items()
+            if then.get(name, finished) != finished]  # made again without it
         if why or above or not job.stamp(results).is_file():
             why = why or _changes(job, above, results)
             seconds, memory = job.last(results).get("seconds", {}).get(what), None
