@@ -71,7 +71,7 @@ def degradation_lab(photographs: Images) -> Panel:
             show_grey(axis, shown, name)
             axes[2].hist(np.ravel(shown), bins=64, range=(0, 256), alpha=0.5, label=name)
         axes[2].set(xlabel="grey level", ylabel="pixels")
-        axes[2].legend(frameon=False)
+        axes[2].legend(frameon=False, loc="upper center")
         yield figure, _table({
             "PSNR (dB)": psnr(degraded, reference), "SSIM": ssim(degraded, reference),
             "AG": average_gradient(degraded), "AG, reference": average_gradient(reference),
@@ -99,6 +99,8 @@ def before_after(scenes: Mapping[str, Images]) -> Panel:
         page = np.concatenate([images[left][:, :column], images[right][:, column:]], axis=1)
         page = page.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
         page[:, max(0, ENLARGED * column - 1) : ENLARGED * column + 1] = 255
+        _write(page, left, 8)
+        _write(page, right, page.shape[1] - 8, to_the_left=True)
         reference = images[methods[-1]]
         yield page, _table({f"{side}: {name}, {measure.__name__}": measure(images[name], reference)
                             for side, name in (("left", left), ("right", right))
@@ -232,6 +234,13 @@ def _slider(name: str, low: float, high: float, value: float) -> FloatSlider:
     """One that draws when it is let go: a figure takes a fifth of a second."""
     return FloatSlider(value, min=low, max=high, step=0.05, description=name,
                        continuous_update=False)
+
+
+def _write(page: np.ndarray, text: str, x: int, to_the_left: bool = False) -> None:
+    """Write into a picture, near its top: white in a black border, from `x` on or up to it."""
+    x -= to_the_left * cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.6, 1)[0][0]
+    for grey, thickness in ((0, 4), (255, 1)):
+        cv2.putText(page, text, (x, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.6, grey, thickness, cv2.LINE_AA)
 
 
 def _table(values: Mapping[str, float]) -> str:

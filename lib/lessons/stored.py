@@ -48,7 +48,7 @@ def enhancement_scenes(profile: str, data: str | None = None) -> Scenes:
     """The input, every classical method, the tone map and every trained network that is there, and
     the reference last; of the images that the runs keep, else of the first test images."""
     images = catalogue.load("enhancement", data, 128, PROFILES["smoke"].enhancement.limits)
-    names = dict.fromkeys([*METHODS.values(), *COMPONENTS])
+    names = [*filter("C5".__ne__, COMPONENTS), *METHODS.values()]  # the last of which is C5
     runs = stored_runs([name for name in names if EXPERIMENTS[name].network], profile, data)
     test = images.test
     inputs, references, scenes = _examples(runs, test.degraded, test.reference, test.names)
