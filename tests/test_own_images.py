@@ -171,15 +171,16 @@ def test_a_tiff_keeps_pages_and_tags(tmp_path):
         for number, page in enumerate(pages):
             tiff.write(page, metadata=None, description=f"page {number}, 20 °C".encode(),
                        resolution=(72, 36), resolutionunit="CENTIMETER", compression="zlib",
-                       software="a camera's", datetime="2024:05:06 07:08:09",
-                       extratags=[(271, 2, None, "FLIR", False), (274, 3, 1, 6, False)])
+                       software="a camera's",
+                       extratags=[(271, 2, None, "FLIR", False), (274, 3, 1, 6, False),
+                                  (306, 2, None, "6 May 2024", False)])
     assert run_command(enhance_command, tmp_path, "--method", "he", "--out", tmp_path / "out") == 0
     with tifffile.TiffFile(tmp_path / "out" / "x.tif") as tiff:
         assert [page.shape for page in tiff.pages] == [page.shape for page in pages]
         for number, page in enumerate(tiff.pages):
             assert page.dtype == np.uint16 and page.description == f"page {number}, 20 °C"
             assert page.resolution == (72, 36) and page.resolutionunit == 3
-            assert (page.software, page.datetime.hour) == ("a camera's", 7)
+            assert (page.software, page.tags[306].value) == ("a camera's", "6 May 2024")
             assert (page.tags[271].value, page.tags[274].value) == ("FLIR", 6)
             expected = tone.to_depth(enhance(pages[number], "he", depth=8), 16)
             assert np.array_equal(page.asarray(), expected)
@@ -561,6 +562,14 @@ def test_links_are_followed_by_their_own_names(tmp_path):
         out = tmp_path / f"of-{asked.name}"
         assert run_command(enhance_command, asked, "--method", "he", "--out", out) == 0
         assert [file.name for file in out.iterdir()] == ["there.png"]
+
+
+def test_results_may_go_to_a_folder_above(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.fromarray(byte_scene()).save(tmp_path / "images/x.png")
+    assert run_command(enhance_command, tmp_path / "images", "--method", "he",
+                       "--out", tmp_path) == 0
+    assert (tmp_path / "x.png").is_file()
 
 
 def test_nothing_is_overwritten_unasked(tmp_path, capsys):

@@ -59,7 +59,7 @@ def test_the_line_divides_two_methods(scene):
     panel, times = playground.before_after(scene), playground.ENLARGED
     for position, columns in ((0, 0), (25, 16), (100, 64)):
         panel.controls["position"].value = position
-        shown = pixels(panel)[::times, ::times][:, 1:]
+        shown = pixels(panel)[playground.STRIP :: times, ::times][:, 1:]
         left, right = (scene["street"][name][:, 1:] for name in ("input", "CLAHE"))
         at = max(columns - 1, 0)  # without the column of the line
         assert np.array_equal(shown[:, : max(at - 1, 0)], left[:, : max(at - 1, 0)])

@@ -106,6 +106,33 @@ def test_published_runs_can_be_read_and_damage_is_found(results):
         read_run(run)
 
 
+def test_a_stopped_run_takes_no_complete_ones_place(results):
+    def stop(experiment, share):
+        path = results / f"runs/{experiment}/seed0/run.json"
+        write_text(path, json.dumps(json.loads(path.read_text()) | {
+            "status": "stopped", "trained": share}))
+
+    def published(experiment):
+        return record.read(results.parent / f"published/smoke/runs/{experiment}/seed0")["trained"]
+
+    make_run(results, "C1", 0)
+    publish("smoke")
+    stop("C1", "1 of 2")
+    make_run(results, "C2", 0)
+    for share in ("1 of 3", "2 of 3"):  # of one that was never complete the last is shown
+        stop("C2", share)
+        publish("smoke")
+        assert (published("C1"), published("C2")) == (BLANK["trained"], share)
+
+
+def test_a_home_at_the_root_changes_no_code(results, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: Path("/"))
+    path = results / "executed/done.ipynb"
+    write_text(path, path.read_text().replace("https:", "x = a / b # https:"))
+    publish("smoke")
+    assert "x = a / b" in (results.parent / "published/smoke/executed/done.ipynb").read_text()
+
+
 def test_an_executed_notebook_tells_nothing_of_the_machine(results):
     publish("smoke")
     text = (results.parent / "published/smoke/executed/done.ipynb").read_text()

@@ -319,6 +319,21 @@ def test_without_seeds_all_that_are_finished_are_taken(root):
     assert "L2 seed 0: never run" in told and "seed 3" not in told
 
 
+def test_what_a_stale_network_gave_on_other_images_is_left_out_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("IR_RESULTS", str(tmp_path / "results"))
+    (tmp_path / "data").mkdir()
+    for seed in (0, 1):
+        folder = make_run("C5", seed, tmp_path / "data")
+        known = record.read(folder)
+        make_run("C5-on-wide", seed, tmp_path / "data", weights=known["files"][record.WEIGHTS])
+    known["trained_by"]["code"] = "of before"
+    (folder / "run.json").write_text(json.dumps(known))
+    lines = []
+    found = find_runs("test", ["C5-on-wide"], None, tmp_path / "data", report=lines.append)
+    assert [one.record["seed"] for one in found["C5-on-wide"]] == [0]
+    assert "C5-on-wide seed 1: the network of C5 is not as it should be" in lines[0]
+
+
 # ---- precisions
 
 
@@ -402,10 +417,11 @@ def test_published_runs_have_to_be_all_there_whole_and_of_the_same_images(publis
     folder = published_dir("test") / "runs"
     assert "L2 seed 7: never run" in refused(["L2"], published, seeds=(0, 7))
     known = json.loads((folder / "L2/seed0/run.json").read_text())
-    for change in ({"data_fingerprint": "f" * 64}, {"status": "stopped"}):
-        (folder / "L2/seed0/run.json").write_text(json.dumps(known | change))
-        with pytest.raises(FileNotFoundError, match="not complete, or on other data"):
-            find_runs("test", ["Input", "L2"], [0], published)
+    (folder / "L2/seed0/run.json").write_text(json.dumps(known | {"status": "stopped"}))
+    assert "L2 seed 0: never run" in refused(["Input", "L2"], published)
+    (folder / "L2/seed0/run.json").write_text(json.dumps(known | {"data_fingerprint": "f" * 64}))
+    with pytest.raises(FileNotFoundError, match="on other data"):
+        find_runs("test", ["Input", "L2"], [0], published)
 
 
 # ---- what is printed, and where ours comes from

@@ -753,6 +753,7 @@ def test_time_left_is_from_earlier_runs_and_from_this_one(tmp_path):
     jobs[0].begin(tmp_path)
     jobs[0].finish(tmp_path, seconds=30)
     assert plan.time_left(tmp_path) == "about 0:15, 1 of unknown duration not counted"
+    assert plan.time_left() == "about 1:00, 1 of unknown duration not counted"
     assert [clock(s) for s in (3725, 750, 69.6, 9.6)] == ["1:02:05", "12:30", "1:10", "0:10"]
 
 
@@ -830,6 +831,7 @@ def test_a_training_takes_as_long_as_published_ones_or_as_its_steps(tmp_path, mo
     assert bf16.seconds("TIECNN") == pytest.approx(4000 * 0.1 * 1.2)
     assert bf16.memory_mb("C5") == 2000
     jobs = [Job(f"C5_seed{seed}", {}, runs=["C5"], what="train", memory_mb=2000) for seed in (0, 1)]
+    assert "two_d_gan" in bf16.table([replace(jobs[0], memory_mb=None)])  # never published
     table = bf16.table([*jobs, Job("CUT-OSU_seed0", {}, runs=["CUT-OSU"], what="train")])
     assert "nothing of their kind was measured: CUT-OSU" in table
     assert re.search(r"two_d_gan +2 +8000 +2\.7 +1\.3 +0\.4 +2\.0 +0\.1\n", table), table
@@ -855,7 +857,7 @@ def test_plan_is_read_as_it_was_written_and_makes_its_jobs_undone(tmp_path):
     job.finish(tmp_path, seconds=30)
     assert plan.left(tmp_path) == []
     plan.write(tmp_path / "stamps/plan.json")
-    assert plan.left(tmp_path) == plan.jobs
+    assert plan.left(tmp_path) == plan.jobs and job.last(tmp_path)["seconds"] == {job.what: 30}
     assert Plan.read(tmp_path / "stamps/plan.json") == plan
 
 

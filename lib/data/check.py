@@ -36,9 +36,9 @@ class State:
     problems: list[str] = field(default_factory=list)
     shared: list[str] = field(default_factory=list)  # images that training and test have in common
 
-    def tell(self, work: Callable, items: Iterable) -> dict:
+    def tell(self, work: Callable, items: Iterable, at_once: int = 4) -> dict:
         """`work` of each item, without those where it raises ValueError, which is a problem."""
-        with ThreadPoolExecutor(4) as threads:
+        with ThreadPoolExecutor(at_once) as threads:
             waiting = {item: threads.submit(work, item) for item in items}
         done = {}
         for item, future in waiting.items():
@@ -111,7 +111,7 @@ def _thumbnail(path: Path) -> np.ndarray:
 
 def _faces(state: State, root: Path, folder: str) -> None:
     files, split_of = sober_drunk.list_files(root / folder), sober_drunk.read_split()
-    frames = state.tell(sober_drunk.load_frames, files.values())
+    frames = state.tell(sober_drunk.load_frames, files.values(), at_once=1)  # tifffile's one log
     widths = {path: of.shape[2] for path, of in frames.items()}
     if widths and (odd := sober_drunk.of_other_width(widths)):
         state.problems.append(f"{odd}: frames of another width than most")

@@ -21,6 +21,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, urlsplit
@@ -64,7 +65,9 @@ def download(origin: Origin, root: Path, agreed: bool, given: Path | None = None
         print(f"{folder} is there already: move it away to fetch it anew")
     elif origin.parts and (given or not origin.steps):
         if not agreed and not origin.free:
-            told = input("Do you agree to it? [y/N] ") if sys.stdin.isatty() else ""
+            told = ""
+            with suppress(EOFError):  # Ctrl-D
+                told = input("Do you agree to it? [y/N] ") if sys.stdin.isatty() else ""
             if told.lower() not in ("y", "yes"):
                 raise PermissionError("the licence was not agreed to, nothing was fetched; --yes "
                                       "agrees to it")

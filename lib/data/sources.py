@@ -121,7 +121,11 @@ def look_at(folder: Path) -> None:
         if folder.is_symlink() or folder.exists():
             raise ValueError(f"{folder} is no folder, or a link that leads nowhere; remove it")
         return
-    for entry in os.scandir(folder):  # knows of most what they are without asking each
+    try:
+        entries = [*os.scandir(folder)]  # which know of most what they are without asking each
+    except PermissionError:
+        raise ValueError(f"{folder} cannot be read: permission denied") from None
+    for entry in entries:
         whole = Path(entry).is_file() if entry.is_symlink() else entry.is_file()
         if entry.name.lower().endswith(SUFFIXES) and not whole:
             raise ValueError(f"{entry.path} is no file, or a link that leads nowhere; remove it")

@@ -30,6 +30,7 @@ from lib.results.runs import Run
 
 Drawing = tuple[Figure | np.ndarray, str]  # a picture, bytes where it is an array, and HTML
 ENLARGED = 4  # pixels a side of one pixel of the before/after slider
+STRIP = 20  # pixels above it, for the names of both sides
 MEAN = "mean of the channels"
 
 
@@ -99,8 +100,7 @@ def before_after(scenes: Mapping[str, Images]) -> Panel:
         page = np.concatenate([images[left][:, :column], images[right][:, column:]], axis=1)
         page = page.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
         page[:, max(0, ENLARGED * column - 1) : ENLARGED * column + 1] = 255
-        _write(page, left, 8)
-        _write(page, right, page.shape[1] - 8, to_the_left=True)
+        page = np.concatenate([_names(left, right, page.shape[1]), page])
         reference = images[methods[-1]]
         yield page, _table({f"{side}: {name}, {measure.__name__}": measure(images[name], reference)
                             for side, name in (("left", left), ("right", right))
@@ -207,11 +207,13 @@ def own_image() -> Panel:
         if not file:
             yield np.full((64, 256), 235, np.uint8), "choose an image: PNG, JPEG or TIFF"
             return
-        image = cv2.imdecode(np.frombuffer(file[0]["content"], np.uint8), cv2.IMREAD_UNCHANGED)
-        if image is None:
+        try:
+            content = np.frombuffer(file[0]["content"], np.uint8)
+            image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
+            image = image if image.ndim == 2 else cv2.cvtColor(image[..., :3], cv2.COLOR_BGR2GRAY)
+        except (cv2.error, AttributeError):  # of nothing, of kinds it cannot convert; no image
             yield np.full((64, 256), 235, np.uint8), f"{file[0]['name']} is no image known here"
             return
-        image = image if image.ndim == 2 else cv2.cvtColor(image[..., :3], cv2.COLOR_BGR2GRAY)
         made, told = _enhanced(image, method)
         yield np.concatenate([as_bytes(image), made], axis=1), told
 
@@ -236,11 +238,13 @@ def _slider(name: str, low: float, high: float, value: float) -> FloatSlider:
                        continuous_update=False)
 
 
-def _write(page: np.ndarray, text: str, x: int, to_the_left: bool = False) -> None:
-    """Write into a picture, near its top: white in a black border, from `x` on or up to it."""
-    x -= to_the_left * cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.6, 1)[0][0]
-    for grey, thickness in ((0, 4), (255, 1)):
-        cv2.putText(page, text, (x, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.6, grey, thickness, cv2.LINE_AA)
+def _names(left: str, right: str, width: int) -> np.ndarray:
+    """Two names at the ends of a white strip, bytes (STRIP, width)."""
+    strip, font = np.full((STRIP, width), 255, np.uint8), (cv2.FONT_HERSHEY_SIMPLEX, 0.5)
+    end = width - cv2.getTextSize(right, *font, 1)[0][0]
+    for name, x in ((left, 0), (right, end)):
+        cv2.putText(strip, name, (x, STRIP - 6), *font, 0, 1, cv2.LINE_AA)
+    return strip
 
 
 def _table(values: Mapping[str, float]) -> str:

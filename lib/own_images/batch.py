@@ -132,8 +132,8 @@ def gather(inputs: Iterable[Path], out: Path) -> tuple[list[tuple[Path, Path]], 
     """Every image file with where its result goes, in the order asked for; and what is wrong.
 
     In a folder all files are taken whose names end as those of images, without hidden ones and
-    without what lies in `out`. Results have the path of their input below the folder that all have
-    in common, so that a/x.png and b/x.png stay apart.
+    without what lies in `out`, if that is inside. Results have the path of their input below the
+    folder that all have in common, so that a/x.png and b/x.png stay apart.
     """
     found, roots, problems = {}, [], []
     for path in inputs:
@@ -155,8 +155,8 @@ def _is_image(file: Path, folder: Path, out: Path) -> bool:
     if file.suffix.lower() not in files.SUFFIXES or not file.is_file():  # a link to itself is none
         return False
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    ours = file.resolve().is_relative_to(out.resolve()) and out.resolve() != folder.resolve()
-    return not hidden and not ours
+    inside = folder.resolve() in (out := out.resolve()).parents
+    return not hidden and not (inside and file.resolve().is_relative_to(out))
 
 
 def _place(file: Path) -> Path:

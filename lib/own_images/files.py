@@ -17,8 +17,8 @@ from lib.files import write_atomically
 
 PNG, JPEG, TIFF = "PNG", "JPEG", "TIFF"
 SUFFIXES = {".png": PNG, ".jpg": JPEG, ".jpeg": JPEG, ".tif": TIFF, ".tiff": TIFF}
-# ASCII tags that stay true of an enhanced image: make, model, page name, artist, copyright
-KEPT_TAGS = (271, 272, 285, 315, 33432)
+# ASCII tags that stay true of an enhanced image: make, model, page name, time, artist, copyright
+KEPT_TAGS = (271, 272, 285, 306, 315, 33432)
 ORIENTATION = 274
 JPEG_QUALITY = 95
 FLIR_SEGMENT = rb"\xff\xe1..FLIR\0\x01"  # of a JPEG
@@ -126,6 +126,4 @@ def _kept_tags(page: tifffile.TiffPage, description: bool) -> dict[str, Any]:
         kept["description"] = page.description.encode()
     if 282 in tags:
         kept |= {"resolution": page.resolution, "resolutionunit": page.resolutionunit}
-    if 306 in tags:
-        kept["datetime"] = tags[306].value
     return kept

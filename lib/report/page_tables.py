@@ -70,7 +70,8 @@ def origins_of(line: Line, runs: Sequence[str], recorded: Runs) -> list[tuple[st
     if TABLES[paper, item].counted:
         return [("", f"notebook-{notebook_of(paper, item)}")]
     cell, found = TABLES[paper, item].cells[line["row"], line["column"]], []
-    its = recorded.get(cell.experiment)
+    its = [run for run in recorded.get(cell.experiment, ())
+           if run.source.removesuffix("/run.json") in runs]
     gave = measure(cell, its).mean() if its else {}
     for run in runs:
         seed = int(run.partition("/seed")[2])

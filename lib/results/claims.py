@@ -61,12 +61,17 @@ def write_claims(profile: str) -> pd.DataFrame:
 
 
 def recorded_runs(profile: str, numbers: pd.DataFrame) -> dict[str, list[Run]]:
-    """The complete runs of all experiments, of the seeds that any number names. `lib.verify` tells
-    of runs that are gone or damaged; here they are left out."""
-    seeds = sorted({int(seed) for text in numbers["seeds"] for seed in re.findall(r"\d+", text)})
+    """The complete runs of all experiments, of the seeds that their numbers name, or any number
+    where they have none. `lib.verify` tells of runs that are gone or damaged; here they are left
+    out."""
+    named: dict[str, set[int]] = {}
+    for n in numbers.itertuples(index=False):
+        cell = _CELLS.get((n.paper, f"{n.item}/{n.row}/{n.column}"))
+        for name in {"", cell.experiment if cell else ""}:  # "": any number
+            named.setdefault(name, set()).update(map(int, re.findall(r"\d+", n.seeds)))
     found: dict[str, list[Run]] = {}
     for name, experiment in EXPERIMENTS.items():
-        for seed in seeds if experiment.trained else [0]:
+        for seed in sorted(named.get(name) or named[""]) if experiment.trained else [0]:
             with suppress(FileNotFoundError, Damaged):
                 run = read_run(results_of(profile, name) / "runs" / name / f"seed{seed}")
                 if run.record["status"] == "complete":

@@ -31,10 +31,10 @@ KIT = "../../../.."  # from executed/ of what is published
 def publish(profile: str) -> str:
     """Copy what readers need of a profile to its published results; returns what to tell about it.
 
-    Published runs that are not here stay; as long as there is no report, which is written last, so
-    does all else. What was there before is in git, and a kill is mended by the next call. The
-    checksums of a record are those of what is published; links of the report to what is not are
-    taken off. Raises FileNotFoundError where there is nothing to publish, record.Damaged where a
+    Published runs that are not here stay, and complete ones that are stopped here; as long as there
+    is no report, which is written last, so does all else. What was there before is in git, and a
+    kill is mended by the next call. The checksums of a record are those of what is published; links
+    of the report to what is not are taken off. Raises FileNotFoundError where there is nothing to publish, record.Damaged where a
     run is not whole.
     """
     results, target = paths.results_dir(profile), paths.published_dir(profile)
@@ -58,7 +58,9 @@ def publish(profile: str) -> str:
             write_text(target / "executed" / name, text)
     firsts = {run.folder.parent: run.folder for run in reversed(runs)}.values()
     for run in runs:
-        _copy_run(run, target / run.folder.relative_to(results), run.folder in firsts)
+        to = target / run.folder.relative_to(results)
+        if run.record["status"] == "complete" or not record.is_complete(to):
+            _copy_run(run, to, run.folder in firsts)
     if whole:
         page = "report/index.html"
         _mend_links(target / page, results / page, results)
@@ -129,6 +131,7 @@ def _for_readers(notebook: Path, published: Container[str]) -> str:
     text = re.sub(r"/[\w/.-]+/ipykernel_\d+/\d+\.py", "cell.py", text)  # where warnings arose
     places = {noted.get("parameters", {}).get("data"): "data", str(notebook.parents[2]): "results",
               sys.prefix: ".venv", str(paths.REPO): ".", str(Path.home()): "~"}
+    places.pop("/", None)  # of who has no home
     for place in sorted(filter(None, places), key=len, reverse=True):  # what lies in another first
         text = re.sub(rf"(?<![\w.]){re.escape(place)}(?![\w-])", places[place], text)
     return text

@@ -139,11 +139,15 @@ def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int] | N
                      with_weights=False)
         if todo.what != "nothing":
             wrong[name, seed] = todo.why
+    for name, seed in wanted:
+        lender = EXPERIMENTS[name].weights_of
+        if (lender, seed) in wrong:
+            wrong.setdefault((name, seed), f"the network of {lender} is not as it should be")
     if left := [run for run in wrong if seeds is None and run[1]]:
         report(f"left out: {first_few([_told(run, wrong.pop(run)) for run in left], '; ')}")
         wanted = [run for run in wanted if run not in left]
     nothing_here = len(wrong) == len(wanted) and set(wrong.values()) == {"never run"}
-    if nothing_here and all((_folder(published, *run) / "run.json").is_file() for run in wanted):
+    if nothing_here and all(_is_finished(_folder(published, *run)) for run in wanted):
         results, wanted = published, wanted_of(published)
     elif wrong:
         lines = [_told(run, why) for run, why in wrong.items()]
@@ -220,6 +224,12 @@ def _check_precision(profile: str, found: dict[str, list[Run]]) -> None:
 
 def _folder(results: Path, name: str, seed: int) -> Path:
     return results / "runs" / name / f"seed{seed}"
+
+
+def _is_finished(folder: Path) -> bool:
+    """Whether a complete run is recorded there. Raises record.Damaged."""
+    known = record.read(folder)
+    return bool(known) and known["status"] == "complete"
 
 
 def _told(run: tuple[str, int], why: str) -> str:

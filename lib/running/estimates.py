@@ -83,7 +83,8 @@ class Estimates:
                      ON_TOP * step.seconds * steps / 3600 for step in known}
             rows.append({"trainings of": EXPERIMENTS[name].recipe, "runs": 1, "steps": steps,
                          **hours, "PFLOP": known[0].gflop * steps / 1e6,
-                         "memory, GB": job.memory_mb / 1000, "disk, GB": known[0].disk_mb / 1000})
+                         "memory, GB": (job.memory_mb or float("nan")) / 1000,
+                         "disk, GB": known[0].disk_mb / 1000})
         if not rows:
             return ""
         frame = pd.DataFrame(rows)

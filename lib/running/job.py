@@ -146,7 +146,8 @@ class Plan:
     def write(self, path: Path) -> None:
         """Write the plan for its jobs, and see to it that none of them counts as done."""
         for job in self.jobs:
-            job.stamp(path.parent.parent).unlink(missing_ok=True)
+            if job.stamp(results := path.parent.parent).is_file():
+                job.begin(results)
         for stamp in path.parent.glob("*.json"):
             if stamp.stat().st_mtime > time.time():  # the clock was set back; Snakemake takes no
                 os.utime(stamp)  # output that is older than what the job reads
@@ -162,10 +163,10 @@ class Plan:
         """The jobs that are not done."""
         return [job for job in self.jobs if not job.stamp(results).is_file()]
 
-    def time_left(self, results: Path) -> str:
-        """How long the jobs take that are not done, as far as is known: one that was never done
-        counts as the mean of those with the same to do, this run's included."""
-        left, of_kind = self.left(results), {}
+    def time_left(self, results: Path | None = None) -> str:
+        """How long the jobs take that are not done, None: all, as far as is known: one that was
+        never done counts as the mean of those with the same to do, this run's included."""
+        left, of_kind = self.left(results) if results else self.jobs, {}
         for job in self.jobs:
             done = {} if job in left else job.last(results).get("seconds", {})
             if seconds := done.get(job.what, job.seconds):

@@ -168,7 +168,7 @@ def run(given: Namespace) -> int:
     if given.publish or given.take_published:
         from lib.results.publish import publish, take_published
 
-        # trainings by hand may go on beside it: a run that is not complete has no record
+        # trainings by hand may go on beside it: their records are written last
         with only_one(results / ".lock", f"another run is writing to {results}; wait for it"):
             say(publish(given.profile) if given.publish else take_published(given.profile))
         return 0
@@ -211,7 +211,7 @@ def run(given: Namespace) -> int:
         return 0
     at_a_time = f"{'at most ' if plan.cluster else ''}{plan.parallel} at a time"
     say(f"{len(plan.jobs)} {'job' if len(plan.jobs) == 1 else 'jobs'} to run, "
-        f"{at_a_time}, expected time: {plan.time_left(results)}")
+        f"{at_a_time}, expected time: {plan.time_left()}")
     if given.dry_run:
         for number, job in enumerate(plan.jobs, 1):
             say(f"  {number:3}  {job.label:32}  {job.what:8}  {clock(job.seconds):>8}  {job.why}")

@@ -179,7 +179,7 @@ def main(plan_file: Path, name: str) -> None:
         except KeyboardInterrupt:
             return
         except OSError as problem:
-            why = str(problem)
+            why = str(problem) or repr(problem)
         except Exception as problem:
             traceback.print_exc()
             why = repr(problem)

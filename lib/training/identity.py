@@ -26,7 +26,8 @@ from lib.training.experiments import RunConfig
 from lib.training.recipes import RECIPES
 
 # What these modules give is checked by a checksum or is part of a fingerprint (the embedded
-# images), or has no bearing on a result.
+# images), or has no bearing on a result. Of them counts only what a definition of another module
+# names itself, not what that uses in turn.
 MACHINERY = (
     "lib.files", "lib.paths", "lib.printing", "lib.machine", "lib.provenance", "lib.data.packs",
     "lib.data.fingerprint", "lib.data.natural", "lib.data.synthetic.streets",
