@@ -285,16 +285,6 @@ def test_a_damaged_archive_is_fetched_anew(root, road, damage, capsys):
     assert run(root, "roadscene") == 0
 
 
-def test_a_known_checksum_is_held_to(root, road, declare, capsys):
-    whole = Server.files[ROAD_PATH]
-    declare("roadscene", [ROAD | {"sha256": hashlib.sha256(whole).hexdigest()}])
-    Server.files = {ROAD_PATH: zipped(road | {"README.md": b"another"})}
-    assert run(root, "roadscene") == 1
-    assert "its SHA-256 is not" in error_line(capsys) and left(root) == []
-    Server.files[ROAD_PATH] = whole
-    assert run(root, "roadscene") == 0
-
-
 def test_what_the_first_download_brought_is_held_to(root, road, capsys):
     assert run(root, "roadscene") == 0
     shutil.rmtree(root / "roadscene")

@@ -25,7 +25,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from lib.benchmarks import in_one_line
+from lib.benchmarks import in_one_line, positive
 from lib.files import write_text
 from lib.machine import choose_device, make_deterministic, peak_memory_mb, processor
 from lib.paths import data_root
@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = ArgumentParser("python -m lib.benchmarks.cost", description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="paper", choices=[*PROFILES])
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("--rounds", type=int, default=2, help="timed steps")
+    parser.add_argument("--rounds", type=positive, default=2, help="timed steps")
     parser.add_argument("--only", nargs="+", choices=[*EXPERIMENTS], metavar="EXPERIMENT",
                         default=[])
     options = parser.parse_args(arguments)

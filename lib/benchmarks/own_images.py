@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from lib.benchmarks import in_one_line
+from lib.benchmarks import in_one_line, positive
 from lib.data import catalogue
 from lib.data.degradation import WIDE, degrade
 from lib.files import write_text
@@ -141,12 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.benchmarks.own_images",
                                      description=__doc__.split("\n")[0])
     parser.add_argument("--data", metavar="DIR", help="data root ($IR_DATA, else data/)")
-    parser.add_argument("--images", type=int, default=20, metavar="N", help="of each kind (20)")
+    parser.add_argument("--images", type=positive, default=20, metavar="N", help="of each kind (20)")
     parser.add_argument("--weights", type=Path, default=FOLDER, metavar="DIR")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table there as well")
     options = parser.parse_args(arguments)
-    if options.images < 1:
-        parser.error(f"{options.images} images are none")
     root = data_root(options.data)
     if TWO_D_GAN not in available(ENHANCEMENT, options.weights):
         raise FileNotFoundError(f"{options.weights} has no weights of {TWO_D_GAN}")

@@ -13,13 +13,13 @@ take it, or where it is asked for.
 import statistics
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from lib.benchmarks import in_one_line
+from lib.benchmarks import in_one_line, positive
 from lib.losses.adversarial import critic_loss, generator_loss, gradient_penalty
 from lib.losses.perceptual import feature_distance
 from lib.losses.pixel import mse
@@ -126,11 +126,11 @@ def compare(experiment: str, size: int, batch: int, divisor: int, rounds: int,
 def main(arguments: list[str] | None = None) -> int:
     parser = ArgumentParser("python -m lib.benchmarks.step", description=__doc__.splitlines()[0])
     parser.add_argument("--experiment", default="C5")
-    parser.add_argument("--size", type=_positive, default=128, help="pixels a side")
-    parser.add_argument("--batch", type=_positive, default=8, help="images a step")
-    parser.add_argument("--divide", type=_positive, default=1, help="channels divided by this")
-    parser.add_argument("--rounds", type=_positive, default=5, help="timed steps of each version")
-    parser.add_argument("--threads", type=_positive, default=cores(), help="of the CPU")
+    parser.add_argument("--size", type=positive, default=128, help="pixels a side")
+    parser.add_argument("--batch", type=positive, default=8, help="images a step")
+    parser.add_argument("--divide", type=positive, default=1, help="channels divided by this")
+    parser.add_argument("--rounds", type=positive, default=5, help="timed steps of each version")
+    parser.add_argument("--threads", type=positive, default=cores(), help="of the CPU")
     parser.add_argument("--device", default="cpu", help="auto, cpu or cuda")
     parser.add_argument("--precision", default="auto", help="beside fp32: bf16 or auto")
     options = parser.parse_args(arguments)
@@ -157,12 +157,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"not the same loss: {', '.join(wrong)}", file=sys.stderr)
         return 1
     return 0
-
-
-def _positive(text: str) -> int:
-    if not (text.isdecimal() and 0 < int(text) < 100_000):
-        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 if __name__ == "__main__":

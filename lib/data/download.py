@@ -3,8 +3,8 @@
     python -m lib.data.download sober_drunk roadscene --data DIR
 
 Without a name, lists what there is. What data/sources.yaml knows of an archive or a file is
-checked: its commit, its SHA-256. What it does not know is trusted at the first download and
-recorded, file by file, in `downloads.json` of the data root; a later one has to bring the same.
+checked: its commit, or each file's SHA-256. What it does not know is trusted at the first download
+and recorded, file by file, in `downloads.json` of the data root; a later one has to bring the same.
 
 A set appears in the data root when all of it was fetched, unpacked and read. Until then it is kept
 in `.downloads`: the same command goes on from there, an archive that broke off starts again.
@@ -124,7 +124,7 @@ def _stage(origin: Origin, work: Path, staged: Path, given: Path | None) -> dict
         if part.each:
             found = _one_by_one(part, place)
         else:
-            file = given or _get(part.archive, place / "archive.zip", part.sha256)
+            file = given or _get(part.archive, place / "archive.zip")
             found = _archive(origin, part, file, source)
         try:
             for name, content in found:
@@ -156,12 +156,10 @@ def _stage(origin: Origin, work: Path, staged: Path, given: Path | None) -> dict
     }
 
 
-def _get(url: str, path: Path, digest: str = "", show: bool = True) -> Path:
-    """The file behind an address, at `path`; not fetched again where it is there and whole."""
-    one = pooch.create(
-        path=path.parent, base_url="", urls={path.name: url},
-        registry={path.name: f"sha256:{digest}" if digest else None}, retry_if_failed=RETRIES,
-    )
+def _get(url: str, path: Path, show: bool = True) -> Path:
+    """The file behind an address, at `path`; not fetched again where it is there."""
+    one = pooch.create(path=path.parent, base_url="", urls={path.name: url},
+                       registry={path.name: None}, retry_if_failed=RETRIES)
     bar = tqdm(desc=url, total=1, unit="B", unit_scale=True, disable=not show)
     fetcher = pooch.HTTPDownloader(progressbar=show and bar, chunk_size=1 << 16, timeout=60)
     try:
@@ -176,8 +174,6 @@ def _get(url: str, path: Path, digest: str = "", show: bool = True) -> Path:
     except requests.RequestException as error:
         raise ConnectionError(f"{urlsplit(url).netloc} cannot be reached ({type(error).__name__}); "
                               "the same command tries again") from None
-    except ValueError:
-        raise Unusable(f"{url} is not the file it was: its SHA-256 is not {digest}") from None
 
 
 def _one_by_one(part: Part, place: Path) -> Found:

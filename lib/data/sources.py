@@ -37,7 +37,6 @@ class Part:
     archive: str = ""  # address of a ZIP, or its name where only a browser can fetch it
     each: str = ""  # else what stands before the path of each file
     commit: str = ""  # full, or as much of it as is known
-    sha256: str = ""  # of the archive, where known
     rows: str = ""  # CSV in data/ with a row for each wanted file
     only: str = ""  # the rows of this `source`
     path: str = ""  # of columns of a row: where the file is in the archive or behind `each`

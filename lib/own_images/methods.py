@@ -16,14 +16,7 @@ from lib.machine import choose_device
 from lib.own_images import shipped, tone
 from lib.own_images.files import depth_of
 from lib.own_images.passes import (
-    LEAST,
-    LIMIT,
-    SHIFTS,
-    TILE,
-    check_shifts,
-    enhance_levels,
-    reduced_size,
-    translate_levels,
+    LEAST, LIMIT, SHIFTS, TILE, check_shifts, enhance_levels, reduced_size, translate_levels,
 )
 from lib.own_images.shipped import ENHANCEMENT, FOLDER, TRANSLATION
 from lib.training.recipes.untrained import set_tone
