@@ -4,7 +4,7 @@
 
 Computes every number of numbers.csv again from the runs it names, by the code that the notebooks
 use, and looks at each run: is it whole, is it the one it says it is, were code, settings and data
-changed since. Ends with 0 where all agree, else with 1 and one line a problem.
+changed since; and whether claims.csv is of today's claims. Ends with 0 where all agree, else with 1 and one line a problem.
 """
 
 import os
@@ -21,7 +21,7 @@ import pandas as pd
 from lib import paths
 from lib.data import catalogue
 from lib.papers import reported
-from lib.results import numbers
+from lib.results import claims, numbers
 from lib.results.complexity import TIMES, counted_numbers
 from lib.results.runs import Run, number, read_run, results_of
 from lib.results.tables import TABLES
@@ -191,6 +191,18 @@ class _Runs:
                 note(f"was trained with other settings than run.json says: {setting} {what}")
 
 
+def _check_claims(path: Path, verdict: Verdict) -> None:
+    """Whether claims.csv, if there is one, is of today's claims."""
+    if not path.is_file():
+        return
+    stored = numbers.read_table(path)
+    said = [name for name in ("id", "paper", "section", "claim", "extension", "circular")
+            if name in stored]
+    today = pd.DataFrame(claims.load()).fillna("")
+    if stored[said].to_dict("records") != today[said].to_dict("records"):
+        verdict.note("stale", path.name, "data/claims.yaml has changed since; run 90_summary again")
+
+
 def _measured(line: dict[str, str], runs: _Runs, verdict: Verdict) -> numbers.Number:
     """A number of a table from the runs that its row names."""
     table = TABLES[line["paper"], line["item"]]
@@ -218,6 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ["IR_RESULTS"] = str(folder.parent)
     try:
         verdict = verify(folder.name, options.data)
+        _check_claims(folder / "claims.csv", verdict)
     except (ValueError, FileNotFoundError) as problem:
         parser.error(str(problem))
     for problem in verdict.problems:

@@ -222,7 +222,7 @@ def test_a_network_below_the_baseline_says_nothing_in_that_metric(results):
     frame = judged(values, baseline=5)
     assert frame.loc["external-skips", "verdict_ours"] == BELOW
     assert frame.loc["external-skips", "why"].startswith(
-        "2 of 4 below: C5/PSNR 21 is not above Input/PSNR 25"
+        "2 of 4 not above: C5/PSNR 21 is not above Input/PSNR 25"
     )
     assert frame.loc["attention-ag-ie", "verdict_ours"] == "undecided"  # C3 is missing
     assert judged({"C5": values["C5"], "C3": [IMAGES]}, baseline=5).loc[

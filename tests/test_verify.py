@@ -10,6 +10,7 @@ from lib import paths, verify
 from lib.files import sha256
 from lib.papers import reported
 from lib.results import numbers
+from lib.results.claims import write_claims
 from lib.results.complexity import DATASET, counted_numbers
 from lib.results.numbers import Number
 from lib.results.publish import publish
@@ -300,6 +301,14 @@ def test_an_altered_or_unfinished_record_is_found(results, capsys):
 
 
 # ---- what changed since
+
+
+def test_claims_that_were_judged_by_other_words_are_stale(results, capsys):
+    frame = write_claims(PROFILE)
+    assert verify.main([str(results)]) == 0
+    frame.drop(index=3).to_csv(results / "claims.csv", index=False)
+    assert verify.main([str(results)]) == 1
+    assert "STALE claims.csv: data/claims.yaml has changed since" in capsys.readouterr().out
 
 
 def test_stale_code_fails_unless_allowed(results, capsys):

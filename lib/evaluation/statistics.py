@@ -98,19 +98,19 @@ def _error(values: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 def interval_coverage(
-    seeds: int, images: int, seed_sd: float, level: float = 0.95, draws: int = 5000,
-    per_scene: int = 1, known: bool = True,
+    seeds: int, scenes: Sequence[int], seed_sd: float, level: float = 0.95, draws: int = 5000,
+    known: bool = True,
 ) -> float:
     """How often the interval holds the truth, by simulation, seeded; `level` where all is well.
 
-    A draw is the difference in dB of two methods: seeds deviate by `seed_sd`, images by 1 dB and
-    skewed (exponential, skewness 2), single images of a seed by 0.5 dB. `per_scene` images share
-    a scene, of which they have all of their own deviation; not `known`: that is not told.
+    A draw is the difference in dB of two methods: seeds deviate by `seed_sd`, scenes by 1 dB and
+    skewed (exponential, skewness 2), single images of a seed by 0.5 dB. `scenes`: how many images
+    show each; not `known`: which ones do is not told.
     """
     random = np.random.default_rng(0)
-    scene = np.arange(images) // per_scene
+    scene = np.repeat(np.arange(len(scenes)), scenes)
     values = (seed_sd * random.normal(size=(draws, seeds, 1)) - 1
-              + random.exponential(size=(draws, 1, scene[-1] + 1))[..., scene]
-              + 0.5 * random.normal(size=(draws, seeds, images)))
+              + random.exponential(size=(draws, 1, len(scenes)))[..., scene]
+              + 0.5 * random.normal(size=(draws, seeds, len(scene))))
     found = estimate(values, scene if known else None)
     return float(np.mean(np.abs(found.mean) < found.half_width(level)))

@@ -11,8 +11,9 @@ Holm would leave one comparison of 200 a level at which three seeds never settle
     not seen        one is settled against it, by networks that trained less than the paper's
     contradicted    the same by networks that trained the whole protocol: profile `paper`, and as
                     many images as the paper's
-    undecided       anything else; `: below the baseline` where the better network of a comparison
-                    in PSNR or SSIM does not beat the BASELINES of `lib.results.tables` in it
+    undecided       anything else; `: not above an untrained method` where the better network of a
+                    comparison in PSNR or SSIM is not shown to beat the BASELINES of
+                    `lib.results.tables` in it
 """
 
 import re
@@ -42,7 +43,7 @@ COLUMNS = [
     "id", "paper", "section", "claim", "verdict_paper", "verdict_ours", "by_seed", "why", "seeds",
     "steps", "dataset", "trained", "to_reference", "extension", "circular",
 ]
-BELOW = "undecided: below the baseline"
+BELOW = "undecided: not above an untrained method"
 AGAINST_BASELINES = ("PSNR", "SSIM")
 TO_REFERENCE = {"AG": "AG distance", "IE": "IE distance"}  # of which more is not better
 
@@ -133,13 +134,13 @@ class _Judge:
         self.numbers = {_pooled(name): number for name, number in named.items()} | named
 
     def correct(self, claims: Iterable[Mapping]) -> None:
-        """Set the level to that of one comparison, corrected over all that these claims make of
-        trained networks, each once: sure things, as the gates and what HE does, would lift it."""
+        """Set the level to that of one comparison, corrected over all that these claims make
+        between trained networks, each once: sure things, as that one beats HE, would lift it."""
         p = {}
         for relation in {one for claim in claims for nearer in (False, True)
                          for one in self.ours(claim, nearer)}:
             made, cells = self.compare(relation), tuple(map(self.cell, relation.cells))
-            if isinstance(made, _Comparison) and any(self.trained(cell) for cell in cells):
+            if isinstance(made, _Comparison) and all(self.trained(cell) for cell in cells):
                 p[cells, relation.sign, relation.margin] = made.p
         settled = sum(false_discovery_control([*p.values()]) <= LEVEL) if p else 0
         self.level = LEVEL * max(settled, 1) / max(len(p), 1)
@@ -226,8 +227,8 @@ class _Judge:
         if missing := [str(one) for one in found if isinstance(one, _Open)]:
             return None, missing[0]
         (outcome, text), *gates = [one.outcome(self.level) for one in found]
-        failed = [why for passed, why in gates if not passed]
-        return (BELOW, failed[0]) if failed and outcome is not None else (outcome, text)
+        failed = sorted((gate for gate in gates if not gate[0]), key=lambda gate: gate[0] is None)
+        return (BELOW, failed[0][1]) if failed and outcome is not None else (outcome, text)
 
     def verdict(self, found: Sequence[Relation]) -> tuple[str, str]:
         """The verdict on our numbers, and the comparisons that decide it."""
@@ -237,7 +238,7 @@ class _Judge:
             texts.setdefault(outcome, []).append(text)
         trained = [run.record for run in self.behind(found) if run.trained]
         against = "contradicted" if trained and all(map(is_whole, trained)) else "not seen"
-        for outcome, verdict, word in ((False, against, "fail"), (BELOW, BELOW, "below"),
+        for outcome, verdict, word in ((False, against, "fail"), (BELOW, BELOW, "not above"),
                                        (None, "undecided", "open"), (True, "seen", "hold")):
             if outcome in texts:
                 its = list(dict.fromkeys(texts[outcome]))
@@ -251,12 +252,17 @@ class _Judge:
         return [run for name in names for run in self.runs.get(name, ())]
 
     def by_seed(self, found: Sequence[Relation], seeds: Sequence[Sequence[int]]) -> str:
-        """The verdict of each seed that all trained networks have, at the same level."""
+        """The verdict of each seed that all trained networks have, at the same level; none where
+        a comparison is of one value a seed, as of losses, which alone settles nothing."""
         verdicts = []
         for seed in sorted(set.intersection(*map(set, seeds))) if seeds else ():
             runs = {name: [run for run in its if not run.trained or run.record["seed"] == seed]
                     for name, its in self.runs.items()}
             alone = _Judge(self.paper, self.frame, runs, self.level)
+            made = [one.difference for one in map(alone.compare, found)
+                    if isinstance(one, _Comparison)]
+            if any(one.n_seeds == one.n_scenes == 1 for one in made):
+                return ""
             verdicts.append(f"{seed}: {alone.verdict(found)[0]}")
         return ", ".join(verdicts)
 
