@@ -62,7 +62,7 @@ die() { # CODE MESSAGE...
 
 # What of requirements.txt is not installed for python $1, one line; nothing if all is.
 unsatisfied() {
-  "$1" - "$REPO/requirements.txt" 2>/dev/null <<'PYTHON' || echo "$1 does not run"
+  "$1" -P - "$REPO/requirements.txt" 2>/dev/null <<'PYTHON' || echo "$1 does not run"
 import sys
 from importlib.metadata import PackageNotFoundError, version
 try:
@@ -89,7 +89,7 @@ PYTHON
 pip_install() {
   local python=$1 log="$REPO/.venv/pip.log" start=$SECONDS pip
   shift
-  "$python" -m pip install --quiet --disable-pip-version-check "$@" >"$log" 2>&1 &
+  "$python" -P -m pip install --quiet --disable-pip-version-check "$@" >"$log" 2>&1 &
   pip=$!
   trap 'kill "$pip"; say "stopped; run the same command to continue"; exit 130' INT TERM
   while kill -0 "$pip" 2>/dev/null; do
@@ -119,27 +119,33 @@ find_or_make_environment() {
   fi
 
   PYTHON="$REPO/.venv/bin/python"
-  if [ -x "$PYTHON" ]; then
-    problem=$(unsatisfied "$PYTHON")
-    [ -z "$problem" ] && return
+  [ -z "$(unsatisfied "$PYTHON")" ] && return
+  exec 9<"$REPO/requirements.txt"
+  flock -n 9 || { say "waiting for another set-up of .venv" && flock 9; }
+  problem=$(unsatisfied "$PYTHON")
+  [ -z "$problem" ] && exec 9<&- && return
+  local whole=
+  if "$PYTHON" -P -m pip --version >/dev/null 2>&1; then
+    whole=1
     say ".venv does not fit requirements.txt: $problem"
-    "$PYTHON" -c 'import torch' 2>/dev/null && needed_gb=2
+    "$PYTHON" -P -c 'import torch' 2>/dev/null && needed_gb=2
   fi
   [ "$(free_gb)" -ge "$needed_gb" ] ||
     die 1 "only $(free_gb) GB of disk are free at $REPO; the environment needs $needed_gb"
-  if [ ! -x "$PYTHON" ]; then
+  if [ -z "$whole" ]; then # none, or what a stop or a Python that is gone has left
     base=$(python_311) ||
       die 1 "Python 3.11 was not found; install it, or: conda env create -f environment.yml"
     say "making the environment .venv with $("$base" --version)"
-    "$base" -m venv "$REPO/.venv" >&2 ||
+    "$base" -m venv --clear "$REPO/.venv" >&2 ||
       die 1 "$base cannot make a venv; on Debian and Ubuntu install python3.11-venv"
   fi
   say "installing requirements.txt into .venv (several GB, some minutes)"
   pip_install "$PYTHON" -r "$REPO/requirements.txt"
   pip_install "$PYTHON" --no-deps --no-build-isolation -e "$REPO"
-  "$PYTHON" -c 'import torch, torchvision
+  "$PYTHON" -P -c 'import torch, torchvision
 print("environment ready: torch", torch.__version__, "torchvision", torchvision.__version__)' >&2 ||
     die 1 "torch and torchvision are installed but cannot be imported; delete .venv and try again"
+  exec 9<&-
 }
 
 python_311() {

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 REPO = Path(__file__).resolve().parent.parent
 
 
@@ -22,7 +24,9 @@ def missing() -> list[str]:
             elif isinstance(node, ast.ImportFrom):
                 wanted.add(node.module.split(".")[0])
     lines = (REPO / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    pins = {line.split("==")[0].replace("-", "_"): line.split(";")[0].strip() for line in lines}
+    texts = filter(None, (line.split("#")[0].strip() for line in lines))
+    needed = [one for one in map(Requirement, texts) if not one.marker or one.marker.evaluate()]
+    pins = {one.name.replace("-", "_"): f"{one.name}{one.specifier}" for one in needed}
     return sorted(pin for name, pin in pins.items()
                   if name in wanted and importlib.util.find_spec(name) is None)  # fmt: skip
 

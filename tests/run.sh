@@ -3,6 +3,7 @@
 #   tests/run.sh [--data DIR]              real images from DIR, else $IR_DATA, else data/
 #   tests/run.sh [--data DIR] -k metrics   only pytest, with these arguments
 set -euo pipefail
+unset CDPATH
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 data=${IR_DATA:-$repo/data}

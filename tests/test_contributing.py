@@ -153,7 +153,9 @@ def train(kit, *names):
     return kit.run("lib.train", "--profile", "test", "--experiment", *names)
 
 
-def test_a_method(kit):
+@pytest.fixture(scope="module")
+def blurred(kit):
+    """The kit with a method of its own, trained."""
     kit.write("lib/networks/blur.py", NETWORK)
     kit.write("lib/training/recipes/blur.py", RECIPE)
     kit.insert("lib/training/recipes/__init__.py", "from lib.training.recipes.cut ",
@@ -165,11 +167,16 @@ def test_a_method(kit):
                '        Experiment("blur", "2dgan", "one convolution", BlurConfig(), "blur",\n'
                "                   discriminator=None, losses=None),\n")
     train(kit, "blur")
-    record = json.loads((kit.folder("blur") / "run.json").read_text())
+    return kit
+
+
+def test_a_method(blurred):
+    record = json.loads((blurred.folder("blur") / "run.json").read_text())
     assert record["status"] == "complete" and record["metrics"]["PSNR"] > 0
 
 
-def test_a_metric_is_measured_without_training(kit):
+def test_a_metric_is_measured_without_training(blurred):
+    kit = blurred
     weights = (kit.folder("blur") / "weights.safetensors").read_bytes()
     kit.write("lib/metrics/contrast.py", METRIC)
     kit.insert("lib/metrics/__init__.py", "from lib.metrics.eme ",
@@ -182,7 +189,8 @@ def test_a_metric_is_measured_without_training(kit):
     assert images["contrast"].between(0, 1).all()
 
 
-def test_a_data_set(kit):
+def test_a_data_set(blurred):
+    kit = blurred
     (kit.data / "squares").mkdir()
     random = np.random.default_rng(0)
     names = [f"{k}.png" for k in range(16)]
@@ -206,7 +214,8 @@ def test_a_data_set(kit):
     assert record["dataset"] == "my squares" and record["n_images"] == 3
 
 
-def test_a_table(kit):
+def test_a_table(blurred):
+    kit = blurred
     with open(kit.root / "data/reported/2dgan.csv", "a") as stream:
         stream.write("2dgan,table8,PSNR,Blur,20.5,,,Appendix\n")
     tables = "lib/results/tables.py"

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import runpy
+from importlib.metadata import version
 
 import pytest
 
@@ -64,6 +65,8 @@ def test_colab_gets_what_lib_imports_and_it_lacks(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec",
                         lambda name: find(name) if name not in ("flyr", "pooch") else None)
     assert [line.split("==")[0] for line in script["missing"]()] == ["flyr", "pooch"]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert f"numpy=={version('numpy')}" in script["missing"]()  # of two pins that of this Python
 
 
 def test_a_notebook_shows_what_is_there(tmp_path, monkeypatch):

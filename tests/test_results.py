@@ -28,6 +28,7 @@ from lib.training import record
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.identity import settings, trained_by
 from lib.training.run import load, load_generator, run, training_size
+from lib.training.status import ToDo, to_do
 from made_runs import make_run
 
 CPU = choose_device("cpu")
@@ -158,6 +159,11 @@ def test_without_weights_the_learned_measures_are_empty_and_say_why(root, tmp_pa
     table = method_means({"mean": [one]}, ["PSNR", "LPIPS", "kernel distance"])
     assert np.isnan(table.loc["mean", "LPIPS"]) and np.isnan(table.loc["mean", "kernel distance"])
     assert table.loc["mean", "PSNR"] > 0 and "no weights here" in table.loc["mean", "why"]
+    config, dataset = resolve("mean-FLIR", "test"), catalogue.describe("flir", root)
+    assert to_do(folder, config, dataset) == ToDo(
+        "evaluate", "what could not be measured can be now")
+    monkeypatch.setenv("IR_WEIGHTS", str(tmp_path))  # where there are none
+    assert to_do(folder, config, dataset).what == "nothing"
 
 
 def test_a_table_takes_runs_of_one_precision(results, tmp_path):

@@ -421,6 +421,14 @@ def test_missing_python_and_missing_network_are_told(tmp_path):
     done = run_all(root, "--setup", PATH=path, PIP_NO_INDEX="1")
     assert done.returncode == 1 and not done.stdout
     assert "is there a network?" in done.stderr.splitlines()[-1]
+    made = root / ".venv/bin"
+    for name in ("python", "python3", "python3.11"):  # of a Python that is gone
+        (made / name).unlink()
+        (made / name).symlink_to("/gone/python3.11")
+    for _ in range(2):
+        again = run_all(root, "--setup", PATH=path, PIP_NO_INDEX="1")
+        assert "is there a network?" in again.stderr.splitlines()[-1]
+        shutil.rmtree(next(made.parent.glob("lib/*/site-packages/pip")))  # stopped before it had it
 
 
 # ---- what runs, and why

@@ -114,6 +114,13 @@ def test_half_a_layout_is_an_error_not_a_fallback(root):
             call(root)
 
 
+def test_a_suffix_in_capitals_is_not_passed_over(root):
+    file = next((root / "sober_drunk/sober").glob("*.tif"))
+    file.rename(file.with_suffix(".TIF"))
+    with pytest.raises(ValueError, match=f"{file.stem}.TIF: write .TIF in lower case"):
+        describe("sober_drunk", root)
+
+
 def test_a_black_file_is_named(root):
     path = root / "sober_drunk/drunk/03_2_f_M.tif"
     tifffile.imwrite(path, np.zeros((2, 20, 30), np.uint16), photometric="minisblack")

@@ -100,10 +100,12 @@ def test_scenes_of_unequal_size_cost_coverage():
 
 def test_what_an_image_shows_is_told_by_its_name():
     names = ["16_drunk_00_00", "16_sober_01_02", "FLIR_00497", "200002", "200003", "park_00510",
-             "park_00524", "park_00525", "street_00500", "street_00501", "val/00323.jpg"]
+             "park_00524", "park_00525", "street_00500", "street_00501", "val/00323.jpg",
+             "chelsea/000", "chelsea/002", "grass/001"]
     found = scenes_of(names)
     assert found[0] == found[1] == "person 16" and found[3] == found[4] != found[2]
     assert found[5] == found[6] != found[7] and found[8] != found[9] and found[10] == names[10]
+    assert found[11] == found[12] != found[13]
 
 
 def test_the_interval_over_images_alone_does_not():
@@ -189,6 +191,15 @@ def test_runs_on_different_images_are_not_compared(runs):
     for of_seeds in ([other], [runs["B"][0], other]):
         with pytest.raises(ValueError, match="E was not judged on the same images"):
             differences(runs["A"], {"E": of_seeds}, ["PSNR"])
+
+
+def test_a_metric_that_one_of_them_lacks_is_left_out(runs):
+    with_more = Run(Path(), runs["B"][0].record, runs["B"][0].test_images.assign(LPIPS=1.0))
+    for first, second in ((runs["A"], [with_more]), ([with_more], runs["A"])):
+        found = differences(first, {"other": second}, ["PSNR", "LPIPS"])
+        assert list(found.index.get_level_values("metric")) == ["PSNR"]
+    table = method_means({"B": [with_more, runs["B"][1]]}, ["PSNR", "LPIPS"])
+    assert np.isnan(table.loc["B", "LPIPS"]) and table.loc["B", "PSNR"] > 0
 
 
 def test_means_have_intervals_over_seeds_and_images(runs):

@@ -8,12 +8,14 @@ from functools import cache
 
 from lib.data import splits
 from lib.data.faces import N_IMAGES, parse
+from lib.data.natural import SOURCES
 from lib.data.synthetic.streets import FRAMES
 
 
 def scenes_of(names: Iterable[str]) -> list[str]:
-    """Of pairs the scene that data/splits has, of faces the person, of synthetic scenes the place;
-    of any other image, those of one's own too, the image itself."""
+    """Of pairs the scene that data/splits has, of faces the person, of synthetic scenes the place,
+    of embedded crops the photograph; of any other image, those of one's own too, the image itself.
+    """
     return [_scene(str(name)) for name in names]
 
 
@@ -26,6 +28,9 @@ def _scene(name: str) -> str:
             return f"person {face.person}"
     if (made := re.fullmatch(r"(\w+)_(\d+)", name)) and made[1] in FRAMES:
         return f"{made[1]} {int(made[2]) // FRAMES[made[1]]}"
+    photograph, _, number = name.partition("/")
+    if number.isdecimal() and any(photograph in its for its in SOURCES.values()):
+        return photograph
     return name
 
 

@@ -128,6 +128,9 @@ def look_at(folder: Path) -> None:
         whole = Path(entry).is_file() if entry.is_symlink() else entry.is_file()
         if entry.name.lower().endswith(SUFFIXES) and not whole:
             raise ValueError(f"{entry.path} is no file, or a link that leads nowhere; remove it")
+        suffix = Path(entry.name).suffix
+        if suffix.lower() in (".tif", ".tiff") and not suffix.islower():  # Sober-Drunk's alone
+            raise ValueError(f"{entry.path}: write {suffix} in lower case")
         if entry.is_dir(follow_symlinks=False):
             look_at(Path(entry))
 

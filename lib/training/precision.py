@@ -3,7 +3,8 @@
 fp32 is the default where nothing is faster; bf16 runs convolutions in bfloat16 (autocast), weights,
 optimisers, losses and whatever is differentiated twice staying in fp32. On a processor without
 instructions for it (AMX, AVX512-BF16) bf16 is many times slower, so `auto` takes it only where it
-is fast. Evaluation is always in fp32.
+is fast. Evaluation is always in fp32. On a GPU PyTorch computes convolutions in fp32 by TF32 where
+it has that, which rounds their factors to 10 bits.
 """
 
 import torch

@@ -202,7 +202,7 @@ def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
     if why:
         raise ValueError(f"{borrower.name} needs the network of {name} seed {seed} ({why}): python "
                          f"-m lib.train --experiment {name} {borrower.name} --profile {profile} "
-                         f"--seed {seed}")
+                         f"--seed {seed} --data {root}")
     return known | {"weights": known["files"][record.WEIGHTS]}  # its numbers are replaced
 
 

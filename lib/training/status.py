@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib.data.fingerprint import DataSet
+from lib.networks.weights import is_there
 from lib.printing import first_few
 from lib.training import record
 from lib.training.experiments import RunConfig
 from lib.training.identity import evaluated_by, evaluation_code, settings, trained_by, training_code
+
+JUDGES = ("alexnet", "lpips_alexnet", "vgg16")  # of LPIPS and kernel distance
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def to_do(folder: Path, config: RunConfig, dataset: DataSet, with_weights: bool 
         return ToDo("train", wrong)
     why = (_changes(known, "evaluated", config, dataset)
            or record.damage(folder, known, without=record.TRAINED))
+    if not why and known["not_measured"] and not known.get("unpublished") and is_there(*JUDGES):
+        return ToDo("evaluate", "what could not be measured can be now")
     if why and known.get("unpublished"):
         return ToDo("train", f"{why}; its weights were not published")
     return ToDo("evaluate", why) if why else ToDo("nothing")
