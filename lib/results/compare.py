@@ -91,8 +91,8 @@ def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],
     (`lib.evaluation.statistics`), p_corrected (Benjamini and Hochberg), established (by LEVEL),
     n_images, n_scenes (what they show), n_seeds. Each seed is held against the same seed, those
     that one of the two has not are left out; against a method without training every seed is held.
-    A metric that could not be measured of all is left out. Raises ValueError for runs on other images and
-    methods that share no seed.
+    A metric that could not be measured of all is left out. Raises ValueError for runs on other
+    images and methods that share no seed.
     """
     rows, images = {}, reference[0].test_images.index
     scenes = scenes_of(images)

@@ -34,8 +34,8 @@ def publish(profile: str) -> str:
     Published runs that are not here stay, and complete ones that are stopped here; as long as there
     is no report, which is written last, so does all else. What was there before is in git, and a
     kill is mended by the next call. The checksums of a record are those of what is published; links
-    of the report to what is not are taken off. Raises FileNotFoundError where there is nothing to publish, record.Damaged where a
-    run is not whole.
+    of the report to what is not are taken off. Raises FileNotFoundError where there is nothing to
+    publish, record.Damaged where a run is not whole.
     """
     results, target = paths.results_dir(profile), paths.published_dir(profile)
     runs = [read_run(folder) for folder in paths.run_folders(results)]
