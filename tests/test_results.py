@@ -9,6 +9,7 @@ import pytest
 
 from lib.data import catalogue
 from lib.data.fingerprint import DataSet
+from lib.data.scenes import scenes_of
 from lib.evaluation import judge as judging
 from lib.evaluation.attention import drawn_maps
 from lib.evaluation.examples import choose_examples, nearest
@@ -189,7 +190,8 @@ def test_numbers_are_means_over_images_and_seeds(found):
         of_images = by_seed.mean(axis=0)
         assert made.reproduced == pytest.approx(of_images.mean())
         assert made.sd == pytest.approx(of_images.std(ddof=1))
-        assert (made.ci_low, made.ci_high) == estimate(by_seed).interval()
+        scenes = scenes_of(found["L2"][0].test_images.index)
+        assert (made.ci_low, made.ci_high) == estimate(by_seed, scenes).interval()
         assert (made.seeds, made.n_images) == ("0 1", 6)
         assert (results_dir("test") / made.source).is_file()
         assert (made.dataset, made.why) == ("embedded natural images", "")
