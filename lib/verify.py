@@ -4,7 +4,8 @@
 
 Computes every number of numbers.csv again from the runs it names, by the code that the notebooks
 use, and looks at each run: is it whole, is it the one it says it is, were code, settings and data
-changed since; and whether claims.csv is of today's claims. Ends with 0 where all agree, else with 1 and one line a problem.
+changed since; and whether claims.csv is of today's claims. Ends with 0 where all agree, else with 1
+and one line a problem.
 """
 
 import os

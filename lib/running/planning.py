@@ -38,13 +38,14 @@ def make_plan(options: Options, targets: Sequence[str] = (), force: bool = False
             raise ValueError(job.broken)
         forced = force and (not targets or not set(targets).isdisjoint(job.targets))
         what, why = _to_do(job, options, forced)
-        then = job.last(results).get("read", {})
+        last = job.last(results)
+        then = last.get("read", {})
         above = [label(name) for name in job.needs if name in to_run] or [
             label(name) for name, finished in job.sources(results).items()
             if then.get(name, finished) != finished]  # made again without it
         if why or above or not job.stamp(results).is_file():
-            why = why or _changes(job, above, results)
-            seconds, memory = job.last(results).get("seconds", {}).get(what), None
+            why = why or _changes(job, above, last, results)
+            seconds, memory = last.get("seconds", {}).get(what), None
             if what == "train":
                 memory = estimates.memory_mb(job.runs[0])
                 seconds = seconds or estimates.seconds(job.runs[0])
@@ -74,9 +75,9 @@ def _to_do(job: Job, options: Options, forced: bool) -> tuple[str, str]:
     return what, todo.why
 
 
-def _changes(job: Job, above: Sequence[str], results: Path) -> str:
-    """Why a job has to run whose runs are whole; `above`: jobs that it needs and that run, too."""
-    last = job.last(results)
+def _changes(job: Job, above: Sequence[str], last: dict, results: Path) -> str:
+    """Why a job has to run whose runs are whole; `above`: jobs that it needs and that are new;
+    `last`: what its newest stamp holds."""
     if job.begun(results).is_file():
         return "did not finish last time"
     if not last:
