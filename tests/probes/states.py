@@ -238,7 +238,7 @@ def odd_stamp(text: str) -> Probe:
                     definitions={"lib.x": "2"}, what="run")
 
         def call() -> str:
-            why = planning._changes(later, [], place)
+            why = planning._changes(later, [], later.last(place), place)
             plan = Plan(OPTIONS, [later], 1, 1)
             plan.time_left(place)
             later.begin(place)
