@@ -91,12 +91,15 @@ def _component_ablation() -> list[Experiment]:
 
 
 def _attention_ablation() -> list[Experiment]:
-    """2D-GAN, Table 5, beside the cross-level attention of C5."""
+    """2D-GAN, Table 5, beside the cross-level attention of C5, and that one as the authors' code
+    has it."""
     return [
         Experiment("pixel_attention", "2dgan", "C5 with pixel attention",
                    TwoDGANConfig(attention="pixel")),
         Experiment("multi_head_attention", "2dgan", "C5 with multi-head attention",
                    TwoDGANConfig(attention="multi_head")),
+        Experiment("summed_attention", "2dgan", "C5 with the sum of the authors' code",
+                   TwoDGANConfig(), "two_d_gan_summed"),
     ]
 
 

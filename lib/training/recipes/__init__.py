@@ -4,11 +4,12 @@ from lib.training.recipes.cut import CUTRecipe
 from lib.training.recipes.cycle_gan import CycleGANRecipe
 from lib.training.recipes.funie_gan import FUnIEGANRecipe
 from lib.training.recipes.tiecnn import TIECNNRecipe
-from lib.training.recipes.two_d_gan import TwoDGANRecipe
+from lib.training.recipes.two_d_gan import SummedTwoDGANRecipe, TwoDGANRecipe
 from lib.training.recipes.untrained import METHODS
 
 RECIPES = {
     "two_d_gan": TwoDGANRecipe,
+    "two_d_gan_summed": SummedTwoDGANRecipe,
     "funie_gan": FUnIEGANRecipe,
     "tiecnn": TIECNNRecipe,
     "cycle_gan": CycleGANRecipe,

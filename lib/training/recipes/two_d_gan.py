@@ -18,6 +18,7 @@ from lib.losses.adversarial import (
 from lib.losses.pixel import mse
 from lib.networks.backbones import EfficientNetB0Features, VGG16Features
 from lib.networks.markov_discriminator import MarkovDiscriminator
+from lib.networks.summed_attention import SummedTwoDGAN
 from lib.networks.two_d_gan import TwoDGAN
 from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe
 from lib.training.experiments import RunConfig
@@ -90,3 +91,9 @@ class TwoDGANRecipe(EnhancementRecipe):
         total.backward()
         self.optimisers["generator"].step()
         return losses | {"total": total}
+
+
+class SummedTwoDGANRecipe(TwoDGANRecipe):
+    """The same training of the other reading of Fig. 4."""
+
+    make_generator = SummedTwoDGAN
