@@ -11,7 +11,8 @@ from lib.networks.attention import (
     PixelAttention,
 )
 from lib.networks.blocks import count_parameters
-from lib.networks.two_d_gan import ExternalSkip
+from lib.networks.summed_attention import SummedTwoDGAN
+from lib.networks.two_d_gan import ExternalSkip, TwoDGANConfig
 
 NARROW = {"widths": (4, 8, 16, 32)}
 PARTS = {
@@ -130,6 +131,26 @@ def test_each_attention_keeps_the_shape_and_trains(name):
     generator(image).square().mean().backward()
     parts = [p for n, p in generator.named_parameters() if n.startswith("attention")]
     assert parts and all(p.grad.any() for p in parts)
+
+
+def test_the_summed_attention_weighs_the_gate_and_lets_the_feature_pass():
+    generator = SummedTwoDGAN(TwoDGANConfig(**NARROW)).eval()
+    attention, width = generator.attention[0], NARROW["widths"][-2]
+    feature, gate = torch.randn(2, width, 4, 5), torch.randn(2, width, 4, 5)
+    weights = attention.weights(feature, gate)
+    torch.testing.assert_close(attention(feature, gate), gate * weights + feature)
+    with pytest.raises(ValueError, match="not of pixel"):
+        SummedTwoDGAN(TwoDGANConfig(**NARROW, attention="pixel"))
+
+
+def test_the_summed_network_is_c5_but_for_the_sum():
+    summed, product = SummedTwoDGAN(TwoDGANConfig(**NARROW)).eval(), build("2dgan", **NARROW).eval()
+    product.load_state_dict(summed.state_dict())
+    image = torch.rand(1, 1, 64, 64) * 2 - 1
+    assert not torch.allclose(summed(image), product(image))
+    for depth, attention in enumerate(product.attention):
+        attention.forward = summed.attention[depth].forward
+    torch.testing.assert_close(product(image), summed(image))
 
 
 def test_pixel_attention_is_a_sigmoid_of_the_feature_itself():

@@ -28,7 +28,7 @@ class GradientNormalised(nn.Module):
     """(B, C, H, W) -> normalised scores, (B, 1, h, w) as before, of "mean" (B, 1, 1, 1).
 
     LSGAN's target 1 is the limit of an infinite score; it is never reached. Scores of "patch" stay
-    within about 0.25 of 0 for a PatchGAN at its start under Eq. 2. Where f and its gradient both
+    within about 0.2 of 0 for a PatchGAN at its start under Eq. 2. Where f and its gradient both
     are 0 the result is NaN, 0 with a constant zeta; constant images through a PatchGAN stay finite.
 
     The images may come from a generator: gradients then flow on into it, through the norm as well.
