@@ -27,7 +27,7 @@ from lib.running.job import Job, Options, Plan, is_under_way, resources
 from lib.running.planning import make_plan
 from lib.training import cost
 from lib.training.cost import Cost
-from lib.training.experiments import EXPERIMENTS, resolve
+from lib.training.experiments import EXPERIMENTS
 
 OURS = ("Snakefile", "profiles/default/config.yaml", "run_all.sh",
         "lib/files.py", "lib/paths.py", "lib/printing.py", "lib/provenance.py")
@@ -846,16 +846,16 @@ def test_a_training_takes_as_long_as_published_ones_or_as_its_steps(tmp_path, mo
     assert "a chip (cpu)" in table and "no step was measured on a GPU" in table
 
 
-def test_a_step_that_was_never_measured_is_reckoned_by_the_operations_of_its_generator():
+def test_a_step_that_was_never_measured_is_reckoned_by_the_operations_of_its_generator(monkeypatch):
     row = Cost("resnet_9blocks-OSU", "paper", "a chip", "cpu", "fp32", 9.0, 100.0, 900, 30.0)
-    same = cost.of_step(resolve("resnet_9blocks-FLIR", "paper"), "cpu", "fp32", [row])
-    assert same == row
-    fewer = cost.of_step(resolve("resnet_6blocks-FLIR", "paper"), "cpu", "fp32", [row])
+    monkeypatch.setattr(cost, "measured", lambda: (row,))
+    assert cost.of_step("resnet_9blocks-FLIR", "paper", "cpu", "fp32") == row
+    fewer = cost.of_step("resnet_6blocks-FLIR", "paper", "cpu", "fp32")
     # 35.06 and 49.55 thousand million multiply-accumulates
     assert fewer.seconds == pytest.approx(9.0 * 35.06 / 49.55, rel=1e-3)
     assert fewer.like == "resnet_9blocks-OSU"
-    assert cost.of_step(resolve("C5", "paper"), "cpu", "fp32", [row]) is None
-    assert cost.of_step(resolve("resnet_9blocks-OSU", "paper"), "cuda", "fp32", [row]) is None
+    assert cost.of_step("C5", "paper", "cpu", "fp32") is None
+    assert cost.of_step("resnet_9blocks-OSU", "paper", "cuda", "fp32") is None
 
 
 def test_plan_is_read_as_it_was_written_and_makes_its_jobs_undone(tmp_path):
