@@ -1,14 +1,10 @@
-"""How long trainings take that were never run here, and what memory and disk: from published runs,
-and from steps that were measured (lib/training/cost.py)."""
+"""How long trainings take that were never run here, and what memory and disk: from steps that were
+measured (lib/training/cost.py)."""
 
-import json
 from collections.abc import Iterable
-from functools import cached_property
-from statistics import median
 
 import pandas as pd
 
-from lib import paths
 from lib.machine import choose_device
 from lib.running.job import Job, Options
 from lib.training import cost
@@ -17,11 +13,11 @@ from lib.training.precision import choose_precision
 
 MEASURED = (("cpu", "fp32"), ("cpu", "bf16"), ("cuda", "fp32"), ("cuda", "bf16"))
 ON_TOP = 1.2  # times its steps: images, features, validation (the median of 99 published trainings)
-MORE_MB = 2000  # than a step, for images and features, where no training of the recipe says
+MORE_MB = 2000  # than a step, for images and features
 
 
 class Estimates:
-    """For a profile and device."""
+    """For a profile and device; None where nothing says."""
 
     def __init__(self, options: Options, threads: int):
         self.options, self.threads = options, threads
@@ -30,35 +26,18 @@ class Estimates:
         except ValueError:  # a GPU of another machine
             self.precision = "bf16" if options.precision == "auto" else options.precision
 
-    @cached_property
-    def published(self) -> list[dict]:
-        """The records of the profile's published trainings on a CPU; read where a plan asks."""
-        folders = paths.run_folders(paths.published_dir(self.options.profile))
-        runs = [json.loads((one / "run.json").read_text(encoding="utf-8")) for one in folders]
-        return [run for run in runs if run["steps"] and run["device"].endswith("threads")
-                and not run["config"]["experiment"]["weights_of"]]
-
     def seconds(self, experiment: str) -> float | None:
-        """Of a training: of published ones in the precision that it would have here, else so many
-        measured steps; None where nothing says."""
-        alike = [run["wall_time_s"] * run["steps_total"] / run["steps"] for run in self.published
-                 if (run["experiment"], run["config"]["precision"]) == (experiment, self.precision)]
-        if alike and self.options.device == "cpu":
-            return median(alike)
+        """Of a training, in the precision that it would have here."""
         profile, device = self.options.profile, self.options.device
-        if step := cost.of_step(experiment, profile, device, self.precision):
-            steps = cost.steps(experiment, profile, self.options.data)
-            return ON_TOP * steps * step.seconds / (self.threads if device == "cpu" else 1)
-        return None
+        if not (step := cost.of_step(experiment, profile, device, self.precision)):
+            return None
+        steps = cost.steps(experiment, profile, self.options.data)
+        return ON_TOP * steps * step.seconds / (self.threads if device == "cpu" else 1)
 
     def memory_mb(self, experiment: str) -> int | None:
-        """Of the process: the most that a published training of the recipe took, else a step's and
-        more."""
-        recipe = EXPERIMENTS[experiment].recipe
+        """Of the process of a training."""
         step = cost.of_step(experiment, self.options.profile, "cpu", self.precision)
-        alike = [run["peak_memory_mb"] for run in self.published
-                 if EXPERIMENTS[run["experiment"]].recipe == recipe]
-        return max(alike, default=step and step.memory_mb + MORE_MB)
+        return step and step.memory_mb + MORE_MB
 
     def table(self, jobs: Iterable[Job]) -> str:
         """What the trainings of a plan cost, by recipe: hours of one core and of a GPU, from steps
