@@ -308,6 +308,7 @@ def test_help_explains_every_option(fresh):
     (["--cluster", "sulrm"], "there is no profiles/sulrm/config.yaml that names an executor"),
     (["--cluster", "default"], "there is no profiles/default/config.yaml that names an executor"),
     (["stray"], "stray"),
+    (["--publish", "--dry-run"], "--dry-run: not allowed with argument --publish"),
     (["--only", "20_tabel"], "unknown target '20_tabel', did you mean 20_table?"),
 ])
 def test_wrong_option_gives_one_line_and_exit_code_2(fresh, arguments, words):

@@ -43,8 +43,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--cluster", type=_cluster, metavar="NAME")
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="TARGET")
-    for switch in ("--force", "--dry-run", "--list", "--publish", "--take-published"):
-        parser.add_argument(switch, action="store_true")
+    parser.add_argument("--force", action="store_true")
+    instead = parser.add_mutually_exclusive_group()  # of running
+    for switch in ("--dry-run", "--list", "--publish", "--take-published"):
+        instead.add_argument(switch, action="store_true")
     given, unknown = parser.parse_known_args(arguments)
     if unknown:
         raise ArgumentError(None, f"unknown option {unknown[0]}")
