@@ -2,13 +2,7 @@
 # One command: find or make the environment, then run every notebook that is not up to date.
 set -euo pipefail
 
-unset CDPATH
-SELF=${BASH_SOURCE[0]}
-while [ -L "$SELF" ]; do # called through a link
-  LINK=$(readlink "$SELF")
-  case $LINK in /*) SELF=$LINK ;; *) SELF=$(dirname "$SELF")/$LINK ;; esac
-done
-REPO=$(cd "$(dirname "$SELF")" && pwd -P)
+REPO=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")") # may be called through a link
 
 usage() {
   cat <<'TEXT'

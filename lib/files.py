@@ -63,15 +63,15 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def only_one(path: Path, message: str) -> Iterator[None]:
+def only_one(path: Path, message: str, wait: float = 0) -> Iterator[None]:
     """Hold the lock file `path`, which ends with this process, however it ends.
 
-    Raises BlockingIOError with `message` where another process holds it.
+    Raises BlockingIOError with `message` where another process holds it for longer than `wait`
+    seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, blocking=False)
     try:
-        with lock:
+        with FileLock(path, timeout=wait):
             yield
     except Timeout:
         raise BlockingIOError(message) from None

@@ -21,7 +21,7 @@ def data_root(path: str | os.PathLike | None = None) -> Path:
         raise FileNotFoundError("the data root is given as an empty text; name a folder")
     root = Path(path or os.environ.get("IR_DATA") or REPO / "data").expanduser().resolve()
     if not root.is_dir():
-        raise FileNotFoundError(f"data root {root} is not a folder; see data/README.md")
+        raise FileNotFoundError(f"data root {str(root)!r} is not a folder; see data/README.md")
     return root
 
 

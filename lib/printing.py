@@ -1,7 +1,9 @@
-"""Times, lists and lines as they are printed."""
+"""Times, lists and lines as they are printed; numbers as they are typed."""
 
 import sys
-from collections.abc import Sequence
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 
 def clock(seconds: float | None) -> str:
@@ -16,6 +18,18 @@ def clock(seconds: float | None) -> str:
 def first_few(told: Sequence[str], between: str = ", ") -> str:
     """At most three of what there is to tell, and how many more there are."""
     return between.join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """The `type` of an argument of a command that is a whole number within bounds."""
+
+    def number(text: str) -> int:
+        with suppress(ValueError):
+            if least <= int(text) <= most:
+                return int(text)
+        raise ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+
+    return number
 
 
 def say(line: str) -> None:

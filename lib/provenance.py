@@ -26,6 +26,7 @@ import subprocess
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 from lib.paths import REPO
@@ -37,17 +38,23 @@ UNPRINTED = {"ctx", "annotation", "returns", "type_comment", "type_params", "sim
 
 Root = Callable | type | str  # a function, a class, or "lib.module:name"
 Scope = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+Import = (ast.Import, ast.ImportFrom)
+Assign = (ast.Assign, ast.AnnAssign)
 
 
 @dataclass(eq=False)  # for `cache`, a module is one object, not what it holds
 class Module:
-    """A parsed file. `bindings`: name -> the statements that bind it, IMPORT -> what runs when it is
-    imported, besides definitions, WHOLE -> all of these; `imports`: name -> what of lib/ it stands
-    for, dotted."""
+    """A parsed file; `root` holds the lib/ that it imports. `bindings`: name -> the statements that
+    bind it, IMPORT -> what runs when it is imported, besides definitions, WHOLE -> all of these;
+    `imports`: name -> what of lib/ it stands for, dotted."""
 
+    root: Path
     name: str
     bindings: dict[str, list[ast.stmt]] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
+
+
+Definition = tuple[Module, str]
 
 
 def identity(*roots: Root, **options) -> str:
@@ -72,20 +79,22 @@ def definitions(
 
     Raises ValueError for what cannot be followed (see the module's head).
     """
-    library = _library(root)
-    left_out = {_named(one) for one in settings}
-    return library.definitions([_named(one) for one in roots], left_out, set(ends))
+    starts = []
+    for where, name in map(_named, roots):
+        module = _module(root, where)
+        if module is None or name not in module.bindings:
+            raise ValueError(f"there is no {where}:{name} under {root}")
+        starts.append((module, name))
+    return _closure(starts, set(map(_named, settings)), ends)
 
 
 def notebook_definitions(path: Path, ends: Collection[str] = ()) -> dict[str, str]:
-    """`definitions` of a notebook's code cells, which count as one module without a name."""
+    """`definitions` of a notebook's code cells, which count as one module."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     lines = [line for cell in code for line in cell.splitlines()
              if not line.lstrip().startswith(("%", "!"))]
-    library = _library(REPO)
-    library.modules[""] = _parse("", "\n".join(lines), path.name)
-    return library.definitions([f":{WHOLE}"], set(), set(ends))
+    return _closure([(_parse(REPO, path.name, "\n".join(lines)), WHOLE)], (), ends)
 
 
 def digest(value) -> str:
@@ -94,129 +103,104 @@ def digest(value) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@cache
-def _library(root: Path) -> "Library":
-    return Library(root)
+def _named(one: Root) -> tuple[str, str]:
+    """Module and name; a function made inside another stands for the one that made it."""
+    if isinstance(one, str):
+        return tuple(one.split(":"))
+    return one.__module__, one.__qualname__.split(".")[0]
 
 
-def _named(one: Root) -> str:
-    """As "module:name"; a function made inside another stands for the one that made it."""
-    return one if isinstance(one, str) else f"{one.__module__}:{one.__qualname__.split('.')[0]}"
+def _closure(waiting: list[Definition], settings: Collection[tuple[str, str]],
+             ends: Collection[str]) -> dict[str, str]:
+    """`definitions` from those that are `waiting` on."""
 
+    def text(module: Module, name: str) -> str:
+        without_fields = (module.name, name) in settings
+        return "\n".join(_text_once(line, without_fields) for line in module.bindings[name])
 
-class Library:
-    """The modules below `root`/lib, each parsed once."""
-
-    def __init__(self, root: Path):
-        self.root = root
-        self.modules: dict[str, Module | None] = {}
-
-    def module(self, name: str) -> Module | None:
-        """The module of a dotted name, None where there is no such file."""
-        if name not in self.modules:
-            stem = self.root.joinpath(*name.split("."))
-            files = [path for path in (stem.with_suffix(".py"), stem / "__init__.py")
-                     if path.is_file()]
-            text = files[0].read_text(encoding="utf-8") if files else ""
-            self.modules[name] = _parse(name, text, name) if files else None
-        return self.modules[name]
-
-    def definitions(
-        self, roots: list[str], settings: set[str], ends: set[str]
-    ) -> dict[str, str]:
-        """See the function of this name."""
-        found: dict[str, str] = {}
-        waiting = []
-        for one in roots:
-            module, name = self.module(one.split(":")[0]), one.split(":")[1]
-            if module is None or name not in module.bindings:
-                raise ValueError(f"there is no {one} under {self.root}")
-            waiting.append((module, name))
-        reached = set(ends)
-        while waiting:
-            module, name = waiting.pop()
-            key = f"{module.name}.{name}".lstrip(".")
-            if key in found:
-                continue
-            targets = self._targets(module, name)
-            trees = [(local, self._text(*target, settings)) for local, target in targets.items()]
-            found[key] = digest([self._text(module, name, settings), sorted(trees)])
+    found, reached = {}, set(ends)
+    while waiting:
+        module, name = waiting.pop()
+        key = f"{module.name}.{name}"
+        if key not in found:
+            targets = _targets(module, name)
+            trees = sorted((local, text(*target)) for local, target in targets.items())
+            found[key] = digest([text(module, name), trees])
             waiting += [target for target in targets.values() if target[0].name not in ends]
-            for imported in self._imported(module, reached):
-                if imported.bindings[IMPORT]:
-                    waiting.append((imported, IMPORT))
-        return dict(sorted(found.items()))
-
-    def _text(self, module: Module, name: str, settings: set[str]) -> str:
-        without_fields = f"{module.name}:{name}" in settings
-        return "\n".join(_text_once(s, without_fields) for s in module.bindings[name])
-
-    @cache
-    def _targets(self, module: Module, name: str) -> dict[str, tuple[Module, str]]:
-        """What the statements of a definition name: as written there -> (module, definition)."""
-        found = {}
-        for statement in module.bindings[name]:
-            inside = _imports(statement, module.name)
-            local = module.imports | inside
-            for first, *attributes in _chains(statement, module.name):
-                if first in module.bindings and first not in inside:
-                    if first != name and name != WHOLE:
-                        found[first] = (module, first)
-                elif first in local:
-                    target = self._follow(local[first], attributes)
-                    if target:
-                        found[".".join([first, *attributes])] = target
-        return found
-
-    def _follow(self, dotted: str, attributes: list[str]) -> tuple[Module, str] | None:
-        """The definition that a dotted name and attributes behind it stand for."""
-        module, rest = None, [*dotted.split("."), *attributes]
-        while rest and (inner := self.module(f"{module.name}.{rest[0]}" if module else rest[0])):
-            module, rest = inner, rest[1:]
-        if module is None:
-            raise ValueError(f"there is no module {dotted} under {self.root}")
-        if not rest or rest[0].startswith("__"):
-            return module, WHOLE
-        if rest[0] in module.bindings:
-            return module, rest[0]
-        if rest[0] in module.imports:
-            return self._follow(module.imports[rest[0]], rest[1:])
-        raise ValueError(f"{module.name} has no {rest[0]}, which something imports")
-
-    def _imported(self, module: Module, reached: set[str]) -> Iterator[Module]:
-        """The modules that importing `module` executes, itself included, each only once."""
-        waiting = [module.name]
-        while waiting:
-            name = waiting.pop()
-            parts = name.split(".")
-            for k in range(1, len(parts) + 1):
-                one = self.module(".".join(parts[:k]))
-                if one and one.name not in reached:
-                    reached.add(one.name)
-                    waiting += one.imports.values()
-                    yield one
+            waiting += [(one, IMPORT) for one in _imported(module, reached) if one.bindings[IMPORT]]
+    return dict(sorted(found.items()))
 
 
-def _parse(name: str, text: str, where: str) -> Module:
+@cache
+def _targets(module: Module, name: str) -> dict[str, Definition]:
+    """What the statements of a definition name, as it is written there."""
+    found = {}
+    for statement in module.bindings[name]:
+        inside = _imports(statement, module.name)
+        local = module.imports | inside
+        for first, *attributes in _chains(statement, module.name):
+            if first in module.bindings and first not in inside:
+                if first != name and name != WHOLE:
+                    found[first] = (module, first)
+            elif first in local:
+                chain = ".".join([first, *attributes])
+                found[chain] = _follow(module.root, [*local[first].split("."), *attributes])
+    return found
+
+
+def _follow(root: Path, names: list[str]) -> Definition:
+    """The definition that names with dots between them stand for."""
+    module, rest = None, names
+    while rest and (inner := _module(root, f"{module.name}.{rest[0]}" if module else rest[0])):
+        module, rest = inner, rest[1:]
+    if module is None:
+        raise ValueError(f"there is no module {'.'.join(names)} under {root}")
+    if not rest or rest[0].startswith("__"):
+        return module, WHOLE
+    if rest[0] in module.bindings:
+        return module, rest[0]
+    if rest[0] in module.imports:
+        return _follow(root, [*module.imports[rest[0]].split("."), *rest[1:]])
+    raise ValueError(f"{module.name} has no {rest[0]}, which something imports")
+
+
+def _imported(module: Module, reached: set[str]) -> Iterator[Module]:
+    """The modules that importing `module` executes, itself included, that were not `reached`."""
+    if module.name not in reached:
+        reached.add(module.name)
+        yield module
+        for dotted in (module.name, *module.imports.values()):
+            for name in accumulate(dotted.split("."), "{}.{}".format):
+                if one := _module(module.root, name):
+                    yield from _imported(one, reached)
+
+
+@cache
+def _module(root: Path, name: str) -> Module | None:
+    """The module of a dotted name, None where there is no such file."""
+    stem = root.joinpath(*name.split("."))
+    for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+        if path.is_file():
+            return _parse(root, name, path.read_text(encoding="utf-8"))
+    return None
+
+
+def _parse(root: Path, name: str, text: str) -> Module:
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
-        raise ValueError(f"{where} is not valid Python: {error}") from None
-    module, body = Module(name), []
+        raise ValueError(f"{name} is not valid Python: {error}") from None
+    module, body = Module(root, name), []
     for k, statement in enumerate(tree.body):
-        if isinstance(statement, (ast.Import, ast.ImportFrom)):
-            module.imports |= _imports(statement, where)
-        elif isinstance(statement, Scope):
-            module.bindings.setdefault(statement.name, []).append(statement)
-        elif _is_docstring(statement) and k == 0 or _is_skipped(statement):
+        if _is_docstring(statement) and k == 0 or _is_skipped(statement):
             continue
-        else:
-            names = _names_bound(statement)
-            for bound in names:
-                module.bindings.setdefault(bound, []).append(statement)
-            module.imports |= _imports(statement, where)
-            if not (isinstance(statement, (ast.Assign, ast.AnnAssign)) and names):
-                body.append(statement)
+        if not isinstance(statement, Scope):
+            module.imports |= _imports(statement, name)
+        names = _names_bound(statement)
+        for bound in names:
+            module.bindings.setdefault(bound, []).append(statement)
+        if not (isinstance(statement, Import) or isinstance(statement, Scope + Assign) and names):
+            body.append(statement)
     bound = [statement for its in module.bindings.values() for statement in its]
     module.bindings |= {IMPORT: body, WHOLE: bound + body}
     return module
@@ -236,11 +220,13 @@ def _is_skipped(statement: ast.stmt) -> bool:
 
 
 def _names_bound(statement: ast.stmt) -> list[str]:
-    """The names that a statement other than a definition binds where it stands."""
-    targets = {ast.Assign: "targets", ast.AnnAssign: "target"}.get(type(statement))
-    found = getattr(statement, targets) if targets else statement
-    nodes = [node for part in (found if isinstance(found, list) else [found])
-             for node in ast.walk(part)]
+    """The names that a statement, other than an import, binds where it stands."""
+    if isinstance(statement, Scope):
+        return [statement.name]
+    parts = [statement]
+    if isinstance(statement, Assign):
+        parts = getattr(statement, "targets", None) or [statement.target]
+    nodes = [node for part in parts for node in ast.walk(part)]
     names = [n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     return names + [node.name for node in nodes if isinstance(node, Scope)]
 
@@ -268,12 +254,13 @@ def _chains(node: ast.AST, where: str) -> Iterator[list[str]]:
         attributes.insert(0, inner.attr)
         inner = inner.value
     if isinstance(inner, ast.Name):
-        if ([inner.id, *attributes][-1]) in UNSEEN and (not attributes or inner.id == "importlib"):
+        chain = [inner.id, *attributes]
+        if chain[-1] in UNSEEN and chain[:-1] in ([], ["importlib"]):
             raise ValueError(f"{where}, line {node.lineno}: {ast.unparse(node)} reaches code by a "
                              "computed name, so a change there would not be seen")
-        yield [inner.id, *attributes]
+        yield chain
         return
-    for name, value in ast.iter_fields(inner if attributes else node):
+    for name, value in ast.iter_fields(inner):
         if name not in UNPRINTED:
             for child in value if isinstance(value, list) else [value]:
                 if isinstance(child, ast.AST):
@@ -288,7 +275,7 @@ def _text(node, without_fields: bool = False, in_class: bool = False) -> str:
         return f"[{','.join(part for part in parts if part)}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
+    if isinstance(node, Import):
         return ""
     if isinstance(node, ast.AnnAssign) and not in_class:
         if node.value is None:

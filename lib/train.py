@@ -8,10 +8,10 @@ configuration, code and data, is left alone; one of which only metrics changed i
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable
 from contextlib import suppress
 
 from lib.networks.weights import PretrainedUnavailable
+from lib.printing import whole
 from lib.training.engine import TrainingDiverged
 from lib.training.experiments import EXPERIMENTS
 from lib.training.profiles import PROFILES
@@ -23,11 +23,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--experiment", required=True, nargs="+", metavar="NAME",
                         help=f"one or several of {', '.join(EXPERIMENTS)}")
     parser.add_argument("--profile", default="smoke", help=f"one of {', '.join(PROFILES)}")
-    parser.add_argument("--seed", type=_whole(0, 10**18 - 1), default=0)
+    parser.add_argument("--seed", type=whole(0, 10**18 - 1), default=0)
     parser.add_argument("--data", help="data root; default $IR_DATA, else data/")
     parser.add_argument("--out", help="folder of the run; default results/PROFILE/runs/...")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--threads", type=_whole(1, 999),
+    parser.add_argument("--threads", type=whole(1, 999),
                         help="of the CPU; default: those of the profile")
     parser.add_argument("--precision", default="auto",
                         help="fp32, bf16 or auto: bf16 where the device is faster in it")
@@ -56,16 +56,6 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        with suppress(ValueError):
-            if least <= int(text) <= most:
-                return int(text)
-        raise ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
-
-    return number
 
 
 def _seconds(text: str) -> float:

@@ -25,7 +25,7 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (len(IMAGES), 32, 32), dtyp
 
 # a record of which everything is made up
 IDENTITY = dict.fromkeys(record.IDENTITY, "made up")
-BLANK = dict.fromkeys(record.KEYS, "made up") | {
+BLANK = dict.fromkeys(record.FORM, "made up") | {
     "seed": 0, "steps": 0, "n_images": 0, "metrics": {}, "examples": [], "trained_by": IDENTITY,
     "evaluated_by": IDENTITY, "files": {}, "versions": {}, "not_measured": "",
     "config": {"precision": "fp32", "experiment": {"title": "made up"}},

@@ -349,7 +349,7 @@ def test_a_licence_that_restricts_use_is_asked_for(root, road, declare, monkeypa
     (["mnist"], "unknown data set 'mnist'; there are roadscene"),
     (["roadscene", "--from", "nowhere.zip"], "there is no file nowhere.zip"),
     (["--from", "nowhere.zip"], "--from takes one NAME"),
-    (["roadscene", "--data", "nowhere"], "nowhere is not a folder"),
+    (["roadscene", "--data", "nowhere"], "nowhere' is not a folder"),
 ])
 def test_wrong_arguments(road, arguments, message, capsys):
     with pytest.raises(SystemExit) as stopped:

@@ -4,6 +4,7 @@ import ast
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -193,8 +194,7 @@ def test_every_definition_of_a_closure_counts(name, copy_of_lib, monkeypatch):
     """One after the other is changed, and each time the identity is another one."""
     from lib import provenance
 
-    roots, plain = roots_of(name), provenance.Library(copy_of_lib)
-    monkeypatch.setattr(provenance, "_library", lambda root: plain)
+    roots, plain = roots_of(name), provenance._module
     before = identity(*roots, ends=MACHINERY, root=copy_of_lib)
     found = definitions(*roots, ends=MACHINERY, root=copy_of_lib)
     assert len(found) > 30
@@ -202,13 +202,14 @@ def test_every_definition_of_a_closure_counts(name, copy_of_lib, monkeypatch):
         module, _, defined = dotted.rpartition(".")
         if defined in ("(import)", "*"):
             continue
-        parsed = plain.module(module)
-        changed = provenance.Library(copy_of_lib)
-        changed.modules = dict(plain.modules)
+        parsed = plain(copy_of_lib, module)
         bindings = parsed.bindings | {defined: [_mutated(s) for s in parsed.bindings[defined]]}
-        changed.modules[module] = provenance.Module(module, bindings, parsed.imports)
-        monkeypatch.setattr(provenance, "_library", lambda root: changed)
+        changed = replace(parsed, bindings=bindings)
+        monkeypatch.setattr(provenance, "_module", lambda root, name, module=module, changed=changed:
+                            changed if name == module else plain(root, name))
+        provenance._targets.cache_clear()
         assert identity(*roots, ends=MACHINERY, root=copy_of_lib) != before, dotted
+    provenance._targets.cache_clear()
 
 
 def _mutated(statement):

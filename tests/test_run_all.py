@@ -16,7 +16,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lib import paths
 from lib.files import only_one
 from lib.paths import REPO
 from lib.printing import clock
@@ -27,7 +26,7 @@ from lib.running.job import Job, Options, Plan, is_under_way, resources
 from lib.running.planning import make_plan
 from lib.training import cost
 from lib.training.cost import Cost
-from lib.training.experiments import EXPERIMENTS, resolve
+from lib.training.experiments import EXPERIMENTS
 
 OURS = ("Snakefile", "profiles/default/config.yaml", "run_all.sh",
         "lib/files.py", "lib/paths.py", "lib/printing.py", "lib/provenance.py")
@@ -309,6 +308,7 @@ def test_help_explains_every_option(fresh):
     (["--cluster", "sulrm"], "there is no profiles/sulrm/config.yaml that names an executor"),
     (["--cluster", "default"], "there is no profiles/default/config.yaml that names an executor"),
     (["stray"], "stray"),
+    (["--publish", "--dry-run"], "--dry-run: not allowed with argument --publish"),
     (["--only", "20_tabel"], "unknown target '20_tabel', did you mean 20_table?"),
 ])
 def test_wrong_option_gives_one_line_and_exit_code_2(fresh, arguments, words):
@@ -806,56 +806,39 @@ def test_jobs_at_the_same_time_have_a_gpu_each(tmp_path, monkeypatch):
     assert run_job.take_gpu(replace(plan, gpus=[]), tmp_path) is None
 
 
-def test_a_training_takes_as_long_as_published_ones_or_as_its_steps(tmp_path, monkeypatch):
-    """As published ones in the precision that it would have here; else its measured steps, and a
-    fifth on top."""
-    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+def test_a_training_takes_as_long_as_its_steps_and_a_fifth_on_top(monkeypatch):
     rows = [Cost(name, "laptop", "a chip", "cpu", precision, seconds, 50.0, 900, 30.0)
             for name, precision, seconds in (("C5", "bf16", 0.5), ("C5", "fp32", 1.0),
                                              ("TIECNN", "bf16", 0.1))]
     monkeypatch.setattr(cost, "measured", lambda: tuple(rows))
 
-    def published(name, seed, seconds, weights_of="", steps=4000):
-        folder = paths.published_dir("laptop") / f"runs/{name}/seed{seed}"
-        folder.mkdir(parents=True)
-        (folder / "run.json").write_text(json.dumps({
-            "experiment": name, "profile": "laptop", "wall_time_s": seconds, "steps": steps,
-            "steps_total": 4000, "peak_memory_mb": 2000,
-            "device": "a processor, 1 threads",
-            "config": {"precision": "bf16", "experiment": {"weights_of": weights_of}}}))
-
-    def estimates(precision):
-        return Estimates(Options("laptop", (0,), "cpu", "", precision), 1)
+    def estimates(precision, threads=1):
+        return Estimates(Options("laptop", (0,), "cpu", "", precision), threads)
 
     bf16 = estimates("bf16")
     assert bf16.seconds("C5") == 4000 * 0.5 * 1.2 and bf16.memory_mb("C5") == 900 + 2000
     assert bf16.seconds("CUT-OSU") is bf16.memory_mb("CUT-OSU") is None
-    published("C5", 0, 2200)
-    published("C5", 1, 1300, steps=2000)  # stopped half way
-    published("C5-on-wide", 0, 100, weights_of="C5")
-    bf16 = estimates("bf16")
-    assert bf16.seconds("C5") == 2400
     assert estimates("fp32").seconds("C5") == pytest.approx(4000 * 1.0 * 1.2)
+    assert estimates("fp32", threads=2).seconds("C5") == pytest.approx(4000 * 1.0 * 1.2 / 2)
     assert bf16.seconds("TIECNN") == pytest.approx(4000 * 0.1 * 1.2)
-    assert bf16.memory_mb("C5") == 2000
     jobs = [Job(f"C5_seed{seed}", {}, runs=["C5"], what="train", memory_mb=2000) for seed in (0, 1)]
-    assert "two_d_gan" in bf16.table([replace(jobs[0], memory_mb=None)])  # never published
+    assert "two_d_gan" in bf16.table([replace(jobs[0], memory_mb=None)])
     table = bf16.table([*jobs, Job("CUT-OSU_seed0", {}, runs=["CUT-OSU"], what="train")])
     assert "nothing of their kind was measured: CUT-OSU" in table
     assert re.search(r"two_d_gan +2 +8000 +2\.7 +1\.3 +0\.4 +2\.0 +0\.1\n", table), table
     assert "a chip (cpu)" in table and "no step was measured on a GPU" in table
 
 
-def test_a_step_that_was_never_measured_is_reckoned_by_the_operations_of_its_generator():
+def test_a_step_that_was_never_measured_is_reckoned_by_the_operations_of_its_generator(monkeypatch):
     row = Cost("resnet_9blocks-OSU", "paper", "a chip", "cpu", "fp32", 9.0, 100.0, 900, 30.0)
-    same = cost.of_step(resolve("resnet_9blocks-FLIR", "paper"), "cpu", "fp32", [row])
-    assert same == row
-    fewer = cost.of_step(resolve("resnet_6blocks-FLIR", "paper"), "cpu", "fp32", [row])
+    monkeypatch.setattr(cost, "measured", lambda: (row,))
+    assert cost.of_step("resnet_9blocks-FLIR", "paper", "cpu", "fp32") == row
+    fewer = cost.of_step("resnet_6blocks-FLIR", "paper", "cpu", "fp32")
     # 35.06 and 49.55 thousand million multiply-accumulates
     assert fewer.seconds == pytest.approx(9.0 * 35.06 / 49.55, rel=1e-3)
     assert fewer.like == "resnet_9blocks-OSU"
-    assert cost.of_step(resolve("C5", "paper"), "cpu", "fp32", [row]) is None
-    assert cost.of_step(resolve("resnet_9blocks-OSU", "paper"), "cuda", "fp32", [row]) is None
+    assert cost.of_step("C5", "paper", "cpu", "fp32") is None
+    assert cost.of_step("resnet_9blocks-OSU", "paper", "cuda", "fp32") is None
 
 
 def test_plan_is_read_as_it_was_written_and_makes_its_jobs_undone(tmp_path):

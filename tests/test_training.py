@@ -392,6 +392,7 @@ def test_a_run_cut_within_a_row_of_its_history_has_the_same_row(root, tmp_path, 
     (["--experiment", "C9"], "unknown experiment 'C9'"),
     (["--experiment", "C1", "--profile", "huge"], "unknown profile 'huge'"),
     (["--experiment", "C1", "--data", "nowhere"], "is not a folder"),
+    (["--experiment", "C1", "--data", "no\nwhere"], r"no\nwhere' is not a folder"),
     (["--experiment", "C1", "--device", "tpu"], "unknown device"),
     (["--experiment", "L3-prose", "--without-perceptual"], "has no loss left"),
 ])

@@ -1,11 +1,13 @@
 """How fast, how dear and how good: command lines that measure on this machine."""
 
 import sys
-from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from functools import wraps
 
 from lib.networks.weights import PretrainedUnavailable
+from lib.printing import whole
+
+positive = whole(1, 99_999)  # an argument that is a number of something
 
 
 def in_one_line(main: Callable[..., int]) -> Callable[..., int]:
@@ -20,10 +22,3 @@ def in_one_line(main: Callable[..., int]) -> Callable[..., int]:
             return 2
 
     return answering
-
-
-def positive(text: str) -> int:
-    """An argument that is a number of something."""
-    if not (text.isdecimal() and 0 < int(text) < 100_000):
-        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)

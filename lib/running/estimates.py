@@ -1,27 +1,23 @@
-"""How long trainings take that were never run here, and what memory and disk: from published runs,
-and from steps that were measured (lib/training/cost.py)."""
+"""How long trainings take that were never run here, and what memory and disk: from steps that were
+measured (lib/training/cost.py)."""
 
-import json
 from collections.abc import Iterable
-from functools import cache, cached_property
-from statistics import median
 
 import pandas as pd
 
-from lib import paths
 from lib.machine import choose_device
 from lib.running.job import Job, Options
 from lib.training import cost
-from lib.training.experiments import EXPERIMENTS, resolve
+from lib.training.experiments import EXPERIMENTS
 from lib.training.precision import choose_precision
 
 MEASURED = (("cpu", "fp32"), ("cpu", "bf16"), ("cuda", "fp32"), ("cuda", "bf16"))
 ON_TOP = 1.2  # times its steps: images, features, validation (the median of 99 published trainings)
-MORE_MB = 2000  # than a step, for images and features, where no training of the recipe says
+MORE_MB = 2000  # than a step, for images and features
 
 
 class Estimates:
-    """For a profile and device."""
+    """For a profile and device; None where nothing says."""
 
     def __init__(self, options: Options, threads: int):
         self.options, self.threads = options, threads
@@ -30,53 +26,31 @@ class Estimates:
         except ValueError:  # a GPU of another machine
             self.precision = "bf16" if options.precision == "auto" else options.precision
 
-    @cached_property
-    def published(self) -> list[dict]:
-        """The records of the profile's published trainings on a CPU; read where a plan asks."""
-        folders = paths.run_folders(paths.published_dir(self.options.profile))
-        runs = [json.loads((one / "run.json").read_text(encoding="utf-8")) for one in folders]
-        return [run for run in runs if run["steps"] and run["device"].endswith("threads")
-                and not run["config"]["experiment"]["weights_of"]]
-
     def seconds(self, experiment: str) -> float | None:
-        """Of a training: of published ones in the precision that it would have here, else so many
-        measured steps; None where nothing says."""
-        alike = [run["wall_time_s"] * run["steps_total"] / run["steps"] for run in self.published
-                 if (run["experiment"], run["config"]["precision"]) == (experiment, self.precision)]
-        if alike and self.options.device == "cpu":
-            return median(alike)
-        if step := self.step(experiment, self.options.device, self.precision):
-            threads = self.threads if step.device == "cpu" else 1
-            return ON_TOP * self.steps(experiment) * step.seconds / threads
-        return None
+        """Of a training, in the precision that it would have here."""
+        profile, device = self.options.profile, self.options.device
+        if not (step := cost.of_step(experiment, profile, device, self.precision)):
+            return None
+        steps = cost.steps(experiment, profile, self.options.data)
+        return ON_TOP * steps * step.seconds / (self.threads if device == "cpu" else 1)
 
     def memory_mb(self, experiment: str) -> int | None:
-        """Of the process: the most that a published training of the recipe took, else a step's and
-        more."""
-        recipe, step = EXPERIMENTS[experiment].recipe, self.step(experiment, "cpu", self.precision)
-        alike = [run["peak_memory_mb"] for run in self.published
-                 if EXPERIMENTS[run["experiment"]].recipe == recipe]
-        return max(alike, default=step and step.memory_mb + MORE_MB)
-
-    @cache
-    def step(self, experiment: str, device: str, precision: str) -> cost.Cost | None:
-        return cost.of_step(resolve(experiment, self.options.profile), device, precision)
-
-    @cache
-    def steps(self, experiment: str) -> int:
-        return cost.steps(resolve(experiment, self.options.profile), self.options.data)
+        """Of the process of a training."""
+        step = cost.of_step(experiment, self.options.profile, "cpu", self.precision)
+        return step and step.memory_mb + MORE_MB
 
     def table(self, jobs: Iterable[Job]) -> str:
         """What the trainings of a plan cost, by recipe: hours of one core and of a GPU, from steps
         alone; nothing where none of their steps was measured."""
         rows, guessed, machines, unknown = [], set(), set(), []
+        profile = self.options.profile
         for job in (job for job in jobs if job.what == "train"):
             name = job.runs[0]
-            known = [step for kind in MEASURED if (step := self.step(name, *kind))]
+            known = [step for kind in MEASURED if (step := cost.of_step(name, profile, *kind))]
             if not known:
                 unknown.append(name)
                 continue
-            steps = self.steps(name)
+            steps = cost.steps(name, profile, self.options.data)
             guessed |= {f"{name} from {step.like}" for step in known if step.like}
             machines |= {f"{step.machine} ({step.device})" for step in known}
             hours = {f"{step.device} {step.precision}, h":
@@ -100,7 +74,7 @@ class Estimates:
         ]
         if not any("(cuda)" in machine for machine in machines):
             lines.append("no step was measured on a GPU; python -m lib.benchmarks.cost --device "
-                         f"cuda --profile {self.options.profile} does, and one that sustains 10 "
+                         f"cuda --profile {profile} does, and one that sustains 10 "
                          f"TFLOP/s takes {by_recipe.loc['all', 'PFLOP'] / 36:,.1f} hours")
         if unknown:
             lines.append(f"nothing of their kind was measured: {', '.join(unknown)}")

@@ -23,7 +23,7 @@ import yaml
 
 from lib import paths
 from lib.files import only_one, telling
-from lib.printing import clock, say
+from lib.printing import clock, say, whole
 from lib.running.job import Job, Options, Plan
 from lib.training.profiles import PROFILES
 
@@ -37,24 +37,20 @@ def parse_arguments(arguments: Sequence[str] | None) -> Namespace:
     parser = ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
     parser.add_argument("--profile", default="smoke", choices=[*PROFILES])
     parser.add_argument("--data")  # run_all.sh has seen that it is a folder
-    parser.add_argument("--jobs", type=_jobs)
+    parser.add_argument("--jobs", type=whole(1, 999))
     parser.add_argument("--seeds", type=_seeds)
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--cluster", type=_cluster, metavar="NAME")
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="TARGET")
-    for switch in ("--force", "--dry-run", "--list", "--publish", "--take-published"):
-        parser.add_argument(switch, action="store_true")
+    parser.add_argument("--force", action="store_true")
+    instead = parser.add_mutually_exclusive_group()  # of running
+    for switch in ("--dry-run", "--list", "--publish", "--take-published"):
+        instead.add_argument(switch, action="store_true")
     given, unknown = parser.parse_known_args(arguments)
     if unknown:
         raise ArgumentError(None, f"unknown option {unknown[0]}")
     return given
-
-
-def _jobs(text: str) -> int:
-    if not (text.isdecimal() and len(text) < 4 and int(text)):
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to 999")
-    return int(text)
 
 
 def _seeds(text: str) -> tuple[int, ...]:

@@ -6,7 +6,6 @@ that was never measured the most similar one stands, of the same recipe and prof
 what their generators compute.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -46,19 +45,18 @@ class Cost:
 
 
 @cache
-def measured(path: Path = TIMINGS) -> tuple[Cost, ...]:
+def measured() -> tuple[Cost, ...]:
     """All that was measured."""
-    rows = pd.read_csv(path) if path.is_file() else pd.DataFrame()
+    rows = pd.read_csv(TIMINGS) if TIMINGS.is_file() else pd.DataFrame()
     return tuple(Cost(**row) for row in rows.to_dict("records"))
 
 
-def of_step(config: RunConfig, device: str, precision: str,
-            rows: Iterable[Cost] | None = None) -> Cost | None:
-    """The cost of a step, by `rows`, what was measured; None where that has none of its recipe."""
-    found = []
-    for row in measured() if rows is None else rows:
-        if (row.profile, row.device, row.precision) == (config.profile, device, precision):
-            known = _resolved(row.experiment, row.profile)
+def of_step(experiment: str, profile: str, device: str, precision: str) -> Cost | None:
+    """The cost of an experiment's step; None where none of its recipe was measured."""
+    config, found = _resolved(experiment, profile), []
+    for row in measured():
+        if (row.profile, row.device, row.precision) == (profile, device, precision):
+            known = _resolved(row.experiment, profile)
             if known.experiment.recipe == config.experiment.recipe:
                 differing = differences(step_settings(known), step_settings(config))
                 found.append((len(differing), row, known))
@@ -96,8 +94,9 @@ def n_train(data: str, root: str, size: int) -> int:
     return len(found.train.names if hasattr(found, "train") else found.split["train"])
 
 
-def steps(config: RunConfig, root: str) -> int:
+def steps(experiment: str, profile: str, root: str) -> int:
     """How many steps a run takes on the images under a data root."""
+    config = _resolved(experiment, profile)
     scale = config.scale
     if scale.steps:
         return scale.steps

@@ -37,7 +37,6 @@ FORM = {
     "config": {"precision": str, "experiment": {"title": str}}, "files": {str}, "device": str,
     "versions": {str}, "not_measured": str,
 }
-KEYS = FORM.keys()
 OF_SOME = {  # where they are there
     "definitions": {"trained": {str}, "evaluated": {str}}, "weights": str, "unpublished": {str},
     "pretrained_weights": {str}, "checkpoint_rule": str, "steps_total": int, "wall_time_s": float,
@@ -61,7 +60,7 @@ def read(folder: Path) -> dict | None:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise Damaged(f"{path} is damaged ({error})") from None
-    lacks = sorted(KEYS - record.keys()) if isinstance(record, dict) else ["everything"]
+    lacks = sorted(FORM.keys() - record.keys()) if isinstance(record, dict) else ["everything"]
     if lacks:
         raise Damaged(f"{path} is damaged or of an older kit (it lacks {', '.join(lacks)})")
     form = FORM | {key: kind for key, kind in OF_SOME.items() if key in record}

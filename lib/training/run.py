@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from torch import nn
 
 from lib import paths
@@ -64,7 +63,12 @@ def run(
     torch.set_num_threads(threads or profile_named(profile).threads or cores())
     busy = f"another process is at {experiment} seed {seed} in {folder}; wait for it or stop it"
     with telling(folder, paths.cache_dir()), only_one(folder / ".lock", busy):
-        _keep_out_of_run_all(folder, paths.results_dir(profile))
+        results = paths.results_dir(profile)
+        inside = folder.resolve().is_relative_to(results)
+        if inside and os.environ.get("IR_RUN_ALL") != str(results):  # it has not started us
+            busy = f"run_all.sh is writing to {results}; wait for it or stop it"
+            with only_one(results / ".lock", busy, wait=1):  # others look for a moment, too
+                pass
         todo = ToDo("train", "asked for") if force else to_do(folder, config, dataset)
         work = folder / "training"  # all is made here and moved out when it is complete
         if todo.what == "nothing":
@@ -101,17 +105,6 @@ def run(
         if about["status"] == "complete":
             shutil.rmtree(work)
     return folder
-
-
-def _keep_out_of_run_all(folder: Path, results: Path) -> None:
-    """Raises BlockingIOError where run_all.sh is writing to `results`, unless it started us."""
-    if folder.resolve().is_relative_to(results) and os.environ.get("IR_RUN_ALL") != str(results):
-        busy = f"run_all.sh is writing to {results}; wait for it or stop it"
-        try:
-            with FileLock(results / ".lock", timeout=1):  # for a moment, as others who look
-                pass
-        except Timeout:
-            raise BlockingIOError(busy) from None
 
 
 def _tidy(work: Path, known: dict) -> None:

@@ -149,7 +149,7 @@ OPTIONS = (
     of_train("--device", one_of("auto", "cpu")),
     of_train("--precision", one_of("auto", "fp32", "bf16")),
     of_train("--data", lambda text: bool(text) and Path(text).expanduser().is_dir()),
-    of_run_all("--jobs", lambda text: text.isdecimal() and len(text) < 4 and int(text) > 0),
+    of_run_all("--jobs", whole(1, 999)),
     of_run_all("--seeds", seeds),
     of_run_all("--profile", PROFILES.__contains__),
     of_run_all("--device", one_of("auto", "cpu", "cuda")),
@@ -159,7 +159,7 @@ OPTIONS = (
     of_enhance("--depth", one_of("same", "8", "16")),
     of_enhance("--method", lambda text: text in map(str.lower, METHODS)),
     of_enhance("--device", one_of("auto", "cpu")),
-    *(of_step(name, lambda text: text.isdecimal() and 0 < int(text) < 100_000)
+    *(of_step(name, whole(1, 99_999))
       for name in ("--size", "--batch", "--divide", "--rounds", "--threads")),
     of_step("--device", one_of("auto", "cpu")),
     of_step("--precision", one_of("auto", "fp32", "bf16")),
