@@ -437,6 +437,15 @@ def test_a_download_that_was_altered_is_your_own(root, road, capsys):
     assert f"{altered} was altered since the download" in told and told.count("is gone since") == 2
 
 
+def test_one_file_that_is_gone_is_told_of_alone(root, road, capsys):
+    assert run(root, "roadscene") == 0
+    (root / "roadscene/crop_LR_visible/A_00300.jpg").unlink()
+    capsys.readouterr()
+    problems = told_of(root, capsys)
+    assert "has no other half" in problems[0] and len(problems) == 2
+    assert "crop_LR_visible/A_00300.jpg is gone since the download of 20" in problems[1]
+
+
 def test_published_checksums_make_a_set_known(root, declare):
     for part, n in (("train", 3), ("val", 4)):
         (root / "imagenet" / part).mkdir(parents=True)
