@@ -285,6 +285,19 @@ def test_a_damaged_archive_is_fetched_anew(root, road, damage, capsys):
     assert run(root, "roadscene") == 0
 
 
+def test_an_archive_with_a_password_is_refused(root, road, capsys):
+    """Its files are marked as encrypted, in the head of each and in the archive's list."""
+    whole = bytearray(Server.files[ROAD_PATH])
+    for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        place = whole.find(mark)
+        while place >= 0:
+            whole[place + flags] |= 1
+            place = whole.find(mark, place + 4)
+    Server.files[ROAD_PATH] = bytes(whole)
+    assert run(root, "roadscene") == 1
+    assert "encrypted" in error_line(capsys) and left(root) == []
+
+
 def test_what_the_first_download_brought_is_held_to(root, road, capsys):
     assert run(root, "roadscene") == 0
     shutil.rmtree(root / "roadscene")

