@@ -3,7 +3,7 @@
 import io
 import json
 import struct
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import cv2
 import numpy as np
@@ -446,6 +446,17 @@ def test_only_a_run_of_today_is_shipped(runs, root, tmp_path, capsys):
     (run / "run.json").write_text(json.dumps(record | {"status": "stopped"}))
     assert ship.main([str(run), "--data", str(root), "--out", str(tmp_path / "w")]) == 2
     assert "stopped after" in capsys.readouterr().err and not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize(("name", "terms"), [
+    ("24 images of your own", "these images are your own"), ("ImageNet-5504", "non-commercial"),
+])
+def test_the_terms_are_those_of_the_images(name, terms, runs, root, tmp_path, monkeypatch):
+    described = catalogue.describe
+    monkeypatch.setattr(catalogue, "describe", lambda key, root: replace(
+        described(key, root), name=name, root=root / "imagenet"))
+    about = json.loads(ship.ship(runs["C5-wide"], data=root, out=tmp_path).read_text())
+    assert terms in about["licence"] and ("ImageNet:" in about["licence"]) == ("ImageNet" in name)
 
 
 def test_too_much_is_not_shipped(runs, root, tmp_path, monkeypatch):
