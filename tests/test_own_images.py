@@ -478,6 +478,10 @@ def test_damaged_weights_are_named(weights, tmp_path):
     (tmp_path / "gn_cyclegan.json").write_text("{")
     with pytest.raises(ValueError, match="gn_cyclegan.json is damaged"):
         translate(byte_scene(), weights=tmp_path)
+    for other in ("{}", "5", '{"status": "complete"}'):  # the last is a run's, which is not damaged
+        (tmp_path / "gn_cyclegan.json").write_text(other)
+        with pytest.raises(ValueError, match=r"gn_cyclegan.json is not what lib\.own_images\.ship"):
+            translate(byte_scene(), weights=tmp_path)
 
 
 def test_without_weights_one_line_says_what_works(tmp_path, capsys):

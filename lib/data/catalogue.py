@@ -103,8 +103,10 @@ def _hold_apart(data: Data) -> None:
     else:
         names = np.array(data.names)
         parts = [(names[its], data.visible[its]) for its in map(data.split.get, ("train", "test"))]
-    train, *others = ({sha256(image.tobytes()).digest(): name for name, image in zip(*part, strict=True)}
-                      for part in parts)
+    train, *others = (
+        {sha256(image.tobytes()).digest(): name for name, image in zip(*part, strict=True)}
+        for part in parts
+    )
     for part in others:
         for image in part.keys() & train.keys():
             raise ValueError(f"{part[image]} is a copy of {train[image]}, which is in training; "

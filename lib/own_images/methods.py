@@ -47,7 +47,8 @@ def enhance(
     device: auto, cpu or cuda.
 
     Raises ValueError for NaN, another shape or type, a name or number of shifts that there is not,
-    and where a method has a network below 16 x 16 pixels; FileNotFoundError where weights are missing.
+    and below 16 x 16 pixels where a method has a network; FileNotFoundError where weights are
+    missing.
     """
     return _result(enhancer(method, tile, shifts, device, Path(weights)), image, depth)
 

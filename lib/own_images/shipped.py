@@ -29,14 +29,15 @@ def names(task: str, folder: Path) -> list[str]:
 
 
 def about(name: str, folder: Path) -> dict:
-    """What is known of shipped weights. Raises ValueError for a damaged file."""
+    """What is known of shipped weights. Raises ValueError for a damaged file, or another."""
     path = folder / f"{name}.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error})") from None
-    if not isinstance(known, dict) or KEYS - known.keys():
-        raise ValueError(f"{path} is damaged: it lacks {', '.join(sorted(KEYS - set(known)))}")
+    if lacking := KEYS - (known.keys() if isinstance(known, dict) else set()):
+        raise ValueError(f"{path} is not what lib.own_images.ship writes: it lacks "
+                         f"{', '.join(sorted(lacking))}")
     return known
 
 
