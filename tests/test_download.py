@@ -71,8 +71,10 @@ def declare(tmp_path, monkeypatch, address):
                  "free": True, "holds": {}, "parts": parts} | fields
         file.write_text(yaml.safe_dump({name: about}).replace("SERVER", address))
         monkeypatch.setattr(sources, "FILE", file)
+        sources.read.cache_clear()
 
-    return write
+    yield write
+    sources.read.cache_clear()
 
 
 def noise(seed, size=(40, 30), mode="RGB", kind="JPEG"):
