@@ -42,16 +42,17 @@ def about(name: str, folder: Path) -> dict:
 
 
 @lru_cache(maxsize=4)
-def load(name: str, folder: Path, device: torch.device) -> nn.Module:
+def load(name: str, folder: Path, device: torch.device, checksum: str) -> nn.Module:
     """Shipped weights in their network, in full precision, ready to evaluate.
 
+    checksum: theirs as `about` has it, so that others of the same name are not taken for them.
     Raises FileNotFoundError where there are none, ValueError where they or what is known of them
     are damaged.
     """
     known, path = about(name, folder), folder / f"{name}.safetensors"
     if not path.is_file():
         raise FileNotFoundError(f"no weights are shipped for {name!r}: {path} is missing")
-    if sha256(path) != known["sha256"]:
+    if sha256(path) != checksum:
         raise ValueError(f"{path} is damaged, or of another network than {name}.json tells of")
     network = build(known["network"])
     network.load_state_dict(load_file(path))  # half precision into single
