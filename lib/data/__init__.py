@@ -1,4 +1,4 @@
-"""The data sets. `catalogue` is the door: `describe(key, root)` and `load(key, root, size, limits)`.
+"""The data sets. `catalogue` is the door: `describe(key, root)`, `load(key, root, size, limits)`.
 
     enhancement     grey images and their degraded copies (degradation), of imagenet or natural
     faces           the same of recorded faces (sober_drunk)

@@ -16,8 +16,6 @@ from lib.data.splits import SPLITS, Limits
 from lib.paths import data_root
 
 Data = EnhancementData | TranslationData
-# (key, data root, fingerprint) -> name of what was described: to ask the files costs half a second
-_names: dict[tuple[str, Path, str], str] = {}
 
 
 @dataclass(frozen=True)
@@ -59,13 +57,16 @@ def describe(key: str, root: Path | None = None) -> DataSet:
     there but broken, FileNotFoundError where the root is no folder.
     """
     folder = data_root(root)
-    source = _looked_at(key, folder)
+    if key not in DATA_SETS:
+        raise ValueError(f"unknown data set {key!r}; there are {', '.join(DATA_SETS)}")
+    source = DATA_SETS[key]
+    for name in source.folders:
+        look_at(folder / name)
     dataset = as_printed(source.describe(folder))
     unused = [folder / name for name in source.folders if (folder / name).is_dir()]
     if dataset.root is None and unused:
         raise ValueError(f"{unused[0]} holds too few pairs to use; add to it, or remove it to have "
                          f"{dataset.name}")
-    _names[key, folder, dataset.fingerprint] = dataset.name
     return dataset
 
 
@@ -88,10 +89,8 @@ def load(key: str, root: Path | None, size: int, limits: Limits | None = None) -
         if split not in SPLITS or n < 1:
             raise ValueError(f"limit {split}={n}: at least 1, or None for all, of {SPLITS}")
     folder = data_root(root)
-    if not any(known[:2] == (key, folder) for known in _names):
-        describe(key, folder)  # what is wrong is told before images are made
-    data = _looked_at(key, folder).load(folder, size, limits)
-    name = _names.get((key, folder, data.fingerprint)) or describe(key, folder).name
+    name = describe(key, folder).name  # what is wrong is told before images are made
+    data = DATA_SETS[key].load(folder, size, limits)
     if OF_YOUR_OWN in name:
         _hold_apart(data)
     return replace(data, name=name)
@@ -104,19 +103,11 @@ def _hold_apart(data: Data) -> None:
     else:
         names = np.array(data.names)
         parts = [(names[its], data.visible[its]) for its in map(data.split.get, ("train", "test"))]
-    train, *others = ({sha256(image.tobytes()).digest(): name for name, image in zip(*part, strict=True)}
-                      for part in parts)
+    train, *others = (
+        {sha256(image.tobytes()).digest(): name for name, image in zip(*part, strict=True)}
+        for part in parts
+    )
     for part in others:
         for image in part.keys() & train.keys():
             raise ValueError(f"{part[image]} is a copy of {train[image]}, which is in training; "
                              "remove one of them")
-
-
-def _looked_at(key: str, root: Path) -> Source:
-    """The source of a key. Raises ValueError where there is none, and where its folder holds what
-    cannot be opened."""
-    if key not in DATA_SETS:
-        raise ValueError(f"unknown data set {key!r}; there are {', '.join(DATA_SETS)}")
-    for folder in DATA_SETS[key].folders:
-        look_at(root / folder)
-    return DATA_SETS[key]

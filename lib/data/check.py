@@ -12,7 +12,9 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from os.path import lexists
 from pathlib import Path
 
 import numpy as np
@@ -51,25 +53,20 @@ class State:
 
 def examine(root: Path, folder: str) -> State:
     """What is wrong with a data set that is there."""
-    state = State()
+    state, place = State(), root / folder
     try:
         state.files = sources.files(root, folder)
         {"imagenet": _imagenet, "sober_drunk": _faces}.get(folder, _pairs)(state, root, folder)
     except ValueError as error:  # the layout is broken, or it cannot be divided
         told = str(error)
-        state.problems.append(told if str(root) in told else f"{root / folder}: {told}")
-    with ThreadPoolExecutor(4) as threads:
-        digests = dict(zip(state.files, threads.map(_digest, state.files), strict=True))
-    there = {path.relative_to(root / folder).as_posix(): of for path, of in digests.items()}
-    try:
-        known = sources.recorded(root).get(folder, {"files": {}})
-        state.problems += [
-            f"{root / folder / name} {'was altered' if name in there else 'is gone'} since the "
-            f"download of {known['date']}"
-            for name, digest in known["files"].items() if there.get(name) != digest
-        ]
-    except ValueError as error:  # what is known of downloads is damaged
-        state.problems.append(str(error))
+        state.problems.append(told if str(root) in told else f"{place}: {told}")
+    known = state.tell(sources.recorded, [root]).get(root, {}).get(folder, {"files": {}})
+    downloaded = {place / name: digest for name, digest in known["files"].items()}
+    digests = state.tell(_digest, {*state.files, *downloaded})
+    state.problems += [
+        f"{path} {'was altered' if lexists(path) else 'is gone'} since the download of "
+        f"{known['date']}" for path, digest in downloaded.items() if digests[path] != digest
+    ]
     named = "".join(state.problems + state.shared)
     split = {path: side for path, side in state.split.items() if str(path) not in named}
     train = {digests[path]: path for path, side in split.items() if side == "train"}
@@ -80,10 +77,10 @@ def examine(root: Path, folder: str) -> State:
 
 
 def _digest(path: Path) -> str:
-    try:
-        return sha256(path)
-    except OSError:  # named already, as it could not be read
-        return str(path)
+    with suppress(OSError):
+        if path.is_file():  # a pipe would wait for ever
+            return sha256(path)
+    return str(path)  # named already, as it cannot be read, or gone
 
 
 def _imagenet(state: State, root: Path, folder: str) -> None:

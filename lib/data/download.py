@@ -20,16 +20,17 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from urllib.parse import quote, urlsplit
 
 import pooch
 import requests
 from PIL import Image, ImageOps
 from tqdm import tqdm
+from tqdm.contrib.concurrent import thread_map
 
 from lib.data import check, sources
 from lib.data.sources import Origin, Part
@@ -92,27 +93,24 @@ def _install(origin: Origin, root: Path, given: Path | None) -> None:
     Raises Unusable also where an earlier download of the same set brought something else.
     """
     work = root / ".downloads" / origin.name
-    staged = work / "staged" / origin.folder
-    shutil.rmtree(work / "staged", ignore_errors=True)
-    for half in work.rglob("tmp*"):  # pooch's, of a download that was killed
-        half.unlink()
-    try:
+    work.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=work) as staging:
+        staged = Path(staging, origin.folder)
         record, known = _stage(origin, work, staged, given), sources.recorded(root)
         before = known.get(origin.folder, record)
         odd = {name for name, _ in record["fetched"].items() ^ before["fetched"].items()}
         wrong = [f"what was fetched is not usable: {problem}"
-                 for problem in check.examine(work / "staged", origin.folder).problems]
+                 for problem in check.examine(Path(staging), origin.folder).problems]
         if odd:
             wrong = [f"{min(odd)} is not what the download of {before['date']} brought; to take "
                      f"it and {len(odd) - 1} others, move downloads.json away"]
-        if wrong:
-            shutil.rmtree(work)
-            raise Unusable(wrong[0])
-        write_text(root / "downloads.json", json.dumps(known | {origin.folder: record}, indent=1))
-        os.replace(staged, root / origin.folder)
-        shutil.rmtree(work)
-    finally:
-        shutil.rmtree(work / "staged", ignore_errors=True)
+        if not wrong:
+            write_text(root / "downloads.json",
+                       json.dumps(known | {origin.folder: record}, indent=1))
+            os.replace(staged, root / origin.folder)
+    shutil.rmtree(work)
+    if wrong:
+        raise Unusable(wrong[0])
 
 
 def _stage(origin: Origin, work: Path, staged: Path, given: Path | None) -> dict:
@@ -177,20 +175,17 @@ def _get(url: str, path: Path, show: bool = True) -> Path:
 
 
 def _one_by_one(part: Part, place: Path) -> Found:
+    def fetch(path: str) -> Path | None:
+        with suppress(Gone):
+            return _get(part.each + quote(path), place / path, show=False)
+
     wanted = part.wanted()
-    threads = ThreadPoolExecutor(AT_ONCE)
-    try:
-        waiting = [threads.submit(_get, part.each + quote(path), place / path, show=False)
-                   for path in wanted]
-        for path, file in zip(wanted, tqdm(waiting, part.each), strict=True):
-            try:
-                content = file.result().read_bytes()
-            except Gone:
-                print(f"{part.each}{path} is gone at its source and left out")
-            else:
-                yield wanted[path], content
-    finally:
-        threads.shutdown(cancel_futures=True)
+    files = thread_map(fetch, wanted, max_workers=AT_ONCE, desc=part.each)
+    for path, file in zip(wanted, files, strict=True):
+        if file:
+            yield wanted[path], file.read_bytes()
+        else:
+            print(f"{part.each}{path} is gone at its source and left out")
 
 
 def _archive(origin: Origin, part: Part, file: Path, source: dict[str, str]) -> Found:
@@ -214,7 +209,7 @@ def _archive(origin: Origin, part: Part, file: Path, source: dict[str, str]) -> 
                     name = name_of.pop(hashlib.sha256(content).hexdigest(), None)
                 if name:
                     yield name, content
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # a password is asked
         raise Unusable(f"{part.archive}: no whole ZIP archive ({error})") from None
     for path in wanted:
         print(f"{path} is not in {part.archive} and left out")

@@ -26,7 +26,7 @@ COUNTS = {"train": 5004, "val": 500}  # 2D-GAN, "Experimental data"
 def list_files(root: Path) -> dict[str, Path]:
     """The files to use, by name (`train/xyz.jpg`, `val/xyz.jpg`), in hash order, train first.
 
-    Hidden files are left aside. Raises ValueError where `train` or `val` is missing or holds no image.
+    Hidden files are left aside. Raises ValueError where `train` or `val` is missing or empty.
     """
     folder = Path(root) / "imagenet"
     files = {}

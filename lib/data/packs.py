@@ -47,12 +47,8 @@ def _save(array: np.ndarray, path: Path) -> None:
 
 
 def _read(folder: Path, known: dict[str, str]) -> dict[str, np.ndarray]:
-    """Raises ValueError where an array is not the one of that checksum, or none is known."""
-    if not isinstance(known, dict) or known.keys() != {path.stem for path in folder.glob("*.npy")}:
+    """Raises ValueError where the arrays are not those of these checksums, or there is none."""
+    paths = {path.stem: path for path in folder.glob("*.npy") if path.is_file()}  # a pipe waits
+    if not paths or known != {name: sha256(path) for name, path in paths.items()}:
         raise ValueError(f"{folder} does not hold the arrays that are listed")
-    paths = {name: folder / f"{name}.npy" for name in known}
-    if odd := [path for path in paths.values() if not path.is_file()]:  # a pipe would wait for ever
-        raise ValueError(f"{odd[0]} is no file")
-    if known != {name: sha256(path) for name, path in paths.items()}:
-        raise ValueError(f"{folder} has a wrong checksum")
-    return {name: np.asarray(np.load(path, mmap_mode="c")) for name, path in paths.items()}
+    return {name: np.asarray(np.load(paths[name], mmap_mode="c")) for name in known}

@@ -76,8 +76,8 @@ def load_frames(path: Path) -> np.ndarray:
     """The frames of one file: (F, H, 160) uint8, grey levels 0..247 as the database has them.
 
     The black rows below the image, which most files have, are cut off: H is 122 or 128. Orientation
-    is as stored: upright, 128 rows of 160. Raises ValueError naming a file that is no such image: of
-    signed numbers or fractions, of pages that differ, or black for more than a sixteenth.
+    is as stored: upright, 128 rows of 160. Raises ValueError naming a file that is no such image:
+    of signed numbers or fractions, of pages that differ, or black for more than a sixteenth.
     """
     pages = images.read(path)
     if len({(page.shape, page.dtype) for page in pages}) > 1 or pages[0].ndim != 2:
@@ -124,8 +124,8 @@ def load(root: Path) -> SoberDrunkData:
     if unknown := {person for person, _ in sequences} - split_of.keys():
         raise ValueError(f"persons {sorted(unknown)} have no split in data/splits/sober_drunk.csv")
     if odd := of_other_width({key: frames.shape[2] for key, frames in sequences.items()}):
-        raise ValueError(f"{dataset.root}: person {odd[0]}, {STATES[odd[1]]}, has frames of another "
-                         "width than most")
+        raise ValueError(f"{dataset.root}: person {odd[0]}, {STATES[odd[1]]}, has frames of "
+                         "another width than most")
     height = min(frames.shape[1] for frames in sequences.values())
     keys = [key for key, frames in sequences.items() for _ in frames]
     return SoberDrunkData(

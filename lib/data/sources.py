@@ -79,9 +79,10 @@ class Origin:
 
 
 @cache
-def _read(file: Path) -> dict[str, Origin]:
+def read() -> dict[str, Origin]:
+    """All origins by name, in the order of the file."""
     origins = {}
-    for name, fields in yaml.safe_load(file.read_text(encoding="utf-8")).items():
+    for name, fields in yaml.safe_load(FILE.read_text(encoding="utf-8")).items():
         parts = []
         for part in fields.pop("parts", ()):
             for n in part.pop("numbers", [""]):
@@ -89,11 +90,6 @@ def _read(file: Path) -> dict[str, Origin]:
                 parts.append(Part(**json.loads(filled.replace("{commit}", part.get("commit", "")))))
         origins[name] = Origin(name, **{"folder": name, **fields, "parts": tuple(parts)})
     return origins
-
-
-def read() -> dict[str, Origin]:
-    """All origins by name, in the order of the file."""
-    return _read(FILE)
 
 
 def recorded(root: Path) -> dict[str, dict]:

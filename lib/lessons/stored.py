@@ -92,5 +92,5 @@ def attentive_generator(profile: str, data: str | None = None) -> tuple[nn.Modul
         with suppress(FileNotFoundError, record.Damaged):
             return load_generator(run.folder), f"C5, {run.share}, {run.dataset}"
     known = shipped.about(TWO_D_GAN, shipped.FOLDER)
-    network = shipped.load(TWO_D_GAN, shipped.FOLDER, torch.device("cpu"))
+    network = shipped.load(TWO_D_GAN, shipped.FOLDER, torch.device("cpu"), known["sha256"])
     return network, f"{known['experiment']}, {known['steps']} steps, {known['dataset']}"

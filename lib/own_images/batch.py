@@ -137,9 +137,8 @@ def gather(inputs: Iterable[Path], out: Path) -> tuple[list[tuple[Path, Path]], 
     """
     found, roots, problems = {}, [], []
     for path in inputs:
-        folder, inside = path.is_dir(), [path]
-        if folder:
-            inside = [file for file in sorted(path.rglob("*")) if _is_image(file, path, out)]
+        folder = path.is_dir()
+        inside = _images_below(path, out.resolve()) if folder else [path]
         if not path.exists():
             problems.append(f"{path} is not there")
         elif inside:
@@ -151,12 +150,12 @@ def gather(inputs: Iterable[Path], out: Path) -> tuple[list[tuple[Path, Path]], 
     return [(file, out / full.relative_to(base)) for full, file in found.items()], problems
 
 
-def _is_image(file: Path, folder: Path, out: Path) -> bool:
-    if file.suffix.lower() not in files.SUFFIXES or not file.is_file():  # a link to itself is none
-        return False
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    inside = folder.resolve() in (out := out.resolve()).parents
-    return not hidden and not (inside and file.resolve().is_relative_to(out))
+def _images_below(folder: Path, out: Path) -> list[Path]:
+    made_here = folder.resolve() in out.parents
+    return [file for file in sorted(folder.rglob("*"))
+            if file.suffix.lower() in files.SUFFIXES and file.is_file()  # a link to itself is none
+            and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+            and not (made_here and file.resolve().is_relative_to(out))]
 
 
 def _place(file: Path) -> Path:

@@ -47,7 +47,8 @@ def enhance(
     device: auto, cpu or cuda.
 
     Raises ValueError for NaN, another shape or type, a name or number of shifts that there is not,
-    and where a method has a network below 16 x 16 pixels; FileNotFoundError where weights are missing.
+    and below 16 x 16 pixels where a method has a network; FileNotFoundError where weights are
+    missing.
     """
     return _result(enhancer(method, tile, shifts, device, Path(weights)), image, depth)
 
@@ -77,8 +78,9 @@ def enhancer(method: str, tile: int, shifts: int, device: str, weights: Path) ->
         classic = classical.METHODS[CLASSICAL[method]]
         return lambda image: (classic(tone.as_bytes(tone.grey(image))).astype(np.float32), ())
     known = _known(TWO_D_GAN if method == TONE_MAP else method, ENHANCEMENT, weights, asked=method)
-    network = None if method == TONE_MAP else shipped.load(method, weights, target)
-    if network is not None:
+    network = None
+    if method != TONE_MAP:
+        network = shipped.load(method, weights, target, known["sha256"])
         check_shifts(shifts, 2 ** len(network.config.widths))
     seen = tone.Tone(**known["tone"])
 
@@ -99,8 +101,8 @@ def translator(method: str, limit: int, device: str, weights: Path) -> Method:
     target = choose_device(device)
     if limit < LEAST:
         raise ValueError(f"a limit of {limit} pixels leaves nothing to see")
-    _known(method, TRANSLATION, weights, asked=method)
-    network = shipped.load(method, weights, target)
+    known = _known(method, TRANSLATION, weights, asked=method)
+    network = shipped.load(method, weights, target, known["sha256"])
 
     def run(image: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         image = tone.as_bytes(image)

@@ -7,8 +7,8 @@ network's strides do, give the values of the whole image: nothing has to be blen
 seam.
 
 What the network does at its deepest level it does for 2^L x 2^L pixels at once, and this grid shows
-as straight steps in flat areas. So it sees the image several times, moved along the grid's diagonal,
-and the mean of the results is taken.
+as straight steps in flat areas. So it sees the image several times, moved along the grid's
+diagonal, and the mean of the results is taken.
 
 A generator of CycleGAN is not: instance norm and CBAM take means over the whole image, so a tile
 would get another tone than its neighbour. It sees the whole image, and one too large for that is
@@ -32,7 +32,7 @@ def enhance_levels(
     network: nn.Module, levels: np.ndarray, tile: int = TILE, shifts: int = SHIFTS,
 ) -> np.ndarray:
     """Levels (H, W) 0..255 -> levels (H, W), by a `TwoDGAN` in tiles of `tile` pixels (0: whole),
-    the mean over `shifts` places of the network's grid (see `check_shifts`; 1: what it gives as it is).
+    the mean over `shifts` places of the network's grid (see `check_shifts`; 1: what it gives).
 
     Raises ValueError below 16 x 16 pixels.
     """

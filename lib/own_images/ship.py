@@ -68,8 +68,11 @@ def ship(
         raise ValueError(f"{folder}: with {name} all shipped weights would be {size / 1e6:.1f} MB; "
                          f"a repository should carry {MOST_BYTES / 1e6:.0f} at most")
     dataset = known["dataset"]
-    source = described.root and sources.read().get(described.root.name)
-    terms = source.licence if source else "images of this kit, see data/README.md"
+    terms = "images of this kit, see data/README.md"
+    if sources.OF_YOUR_OWN in described.name:
+        terms = "these images are your own"
+    elif described.root:
+        terms = sources.read()[described.root.name].licence
     about = {
         "task": shipped.ENHANCEMENT if enhances else shipped.TRANSLATION,
         **{key: known[key] for key in FROM_RECORD},

@@ -29,28 +29,30 @@ def names(task: str, folder: Path) -> list[str]:
 
 
 def about(name: str, folder: Path) -> dict:
-    """What is known of shipped weights. Raises ValueError for a damaged file."""
+    """What is known of shipped weights. Raises ValueError for a damaged file, or another."""
     path = folder / f"{name}.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error})") from None
-    if not isinstance(known, dict) or KEYS - known.keys():
-        raise ValueError(f"{path} is damaged: it lacks {', '.join(sorted(KEYS - set(known)))}")
+    if lacking := KEYS - (known.keys() if isinstance(known, dict) else set()):
+        raise ValueError(f"{path} is not what lib.own_images.ship writes: it lacks "
+                         f"{', '.join(sorted(lacking))}")
     return known
 
 
 @lru_cache(maxsize=4)
-def load(name: str, folder: Path, device: torch.device) -> nn.Module:
+def load(name: str, folder: Path, device: torch.device, checksum: str) -> nn.Module:
     """Shipped weights in their network, in full precision, ready to evaluate.
 
+    checksum: theirs as `about` has it, so that others of the same name are not taken for them.
     Raises FileNotFoundError where there are none, ValueError where they or what is known of them
     are damaged.
     """
     known, path = about(name, folder), folder / f"{name}.safetensors"
     if not path.is_file():
         raise FileNotFoundError(f"no weights are shipped for {name!r}: {path} is missing")
-    if sha256(path) != known["sha256"]:
+    if sha256(path) != checksum:
         raise ValueError(f"{path} is damaged, or of another network than {name}.json tells of")
     network = build(known["network"])
     network.load_state_dict(load_file(path))  # half precision into single
