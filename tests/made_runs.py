@@ -1,13 +1,18 @@
-"""Runs as training would leave them, in no time: their metrics are made up."""
+"""Runs as training would leave them, in no time: their metrics are made up; and what tests of runs
+need besides."""
 
+import json
 import shutil
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from lib.data import catalogue
 from lib.evaluation.judge import Evaluation
 from lib.metrics import METRICS
+from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
 from lib.paths import run_folder
 from lib.training import record
 from lib.training.experiments import resolve
@@ -22,7 +27,6 @@ from lib.training.identity import (
 IMAGES = tuple(f"image {k}" for k in range(6))
 PICTURES = np.random.default_rng(0).integers(0, 256, (len(IMAGES), 32, 32), dtype=np.uint8)
 
-
 # a record of which everything is made up
 IDENTITY = dict.fromkeys(record.IDENTITY, "made up")
 BLANK = dict.fromkeys(record.KEYS, "made up") | {
@@ -30,6 +34,25 @@ BLANK = dict.fromkeys(record.KEYS, "made up") | {
     "evaluated_by": IDENTITY, "files": {}, "versions": {}, "not_measured": "",
     "config": {"precision": "fp32", "experiment": {"title": "made up"}},
 }
+
+
+def quiet(line: str) -> None:
+    """In place of print."""
+
+
+def need_weights(*names: str) -> None:
+    """Skips where pretrained weights are neither in the cache nor to be had."""
+    try:
+        for name in names:
+            resolve_weights(name)
+    except PretrainedUnavailable as problem:
+        pytest.skip(str(problem))
+
+
+def alter_record(folder: Path, **fields) -> None:
+    """Change fields of a run's record."""
+    path = folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
 def make_run(experiment, seed, root, profile="test", **changed):

@@ -21,10 +21,10 @@ from lib.networks.funie_gan import (
     FUnIEGenerator,
 )
 from lib.networks.tiecnn import TIECNN, TIECNNConfig
-from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
 from lib.training.experiments import resolve
 from lib.training.recipes import RECIPES
 from lib.training.run import load
+from made_runs import need_weights
 
 NARROW = FUnIEGANConfig(widths=(4, 8, 8, 8, 8))
 NARROW_DISCRIMINATOR = FUnIEDiscriminatorConfig(widths=(4, 8, 8, 8))
@@ -163,12 +163,6 @@ def test_tiecnn_takes_grey_images_only():
 # Training
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A data root without data sets: the embedded natural images are taken."""
-    return tmp_path_factory.mktemp("data")
-
-
 def make(name, root, **parts):
     config = resolve(name, "test")
     config = replace(config, experiment=replace(config.experiment, **parts))
@@ -204,10 +198,7 @@ def test_fifteen_steps_lower_the_loss(root, make_recipe, losses):
 
 
 def test_funie_step_is_the_sum_of_its_losses(root):
-    try:
-        resolve_weights("vgg16")
-    except PretrainedUnavailable as problem:
-        pytest.skip(str(problem))
+    need_weights("vgg16")
     recipe, _ = funie_recipe(root)
     generator, discriminator = deepcopy(recipe.generator), deepcopy(recipe.discriminator)
     losses = recipe.step(0)

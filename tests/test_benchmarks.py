@@ -8,22 +8,13 @@ import torch
 
 from lib.benchmarks import cost, growth, own_images
 from lib.benchmarks import step as bench
-from lib.networks.weights import PretrainedUnavailable, resolve
 from lib.training.cost import generator_flop, measured
 from lib.training.experiments import resolve as resolved
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def weights():
-    try:
-        resolve("vgg16"), resolve("efficientnet_b0")
-    except PretrainedUnavailable as problem:
-        pytest.skip(str(problem))
-
-
-def test_two_d_gan_has_the_losses_of_a_plain_step(tmp_path, monkeypatch, weights):
+def test_two_d_gan_has_the_losses_of_a_plain_step(tmp_path, monkeypatch, perceptual):
     monkeypatch.setenv("IR_DATA", str(tmp_path))
     seconds, differences = bench.compare("C5", 32, 2, 2, 1, ["fp32", "bf16"], CPU)
     assert differences.keys() >= {"critic", "mse", "vgg", "efficientnet", "total"}
@@ -60,7 +51,7 @@ def test_wrong_options_are_answered_in_one_line(
     options, words, tmp_path, monkeypatch, capsys, request
 ):
     if options == "--size 40":
-        request.getfixturevalue("weights")
+        request.getfixturevalue("perceptual")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("IR_DATA", str(tmp_path))
     assert bench.main(options.split()) == 2

@@ -2,20 +2,16 @@
 
 import io
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from skimage import data
 
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402
-
-from lib.figures import images as figures  # noqa: E402
-from lib.figures.curves import cycle_losses, loss_curves  # noqa: E402
-from lib.figures.source import source  # noqa: E402
-from lib.figures.style import photograph, save  # noqa: E402
+from lib.figures import images as figures
+from lib.figures.curves import cycle_losses, loss_curves
+from lib.figures.source import source
+from lib.figures.style import photograph, save
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (3, 64, 64), dtype=np.uint8)

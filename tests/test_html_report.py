@@ -22,6 +22,7 @@ from lib.results.runs import find_runs, number, table_numbers
 from lib.results.tables import NOTEBOOKS, TABLES, notebook_of
 from lib.running.job import Job
 from lib.training.run import run
+from made_runs import quiet
 
 HOSTILE = """<script>alert("x")</script> & <img src=x onerror='y'>"""
 CLAIMS = pd.DataFrame([
@@ -58,7 +59,7 @@ def results(tmp_path_factory):
             ("visible-FLIR", 0), ("unet_128-FLIR", 0), ("resnet_9blocks-FLIR", 0),
             ("CBAM_CycleGAN-FLIR", 0), ("GN_CycleGAN-FLIR", 0),
         ):
-            run(name, "test", seed, report=lambda line: None)
+            run(name, "test", seed, report=quiet)
         make_tables(folder)
         change(folder, "HE", lambda known: known["trained_by"].update(code="0" * 16))
         change(folder, "visible-FLIR", lambda known: known["evaluated_by"].update(code="0" * 16))

@@ -3,7 +3,6 @@
 import json
 import re
 
-import matplotlib
 import numpy as np
 import pytest
 
@@ -32,7 +31,6 @@ def solutions(name):
 @pytest.fixture(scope="module", params=LESSONS)
 def lesson(request, tmp_path_factory):
     """A lesson's name and all that its cells have defined, after a training of two steps."""
-    matplotlib.use("Agg")
     named = {"__name__": "lesson"}
     # embedded images: a lesson must not need a data set
     chosen = {"steps": 2, "data": str(tmp_path_factory.mktemp("nothing"))}

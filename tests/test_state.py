@@ -19,6 +19,7 @@ from lib.training import engine, record, run as running, status
 from lib.training.experiments import resolve
 from lib.training.recipes import RECIPES
 from lib.training.run import load_generator, run
+from made_runs import quiet
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def trained(places, tmp_path, monkeypatch):
 
 
 def again(places, folder, **options):
-    options = {"without_perceptual": True, "device": "cpu", "report": lambda line: None} | options
+    options = {"without_perceptual": True, "device": "cpu", "report": quiet} | options
     return run("C1", "test", 0, places / "data", folder, **options)
 
 
@@ -156,7 +157,7 @@ def tiny_run(places, folder, **options):
     data = running.load(config, places / "data")
     torch.manual_seed(0)
     recipe = RECIPES["tiecnn"](config, data, torch.device("cpu"))
-    engine.train(recipe, folder, "one", report=lambda line: None, **options)
+    engine.train(recipe, folder, "one", report=quiet, **options)
     return {name: tensor.clone() for name, tensor in recipe.generator.state_dict().items()}
 
 

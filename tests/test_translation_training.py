@@ -33,12 +33,6 @@ def values(losses):
     return {name: loss.item() for name, loss in losses.items()}
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A data root without data sets: the synthetic scenes are taken."""
-    return tmp_path_factory.mktemp("data")
-
-
 # losses
 
 
