@@ -8,6 +8,7 @@ import torch
 
 from lib.benchmarks import cost, growth, own_images
 from lib.benchmarks import step as bench
+from lib.networks.weights import PretrainedUnavailable
 from lib.training.cost import generator_flop, measured
 from lib.training.experiments import resolve as resolved
 
@@ -57,6 +58,22 @@ def test_wrong_options_are_answered_in_one_line(
     assert bench.main(options.split()) == 2
     error = capsys.readouterr().err
     assert words in error and len(error.strip().splitlines()) == 1
+
+
+def test_weights_that_are_missing_are_no_fault_of_the_size(monkeypatch, capsys):
+    def without(*_):
+        raise PretrainedUnavailable("no source has them")
+
+    monkeypatch.setattr(bench, "compare", without)
+    assert bench.main([]) == 2 and capsys.readouterr().err == "error: no source has them\n"
+
+
+def test_growth_takes_no_options_in_silence(monkeypatch, capsys):
+    monkeypatch.setattr(growth, "of_sizes", lambda *_: pytest.fail("measured"))
+    for option, code in (("--help", 0), ("--data=x", 2)):
+        with pytest.raises(SystemExit) as ended:
+            growth.main([option])
+        assert ended.value.code == code
 
 
 def test_the_cost_of_a_step_is_measured(tmp_path, monkeypatch):
