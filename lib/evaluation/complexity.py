@@ -162,20 +162,15 @@ def inference_time(
 def _measure(network: nn.Module, shape: tuple[int, ...], runs: int, warm_up: int) -> list[float]:
     """Milliseconds of each run after the warm-up."""
     images, times = _images(network, shape), []
+    until_idle = torch.get_device_module(images.device).synchronize  # a GPU is not waited for
     with torch.no_grad():
         for _ in range(warm_up + runs):
-            _wait(images.device)
+            until_idle(images.device)
             start = perf_counter()
             network(images)
-            _wait(images.device)
+            until_idle(images.device)
             times.append(1000 * (perf_counter() - start))
     return times[warm_up:]
-
-
-def _wait(device: torch.device) -> None:
-    """A GPU is given work and not waited for: wait until it is idle."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _images(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
