@@ -3,6 +3,7 @@ need besides."""
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,13 @@ def need_weights(*names: str) -> None:
             resolve_weights(name)
     except PretrainedUnavailable as problem:
         pytest.skip(str(problem))
+
+
+def put(root: Path, files: Mapping[str, str | bytes]) -> None:
+    """Files below a folder, name -> text or bytes."""
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 def alter_record(folder: Path, **fields) -> None:

@@ -11,6 +11,7 @@ from lib.paths import REPO
 from lib.provenance import definitions, git_commit, identity, notebook_definitions
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.identity import MACHINERY, evaluation_code, training_code
+from made_runs import put
 
 A = '''"""A module."""
 from lib import tools
@@ -53,16 +54,9 @@ def helper(x):
 @pytest.fixture
 def tree(tmp_path):
     """A small lib/: roots are lib.a:double and lib.a:Step."""
-    write(tmp_path, {"lib/__init__.py": "", "lib/a.py": A, "lib/tools.py": TOOLS,
+    put(tmp_path, {"lib/__init__.py": "", "lib/a.py": A, "lib/tools.py": TOOLS,
                      "lib/late.py": "def offset():\n    return 0\n"})
     return tmp_path
-
-
-def write(root, files):
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
 
 
 def of(root, *roots):
@@ -120,7 +114,7 @@ def test_what_counts(tree, name, old, new):
 def test_a_definition_may_move_to_another_file(tree):
     before = of(tree)
     edit(tree, "tools.py", "def helper(x):\n    return x + 1\n", "from lib.other import helper\n")
-    write(tree, {"lib/other.py": "def helper(x):\n    return x + 1\n"})
+    put(tree, {"lib/other.py": "def helper(x):\n    return x + 1\n"})
     assert of(tree) == before
 
 
@@ -132,13 +126,13 @@ def test_a_definition_may_move_to_another_file(tree):
     "from .tools import scale\n\n\ndef double(x):\n    return scale(x)",
 ])
 def test_what_cannot_be_followed_is_refused(tree, code):
-    write(tree, {"lib/a.py": code})
+    put(tree, {"lib/a.py": code})
     with pytest.raises(ValueError, match="computed name|cannot be followed"):
         of(tree, "lib.a:double")
 
 
 def test_a_module_handed_over_counts_as_a_whole(tree):
-    write(tree, {"lib/a.py": "from lib import tools\n\n\ndef double(x):\n    return dict(t=tools)\n"})
+    put(tree, {"lib/a.py": "from lib import tools\n\n\ndef double(x):\n    return dict(t=tools)\n"})
     before = of(tree, "lib.a:double")
     edit(tree, "tools.py", "return x + 1", "return x + 2")
     assert of(tree, "lib.a:double") != before
@@ -264,14 +258,14 @@ def git(root, *arguments):
 
 def test_the_commit_says_whether_code_differs(tmp_path):
     assert git_commit(tmp_path) == "unknown"
-    write(tmp_path, {"lib/a.py": "x = 1\n", "README.md": "a"})
+    put(tmp_path, {"lib/a.py": "x = 1\n", "README.md": "a"})
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-qm", "one")
     commit = git_commit(tmp_path)
     assert len(commit) == 12
-    write(tmp_path, {"README.md": "b"})
+    put(tmp_path, {"README.md": "b"})
     assert git_commit(tmp_path) == commit
-    write(tmp_path, {"lib/a.py": "x = 2\n"})
+    put(tmp_path, {"lib/a.py": "x = 2\n"})
     assert git_commit(tmp_path) == f"{commit}+changes"
     assert git_commit(tmp_path / "lib") == "unknown"  # a folder inside another repository

@@ -22,6 +22,7 @@ from lib.data.tensors import to_unit
 from lib.evaluation.inference import as_method
 from lib.machine import make_deterministic
 from lib.metrics import METRICS
+from lib.networks.weights import PretrainedUnavailable
 from lib.paths import results_dir, run_folder
 from lib.training import engine, record, run as running
 from lib.training.experiments import EXPERIMENTS, resolve
