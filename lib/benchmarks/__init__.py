@@ -3,7 +3,6 @@
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
-from functools import wraps
 
 from lib.networks.weights import PretrainedUnavailable
 
@@ -11,7 +10,6 @@ from lib.networks.weights import PretrainedUnavailable
 def in_one_line(main: Callable[..., int]) -> Callable[..., int]:
     """A command's `main` that tells of what is wrong in one line and then returns 2."""
 
-    @wraps(main)
     def answering(arguments: Sequence[str] | None = None) -> int:
         try:
             return main(arguments)
