@@ -17,13 +17,7 @@ from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weigh
 from lib.paths import run_folder
 from lib.training import record
 from lib.training.experiments import resolve
-from lib.training.identity import (
-    evaluated_by,
-    evaluation_code,
-    settings,
-    trained_by,
-    training_code,
-)
+from lib.training.identity import evaluated_by, evaluation_code, settings, trained_by, training_code
 
 IMAGES = tuple(f"image {k}" for k in range(6))
 PICTURES = np.random.default_rng(0).integers(0, 256, (len(IMAGES), 32, 32), dtype=np.uint8)

@@ -15,10 +15,7 @@ from lib.metrics import evaluate
 from lib.networks.backbones import VGG16Features
 from lib.networks.blocks import count_parameters
 from lib.networks.funie_gan import (
-    FUnIEDiscriminator,
-    FUnIEDiscriminatorConfig,
-    FUnIEGANConfig,
-    FUnIEGenerator,
+    FUnIEDiscriminator, FUnIEDiscriminatorConfig, FUnIEGANConfig, FUnIEGenerator,
 )
 from lib.networks.tiecnn import TIECNN, TIECNNConfig
 from lib.training.experiments import resolve

@@ -14,12 +14,7 @@ from lib.data.sober_drunk import SoberDrunkData
 from lib.data.splits import SPLITS
 from lib.evaluation.classical import clahe
 from lib.evaluation.examples import one_of_each_person
-from lib.figures.images import (
-    augmentations,
-    enhanced_faces,
-    most_detailed_square,
-    with_detail,
-)
+from lib.figures.images import augmentations, enhanced_faces, most_detailed_square, with_detail
 from lib.metrics import evaluate
 
 pytestmark = pytest.mark.usefixtures("own_cache")
