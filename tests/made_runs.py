@@ -14,7 +14,7 @@ from lib.data import catalogue
 from lib.evaluation.judge import Evaluation
 from lib.metrics import METRICS
 from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
-from lib.paths import run_folder
+from lib.paths import NOTEBOOKS, run_folder
 from lib.training import record
 from lib.training.experiments import resolve
 from lib.training.identity import evaluated_by, evaluation_code, settings, trained_by, training_code
@@ -42,6 +42,12 @@ def need_weights(*names: str) -> None:
             resolve_weights(name)
     except PretrainedUnavailable as problem:
         pytest.skip(str(problem))
+
+
+def cells_of(notebook: str, kind: str = "code") -> list[dict]:
+    """The cells of a notebook of the kit, those of code or of text ("markdown")."""
+    content = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text(encoding="utf-8"))
+    return [cell for cell in content["cells"] if cell["cell_type"] == kind]
 
 
 def put(root: Path, files: Mapping[str, str | bytes]) -> None:

@@ -16,8 +16,9 @@ from lib.networks.blocks import count_parameters
 from lib.networks.markov_discriminator import MarkovDiscriminator, MarkovDiscriminatorConfig
 from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig
 from lib.papers.reported import cells
-from lib.paths import NOTEBOOKS, cache_dir
+from lib.paths import cache_dir
 from lib.results.complexity import count_table, printed_counts, table2_numbers
+from made_runs import cells_of
 
 ONE, EIGHT = (1, 1, 128, 128), (8, 1, 128, 128)
 
@@ -119,9 +120,8 @@ def search(monkeypatch):
         ):
             monkeypatch.setattr(f"lib.results.complexity.{name}", stand_in)
         namespace = {}
-        notebook = json.loads((NOTEBOOKS / "17_2dgan_table2.ipynb").read_text(encoding="utf-8"))
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "code" and "best" not in namespace:
+        for cell in cells_of("17_2dgan_table2"):
+            if "best" not in namespace:
                 exec("".join(cell["source"]), namespace)
         return namespace
 
