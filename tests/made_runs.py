@@ -12,12 +12,15 @@ import torch
 
 from lib.data import catalogue
 from lib.evaluation.judge import Evaluation
+from lib.machine import make_deterministic
 from lib.metrics import METRICS
 from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
 from lib.paths import NOTEBOOKS, run_folder
 from lib.training import record
-from lib.training.experiments import resolve
+from lib.training.experiments import RunConfig, resolve
 from lib.training.identity import evaluated_by, evaluation_code, settings, trained_by, training_code
+from lib.training.recipes import RECIPES
+from lib.training.run import load
 
 IMAGES = tuple(f"image {k}" for k in range(6))
 PICTURES = np.random.default_rng(0).integers(0, 256, (len(IMAGES), 32, 32), dtype=np.uint8)
@@ -55,6 +58,12 @@ def put(root: Path, files: Mapping[str, str | bytes]) -> None:
     for name, content in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def recipe_of(config: RunConfig, root: Path):
+    """The recipe of a configuration on the images under a data root, as a training begins with it."""
+    make_deterministic(config.seed)
+    return RECIPES[config.experiment.recipe](config, load(config, root), torch.device("cpu"))
 
 
 def alter_record(folder: Path, **fields) -> None:

@@ -20,17 +20,15 @@ from lib import train
 from lib.data import catalogue
 from lib.data.tensors import to_unit
 from lib.evaluation.inference import as_method
-from lib.machine import make_deterministic
 from lib.metrics import METRICS
 from lib.networks.weights import PretrainedUnavailable
 from lib.paths import results_dir, run_folder
 from lib.training import engine, record, run as running
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.identity import evaluated_by, trained_by
-from lib.training.recipes import RECIPES
 from lib.training.sampling import batch_indices
 from lib.training.status import ToDo, to_do
-from made_runs import alter_record, quiet
+from made_runs import alter_record, quiet, recipe_of
 
 CPU = torch.device("cpu")
 TRAINED = [name for name, one in EXPERIMENTS.items() if one.network]
@@ -56,14 +54,8 @@ def content(folder):
             if path.is_file() and path.name not in ("run.json", ".lock")}
 
 
-def recipe_of(config, root):
-    make_deterministic(config.seed)
-    data = running.load(config, root)
-    return RECIPES[config.experiment.recipe](config, data, CPU), data
-
-
 def tiny_recipe(root):
-    return recipe_of(resolve("C2", "test", without_perceptual=True), root)[0]
+    return recipe_of(resolve("C2", "test", without_perceptual=True), root)
 
 
 # ---- a whole run
@@ -293,7 +285,7 @@ def test_generator_learns(root, tmp_path):
 @pytest.mark.parametrize("name", TRAINED)
 def test_each_experiment_takes_a_step_and_gives_images(name, root, perceptual):
     config = resolve(name, "test")
-    recipe, data = recipe_of(config, root)
+    recipe, data = recipe_of(config, root), running.load(config, root)
     before = [p.detach().clone() for p in recipe.generator.parameters()]
     losses = recipe.step(0)
     assert all(value.isfinite() for value in losses.values())
