@@ -9,7 +9,6 @@ import pytest
 
 from lib.papers import reported
 from lib.results import numbers
-from made_runs import need_weights
 
 matplotlib.use("Agg")
 
@@ -34,6 +33,8 @@ def root(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def perceptual() -> None:
     """Skips where the networks of 2D-GAN's perceptual losses cannot be had."""
+    from made_runs import need_weights  # torch takes its time, and few tests need it
+
     need_weights("vgg16", "efficientnet_b0")
 
 

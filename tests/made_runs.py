@@ -1,5 +1,5 @@
-"""Runs as training would leave them, in no time: their metrics are made up; and what tests of runs
-need besides."""
+"""What several test files need: runs as training would leave them, in no time, as their metrics are
+made up; files, records and notebooks, read, made and altered."""
 
 import json
 import shutil
@@ -60,8 +60,22 @@ def put(root: Path, files: Mapping[str, str | bytes]) -> None:
         (root / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace a text that has to be in a file."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def flip(path: Path, position: int = -1) -> None:
+    """Change one bit of a file, in the byte at a position."""
+    content = bytearray(path.read_bytes())
+    content[position % len(content)] ^= 1
+    path.write_bytes(content)
+
+
 def recipe_of(config: RunConfig, root: Path):
-    """The recipe of a configuration on the images under a data root, as a training begins with it."""
+    """What a training begins with: the recipe of a configuration, on the images of a data root."""
     make_deterministic(config.seed)
     return RECIPES[config.experiment.recipe](config, load(config, root), torch.device("cpu"))
 

@@ -22,7 +22,7 @@ from lib.networks.unet_generator import UnetGenerator, UnetGeneratorConfig
 from lib.own_images import enhance, files, passes, ship, shipped, tone, translate
 from lib.training import run as running
 from lib.training.recipes import untrained
-from made_runs import alter_record, quiet
+from made_runs import alter_record, flip, quiet
 
 WIDE_RANGE = tone.Tone(low=39.0, high=96.0, least=12.0, most=137.0)  # like those of C5-wide
 
@@ -444,9 +444,7 @@ def test_too_much_is_not_shipped(runs, root, tmp_path, monkeypatch):
 def test_damaged_weights_are_named(weights, tmp_path):
     for file in weights.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    content = bytearray((tmp_path / "2dgan.safetensors").read_bytes())
-    content[-1] ^= 1
-    (tmp_path / "2dgan.safetensors").write_bytes(content)
+    flip(tmp_path / "2dgan.safetensors")
     with pytest.raises(ValueError, match="2dgan.safetensors is damaged"):
         enhance(byte_scene(), weights=tmp_path)
     (tmp_path / "gn_cyclegan.json").write_text("{")

@@ -11,7 +11,7 @@ from lib.paths import REPO
 from lib.provenance import definitions, git_commit, identity, notebook_definitions
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.identity import MACHINERY, evaluation_code, training_code
-from made_runs import put
+from made_runs import edit, put
 
 A = '''"""A module."""
 from lib import tools
@@ -66,13 +66,6 @@ def of(root, *roots):
     return identity(*(roots or ("lib.a:double", "lib.a:Step")), root=copy)
 
 
-def edit(root, name, old, new):
-    path = root / "lib" / name
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-
-
 @pytest.mark.parametrize(("name", "old", "new"), [
     ("a.py", "  # a comment", "  # quite another comment\n"),
     ("a.py", '"""Twice x."""', '"""Two times x.\n\n    More.\n    """'),
@@ -89,7 +82,7 @@ def test_what_may_change_freely(tree, name, old, new):
     if new.endswith("# "):  # the same expression on two lines
         new = "    return (FACTOR\n            * scaled(x)\n            + offset())  # "
         old = "    return FACTOR * scaled(x) + offset()  # a comment"
-    edit(tree, name, old, new)
+    edit(tree / "lib" / name, old, new)
     assert of(tree) == before
 
 
@@ -107,13 +100,13 @@ def test_what_may_change_freely(tree, name, old, new):
 ])
 def test_what_counts(tree, name, old, new):
     before = of(tree)
-    edit(tree, name, old, new)
+    edit(tree / "lib" / name, old, new)
     assert of(tree) != before
 
 
 def test_a_definition_may_move_to_another_file(tree):
     before = of(tree)
-    edit(tree, "tools.py", "def helper(x):\n    return x + 1\n", "from lib.other import helper\n")
+    edit(tree / "lib/tools.py", "def helper(x):\n    return x + 1\n", "from lib.other import helper\n")
     put(tree, {"lib/other.py": "def helper(x):\n    return x + 1\n"})
     assert of(tree) == before
 
@@ -134,7 +127,7 @@ def test_what_cannot_be_followed_is_refused(tree, code):
 def test_a_module_handed_over_counts_as_a_whole(tree):
     put(tree, {"lib/a.py": "from lib import tools\n\n\ndef double(x):\n    return dict(t=tools)\n"})
     before = of(tree, "lib.a:double")
-    edit(tree, "tools.py", "return x + 1", "return x + 2")
+    edit(tree / "lib/tools.py", "return x + 1", "return x + 2")
     assert of(tree, "lib.a:double") != before
 
 
@@ -142,7 +135,7 @@ def test_settings_leave_out_fields_but_not_methods(tree):
     names = {"root": tree}
     without = definitions("lib.a:Step", settings=[_Named("lib.a", "Step")], **names)
     assert without != definitions("lib.a:Step", **names)
-    edit(tree, "a.py", "size: int = 3", "size: int = 3\n    more: int = 0")
+    edit(tree / "lib/a.py", "size: int = 3", "size: int = 3\n    more: int = 0")
     copy = tree.with_name("more")
     shutil.copytree(tree, copy)
     assert definitions("lib.a:Step", settings=[_Named("lib.a", "Step")], root=copy) == without

@@ -28,7 +28,7 @@ from lib.running.planning import make_plan
 from lib.training import cost
 from lib.training.cost import Cost
 from lib.training.experiments import EXPERIMENTS, resolve
-from made_runs import put
+from made_runs import edit, put
 
 OURS = ("Snakefile", "profiles/default/config.yaml", "run_all.sh",
         "lib/files.py", "lib/paths.py", "lib/printing.py", "lib/provenance.py")
@@ -271,11 +271,6 @@ def tree(first_run):
         shutil.rmtree(root / folder)
         (copies / folder).rename(root / folder)
     shutil.rmtree(copies)
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
 
 
 # ---- options

@@ -19,7 +19,7 @@ from lib.training import engine, record, run as running, status
 from lib.training.experiments import resolve
 from lib.training.recipes import RECIPES
 from lib.training.run import load_generator, run
-from made_runs import quiet, recipe_of
+from made_runs import flip, quiet, recipe_of
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +49,6 @@ def todo(places, folder):
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-
-def flip(path, position):
-    content = bytearray(path.read_bytes())
-    content[position % len(content)] ^= 1
-    path.write_bytes(bytes(content))
 
 
 # ---- weights and records
