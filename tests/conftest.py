@@ -3,11 +3,14 @@
 import os
 from pathlib import Path
 
+import matplotlib
 import pandas as pd
 import pytest
 
 from lib.papers import reported
 from lib.results import numbers
+
+matplotlib.use("Agg")
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +22,20 @@ def data_root() -> Path:
     if not os.environ.get("IR_DATA"):
         pytest.skip("IR_DATA is not set: no real data")
     return Path(os.environ["IR_DATA"])
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    """A data root without data sets: the embedded and synthetic images are taken."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def perceptual() -> None:
+    """Skips where the networks of 2D-GAN's perceptual losses cannot be had."""
+    from made_runs import need_weights  # torch takes its time, and few tests need it
+
+    need_weights("vgg16", "efficientnet_b0")
 
 
 @pytest.fixture

@@ -1,27 +1,29 @@
-"""Runs as training would leave them, in no time: their metrics are made up."""
+"""What several test files need: runs as training would leave them, in no time, as their metrics are
+made up; files, records and notebooks, read, made and altered."""
 
+import json
 import shutil
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from lib.data import catalogue
 from lib.evaluation.judge import Evaluation
+from lib.machine import make_deterministic
 from lib.metrics import METRICS
-from lib.paths import run_folder
+from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
+from lib.paths import NOTEBOOKS, run_folder
 from lib.training import record
-from lib.training.experiments import resolve
-from lib.training.identity import (
-    evaluated_by,
-    evaluation_code,
-    settings,
-    trained_by,
-    training_code,
-)
+from lib.training.experiments import RunConfig, resolve
+from lib.training.identity import evaluated_by, evaluation_code, settings, trained_by, training_code
+from lib.training.recipes import RECIPES
+from lib.training.run import load
 
 IMAGES = tuple(f"image {k}" for k in range(6))
 PICTURES = np.random.default_rng(0).integers(0, 256, (len(IMAGES), 32, 32), dtype=np.uint8)
-
 
 # a record of which everything is made up
 IDENTITY = dict.fromkeys(record.IDENTITY, "made up")
@@ -30,6 +32,58 @@ BLANK = dict.fromkeys(record.FORM, "made up") | {
     "evaluated_by": IDENTITY, "files": {}, "versions": {}, "not_measured": "",
     "config": {"precision": "fp32", "experiment": {"title": "made up"}},
 }
+
+
+def quiet(line: str) -> None:
+    """In place of print."""
+
+
+def need_weights(*names: str) -> None:
+    """Skips where pretrained weights are neither in the cache nor to be had."""
+    try:
+        for name in names:
+            resolve_weights(name)
+    except PretrainedUnavailable as problem:
+        pytest.skip(str(problem))
+
+
+def cells_of(notebook: str, kind: str = "code") -> list[dict]:
+    """The cells of a notebook of the kit, those of code or of text ("markdown")."""
+    content = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text(encoding="utf-8"))
+    return [cell for cell in content["cells"] if cell["cell_type"] == kind]
+
+
+def put(root: Path, files: Mapping[str, str | bytes]) -> None:
+    """Files below a folder, name -> text or bytes."""
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace a text that has to be in a file."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def flip(path: Path, position: int = -1) -> None:
+    """Change one bit of a file, in the byte at a position."""
+    content = bytearray(path.read_bytes())
+    content[position % len(content)] ^= 1
+    path.write_bytes(content)
+
+
+def recipe_of(config: RunConfig, root: Path):
+    """What a training begins with: the recipe of a configuration, on the images of a data root."""
+    make_deterministic(config.seed)
+    return RECIPES[config.experiment.recipe](config, load(config, root), torch.device("cpu"))
+
+
+def alter_record(folder: Path, **fields) -> None:
+    """Change fields of a run's record."""
+    path = folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
 def make_run(experiment, seed, root, profile="test", **changed):

@@ -1,10 +1,9 @@
-"""The traced graphs of the networks, and the figures drawn from them."""
+"""The traced graphs of the networks, the figures and the tables made from them."""
 
 import time
 from dataclasses import replace
 from itertools import pairwise
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -14,34 +13,24 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 from torch import nn
 
-matplotlib.use("Agg")
-
-from lib.evaluation.attention import (  # noqa: E402
-    attention_weights,
-    drawn_maps,
-    most_varied_channels,
+from lib.evaluation.attention import attention_weights, drawn_maps, most_varied_channels
+from lib.figures.images import attention_maps
+from lib.figures.network_drawing import (
+    SMALL, cycle_figure, gan_figure, main_parts, module_diagram, network_figure
 )
-from lib.figures.images import attention_maps  # noqa: E402
-from lib.figures.network_drawing import (  # noqa: E402
-    SMALL,
-    gan_figure,
-    module_diagram,
-    network_figure,
+from lib.figures.network_facts import (
+    gn_cyclegan_facts, networks_of, statements, two_d_gan_facts
 )
-from lib.figures.network_facts import two_d_gan_facts  # noqa: E402
-from lib.figures.network_graph import (  # noqa: E402
-    EXTERNAL,
-    INTERNAL,
-    skip_roles,
-    stages,
-    trace,
-)
-from lib.figures.style import TEXT_WIDTH, save  # noqa: E402
-from lib.networks import build  # noqa: E402
-from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig  # noqa: E402
-from lib.training.experiments import EXPERIMENTS  # noqa: E402
+from lib.figures.network_graph import EXTERNAL, INTERNAL, skip_roles, stages, trace
+from lib.figures.style import TEXT_WIDTH, save
+from lib.networks import build
+from lib.networks.gradient_normalisation import GradientNormalised
+from lib.networks.padding import ReflectionPad
+from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig
+from lib.training.experiments import EXPERIMENTS
 
 IMAGE = (1, 128, 128)
+COLOUR = (3, 128, 128)  # of GN_CycleGAN
 NARROW = {"widths": (4, 8, 16, 32)}
 LEVELS = 4
 CONFIGS = {
@@ -205,6 +194,9 @@ def test_figures_1_3_and_4_show_what_was_traced(discriminator):
 
 
 def drawn(name, discriminator):
+    if name == "cycle":
+        networks = build("resnet_9blocks_cbam"), GradientNormalised(build("patchgan"))
+        return cycle_figure(*(trace(network, COLOUR) for network in networks), name)
     if name in EXPERIMENTS:
         return network_figure(trace(TwoDGAN(CONFIGS[name]), IMAGE), name)
     if name == "discriminator":
@@ -221,7 +213,7 @@ def drawn(name, discriminator):
 MODULES = ["discriminator", "skip", "cross_level", "pixel", "multi_head"]
 
 
-@pytest.mark.parametrize("name", ["C1", "C5", "principle", *MODULES])
+@pytest.mark.parametrize("name", ["C1", "C5", "principle", "cycle", *MODULES])
 def test_nothing_overlaps_and_everything_can_be_read(name, discriminator):
     figure = drawn(name, discriminator)
     figure.draw_without_rendering()
@@ -229,7 +221,7 @@ def test_nothing_overlaps_and_everything_can_be_read(name, discriminator):
     assert figure.get_tightbbox().width <= TEXT_WIDTH
     frames = axes.findobj(AnnotationBbox)
     boxes = [frame.patch.get_window_extent() for frame in frames]
-    assert len(boxes) >= 4
+    assert len(boxes) == 20 if name == "cycle" else len(boxes) >= 4  # nine and a heading each way
     assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[k + 1 :])
     written = []
     for frame, box in zip(frames, boxes):
@@ -248,12 +240,12 @@ def test_nothing_overlaps_and_everything_can_be_read(name, discriminator):
         assert not any(path.intersects_bbox(box.padded(-2), filled=False) for box in boxes)
 
 
-def test_drawn_twice_gives_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+@pytest.mark.parametrize("name", ["C5", "cycle"])
+def test_drawn_twice_gives_the_same_bytes(name, discriminator, results):
     contents = []
     for _ in range(2):
-        save(drawn_network(), "test", "fig", True)
-        contents.append((tmp_path / "test" / "figures" / "fig.svg").read_bytes())
+        save(drawn(name, discriminator), "test", "fig", vector=True)
+        contents.append((results / "figures" / "fig.svg").read_bytes())
     assert contents[0] == contents[1]
 
 
@@ -295,3 +287,85 @@ def test_attention_figure_shows_image_and_levels():
     assert titles[:4] == ["input", "16×16, mean", "8×8, mean", "4×4, mean"]
     for axes, image in zip(figure.axes[:2], (degraded[0], maps["mean_0"][0])):
         np.testing.assert_array_equal(axes.images[0].get_array(), image)
+
+
+# ---- GN_CycleGAN: Figs. 1 to 3 and the table of its networks
+
+
+@pytest.fixture(scope="module")
+def critic():
+    return trace(build("patchgan"), COLOUR)
+
+
+@pytest.fixture(scope="module")
+def normalised():
+    return trace(GradientNormalised(build("patchgan")), COLOUR)
+
+
+@pytest.fixture(scope="module")
+def ours():
+    return trace(build("resnet_9blocks_cbam"), COLOUR)
+
+
+def test_labels_come_from_the_graphs(critic, normalised, ours):
+    unet = texts(cycle_figure(trace(build("unet_128"), COLOUR), critic, "Fig. 1"))
+    assert sum("UnetGenerator\n6 × skip connection" in text for text in unet) == 4
+    assert sum("PatchGAN\n5 × convolution" in text for text in unet) == 2
+    assert unet.count("3×128×128") == 8
+    assert "1×14×14" in unet
+    drawn = texts(cycle_figure(ours, normalised, "Fig. 3"))
+    assert sum("ResnetGenerator\n9 × residual block\nwith CBAM" in text for text in drawn) == 4
+    assert sum("GradientNormalised\nPatchGAN\n5 × convolution" in text for text in drawn) == 2
+    assert main_parts(trace(build("resnet_6blocks"), COLOUR)) == "6 × residual block"
+
+
+def test_each_image_has_the_shape_that_its_network_takes_or_makes(critic):
+    grey = trace(build("resnet_6blocks", out_channels=1), COLOUR)
+    assert texts(cycle_figure(grey, critic, "")).count("1×128×128") == 4  # fakes, reconstructed
+
+
+def test_padding_and_lists_of_layers_are_one_layer(ours):
+    layers = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Sequential(nn.GroupNorm(4, 4), nn.ReLU()))
+    graph = trace(nn.Sequential(ReflectionPad(1), *layers), (2, 8, 8))
+    assert [node.text for node in graph] == ["input", "pad, conv 3×3, IN, ReLU", "output"]
+    stem = [*ours][1]
+    assert stem.text == "pad, conv 7×7, IN, ReLU" and stem.shape == (64, 128, 128)
+
+
+def test_cbam_shows_its_shared_mlp_and_what_it_pools(critic):
+    graph = trace(build("resnet_9blocks_cbam").blocks[0].layers[-1], (256, 32, 32))
+    assert sum(node.shared for node in graph) == 4
+    drawn = texts(module_diagram(graph, "Fig. 2", upright=True))
+    assert drawn.count("conv 1×1, ReLU, shared") == drawn.count("conv 1×1, shared") == 2
+    assert {"average over H, W", "maximum over H, W", "average over C", "maximum over C"} <= set(
+        drawn
+    )
+    assert not any(node.shared for node in critic)
+
+
+def test_modules_in_one_node_say_what_is_inside(ours):
+    graph = trace(GradientNormalised(build("patchgan")), COLOUR, parts={"PatchGAN": "$f$"})
+    assert "$f$" in texts(module_diagram(graph, "Fig. 3"))
+    plain = [node.title for node in trace(build("resnet_9blocks"), COLOUR)]
+    assert plain.count("residual block") == 9
+    assert [node.title for node in ours].count("residual block with CBAM") == 9
+    block = trace(build("resnet_9blocks_cbam").blocks[0], (256, 32, 32))
+    assert [node.text for node in block][-3:] == ["CBAM", "+", "output"]
+
+
+def test_statements_agree_if_equal_or_as_said():
+    table = statements(("a", "1", "1"), ("b", "1", "2"), ("c", "≤ 1", "0.5", True))
+    assert table["agrees"].tolist() == [True, False, True]
+
+
+def test_statements_on_gn_cyclegan_are_compared_with_what_is_built():
+    method = networks_of("GN_CycleGAN-FLIR")
+    table = gn_cyclegan_facts(method, COLOUR)
+    assert set(table.index[~table["agrees"]]) == {
+        "discriminators, in the flow of Figs. 1 and 3", "discriminator: normalisation",
+        "spatial attention: normalisation",
+    }
+    fewer = method | {"generator": build("resnet_9blocks_cbam", blocks=4)}
+    table = gn_cyclegan_facts(fewer, COLOUR)
+    assert table.loc["generator: residual blocks", "built"] == "4"
+    assert not table.loc["generator: residual blocks", "agrees"]

@@ -10,21 +10,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from lib.evaluation.inference import as_method
 from lib.losses import least_squares
 from lib.losses.funie import FUnIELosses
-from lib.machine import make_deterministic
 from lib.metrics import evaluate
 from lib.networks.backbones import VGG16Features
 from lib.networks.blocks import count_parameters
 from lib.networks.funie_gan import (
-    FUnIEDiscriminator,
-    FUnIEDiscriminatorConfig,
-    FUnIEGANConfig,
-    FUnIEGenerator,
+    FUnIEDiscriminator, FUnIEDiscriminatorConfig, FUnIEGANConfig, FUnIEGenerator,
 )
 from lib.networks.tiecnn import TIECNN, TIECNNConfig
-from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
 from lib.training.experiments import resolve
-from lib.training.recipes import RECIPES
 from lib.training.run import load
+from made_runs import need_weights, recipe_of
 
 NARROW = FUnIEGANConfig(widths=(4, 8, 8, 8, 8))
 NARROW_DISCRIMINATOR = FUnIEDiscriminatorConfig(widths=(4, 8, 8, 8))
@@ -163,18 +158,9 @@ def test_tiecnn_takes_grey_images_only():
 # Training
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A data root without data sets: the embedded natural images are taken."""
-    return tmp_path_factory.mktemp("data")
-
-
 def make(name, root, **parts):
     config = resolve(name, "test")
-    config = replace(config, experiment=replace(config.experiment, **parts))
-    make_deterministic(0)
-    data = load(config, root)
-    return RECIPES[config.experiment.recipe](config, data, CPU), data
+    return recipe_of(replace(config, experiment=replace(config.experiment, **parts)), root)
 
 
 def funie_recipe(root, **weights):
@@ -190,7 +176,8 @@ def tiecnn_recipe(root):
     (lambda root: funie_recipe(root, vgg=0.0), ("l1", "total")), (tiecnn_recipe, ("mse",)),
 ])
 def test_fifteen_steps_lower_the_loss(root, make_recipe, losses):
-    recipe, data = make_recipe(root)
+    recipe = make_recipe(root)
+    data = load(recipe.config, root)
     history = [recipe.step(step) for step in range(15)]
     assert all(torch.isfinite(loss) for step in history for loss in step.values())
     epoch = recipe.steps_per_epoch  # whole epochs see the same images
@@ -204,11 +191,8 @@ def test_fifteen_steps_lower_the_loss(root, make_recipe, losses):
 
 
 def test_funie_step_is_the_sum_of_its_losses(root):
-    try:
-        resolve_weights("vgg16")
-    except PretrainedUnavailable as problem:
-        pytest.skip(str(problem))
-    recipe, _ = funie_recipe(root)
+    need_weights("vgg16")
+    recipe = funie_recipe(root)
     generator, discriminator = deepcopy(recipe.generator), deepcopy(recipe.discriminator)
     losses = recipe.step(0)
 
@@ -236,7 +220,7 @@ def test_funie_step_is_the_sum_of_its_losses(root):
 
 def test_each_network_is_trained_by_its_own_loss(root):
     """With a generator loss of nothing but zero weights, only the discriminator moves."""
-    recipe, _ = funie_recipe(root, adversarial=0.0, l1=0.0, vgg=0.0)
+    recipe = funie_recipe(root, adversarial=0.0, l1=0.0, vgg=0.0)
     before = {name: deepcopy(module) for name, module in recipe.modules.items()}
     recipe.step(0)
     moved = {

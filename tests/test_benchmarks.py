@@ -8,22 +8,14 @@ import torch
 
 from lib.benchmarks import cost, growth, own_images
 from lib.benchmarks import step as bench
-from lib.networks.weights import PretrainedUnavailable, resolve
+from lib.networks.weights import PretrainedUnavailable
 from lib.training.cost import generator_flop, measured
 from lib.training.experiments import resolve as resolved
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def weights():
-    try:
-        resolve("vgg16"), resolve("efficientnet_b0")
-    except PretrainedUnavailable as problem:
-        pytest.skip(str(problem))
-
-
-def test_two_d_gan_has_the_losses_of_a_plain_step(tmp_path, monkeypatch, weights):
+def test_two_d_gan_has_the_losses_of_a_plain_step(tmp_path, monkeypatch, perceptual):
     monkeypatch.setenv("IR_DATA", str(tmp_path))
     seconds, differences = bench.compare("C5", 32, 2, 2, 1, ["fp32", "bf16"], CPU)
     assert differences.keys() >= {"critic", "mse", "vgg", "efficientnet", "total"}
@@ -60,12 +52,28 @@ def test_wrong_options_are_answered_in_one_line(
     options, words, tmp_path, monkeypatch, capsys, request
 ):
     if options == "--size 40":
-        request.getfixturevalue("weights")
+        request.getfixturevalue("perceptual")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("IR_DATA", str(tmp_path))
     assert bench.main(options.split()) == 2
     error = capsys.readouterr().err
     assert words in error and len(error.strip().splitlines()) == 1
+
+
+def test_weights_that_are_missing_are_no_fault_of_the_size(monkeypatch, capsys):
+    def without(*_):
+        raise PretrainedUnavailable("no source has them")
+
+    monkeypatch.setattr(bench, "compare", without)
+    assert bench.main([]) == 2 and capsys.readouterr().err == "error: no source has them\n"
+
+
+def test_growth_takes_no_options_in_silence(monkeypatch, capsys):
+    monkeypatch.setattr(growth, "of_sizes", lambda *_: pytest.fail("measured"))
+    for option, code in (("--help", 0), ("--data=x", 2)):
+        with pytest.raises(SystemExit) as ended:
+            growth.main([option])
+        assert ended.value.code == code
 
 
 def test_the_cost_of_a_step_is_measured(tmp_path, monkeypatch):

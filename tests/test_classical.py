@@ -7,12 +7,7 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 from skimage.exposure import equalize_hist
 
 from lib.evaluation.classical import (
-    METHODS,
-    clahe,
-    enhance,
-    guided_filter_enhancement,
-    histogram_equalization,
-    multi_scale_retinex,
+    METHODS, clahe, enhance, guided_filter_enhancement, histogram_equalization, multi_scale_retinex,
     single_scale_retinex,
 )
 

@@ -9,21 +9,16 @@ from torch import nn
 
 from lib.evaluation import complexity
 from lib.evaluation.complexity import (
-    Counts,
-    count,
-    discriminator_layers,
-    generator_layers,
-    inference_time,
-    macs_thop,
-    macs_torch,
+    Counts, count, discriminator_layers, generator_layers, inference_time, macs_thop, macs_torch,
 )
 from lib.machine import describe_device
 from lib.networks.blocks import count_parameters
 from lib.networks.markov_discriminator import MarkovDiscriminator, MarkovDiscriminatorConfig
 from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig
 from lib.papers.reported import cells
-from lib.paths import NOTEBOOKS, cache_dir
+from lib.paths import cache_dir
 from lib.results.complexity import count_table, printed_counts, table2_numbers
+from made_runs import cells_of
 
 ONE, EIGHT = (1, 1, 128, 128), (8, 1, 128, 128)
 
@@ -125,9 +120,8 @@ def search(monkeypatch):
         ):
             monkeypatch.setattr(f"lib.results.complexity.{name}", stand_in)
         namespace = {}
-        notebook = json.loads((NOTEBOOKS / "17_2dgan_table2.ipynb").read_text(encoding="utf-8"))
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "code" and "best" not in namespace:
+        for cell in cells_of("17_2dgan_table2"):
+            if "best" not in namespace:
                 exec("".join(cell["source"]), namespace)
         return namespace
 
@@ -172,26 +166,30 @@ def test_eight_images_and_the_kits_widths_come_nearest_to_the_paper(search):
         assert found.index[ours][0] == 1 and found.loc[1, "channels"] == channels
 
 
+def tiny(width: int = 4) -> MarkovDiscriminator:
+    return MarkovDiscriminator(MarkovDiscriminatorConfig(widths=(width,) * 4))
+
+
 def test_time_is_measured_once(own_cache, monkeypatch):
-    first = inference_time(small(), (1, 1, 8, 8), runs=5, warm_up=1)
+    first = inference_time(tiny(), (1, 1, 32, 32), runs=5, warm_up=1)
     assert first.mean_ms > 0 and first.sd_ms >= 0 and first.runs == 5
     assert first.device == describe_device(torch.device("cpu"))
     monkeypatch.setattr(complexity, "_measure", lambda *_: pytest.fail("measured again"))
-    assert inference_time(small(), (1, 1, 8, 8), runs=5, warm_up=1) == first
+    assert inference_time(tiny(), (1, 1, 32, 32), runs=5, warm_up=1) == first
 
 
 def test_another_question_is_measured_anew(own_cache, monkeypatch):
     asked = []
     monkeypatch.setattr(complexity, "_measure", lambda *question: asked.append(1) or [1.0, 3.0])
-    first = inference_time(small(), (1, 1, 8, 8))
+    first = inference_time(tiny(), (1, 1, 32, 32))
     assert first.mean_ms == 2 and first.sd_ms == pytest.approx(2**0.5)
-    inference_time(small(), (2, 1, 8, 8))
-    inference_time(small(), (1, 1, 8, 8), runs=50)
-    inference_time(small()[:3], (1, 1, 8, 8))
+    inference_time(tiny(), (2, 1, 32, 32))
+    inference_time(tiny(), (1, 1, 32, 32), runs=50)
+    inference_time(tiny(8), (1, 1, 32, 32))
     monkeypatch.setattr(complexity, "describe_device", lambda device: "another machine")
-    inference_time(small(), (1, 1, 8, 8))
-    monkeypatch.setattr(complexity, "_code", lambda network: "changed code")
-    inference_time(small(), (1, 1, 8, 8))
+    inference_time(tiny(), (1, 1, 32, 32))
+    monkeypatch.setattr(complexity, "identity", lambda kind: "changed code")
+    inference_time(tiny(), (1, 1, 32, 32))
     assert len(asked) == 6
     assert len(list(cache_dir("packs").glob("timings-*"))) == 6
 

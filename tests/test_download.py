@@ -19,6 +19,7 @@ from lib.data import catalogue, check, download, imagenet, sober_drunk, sources,
 from lib.data.fingerprint import of_files
 from lib.files import sha256
 from lib.paths import REPO
+from made_runs import put
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 COMMIT = "ab71420" + "0" * 33
@@ -83,6 +84,13 @@ def noise(seed, size=(40, 30), mode="RGB", kind="JPEG"):
     written = io.BytesIO()
     Image.fromarray(levels).convert(mode).resize(size).save(written, kind)
     return written.getvalue()
+
+
+def photographs(ending, **counts):
+    """Files of coarse noise by name, so many in each part."""
+    kind = {"jpg": "JPEG", "png": "PNG"}[ending]
+    return {f"{part}/{i}.{ending}": noise([n, i], kind=kind)
+            for part, n in counts.items() for i in range(n)}
 
 
 def zipped(files, comment=COMMIT, top="Repository-ab71420/"):
@@ -246,10 +254,7 @@ def test_steps_are_printed_and_the_folder_is_checked(root, declare, capsys):
     assert run(root, "ilsvrc") == 1
     told = capsys.readouterr().out
     assert f"1. Put it into {root}/imagenet.\n" in told and "absent" in told
-    for part, n in (("train", 4), ("val", 5)):
-        (root / "imagenet" / part).mkdir(parents=True)
-        for i in range(n):
-            (root / "imagenet" / part / f"{i}.jpg").write_bytes(noise([n, i]))
+    put(root / "imagenet", photographs("jpg", train=4, val=5))
     assert run(root, "ilsvrc") == 0
 
 
@@ -431,10 +436,7 @@ def test_faces_by_checksum_are_those_of_the_split():
 
 
 def test_images_of_your_own_are_called_so(root, road):
-    for name, content in road_pairs(6).items():
-        path = root / "roadscene" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    put(root / "roadscene", road_pairs(6))
     assert catalogue.describe("flir", root).name == "6 pairs of your own"
     assert catalogue.describe("flir_infrared", root).name == "6 pairs of your own, infrared"
     assert catalogue.load("flir", root, 8).name == "6 pairs of your own"
@@ -462,10 +464,7 @@ def test_one_file_that_is_gone_is_told_of_alone(root, road, capsys):
 
 
 def test_published_checksums_make_a_set_known(root, declare):
-    for part, n in (("train", 3), ("val", 4)):
-        (root / "imagenet" / part).mkdir(parents=True)
-        for i in range(n):
-            (root / "imagenet" / part / f"{i}.jpg").write_bytes(noise([n, i]))
+    put(root / "imagenet", photographs("jpg", train=3, val=4))
     digests = {name: sha256(path) for name, path in imagenet.list_files(root).items()}
     declare("imagenet", [])
     assert catalogue.describe("enhancement_wide", root).name == (
@@ -481,14 +480,8 @@ def test_published_checksums_make_a_set_known(root, declare):
 @pytest.fixture
 def whole(root):
     """A data root without fault: 8 + 10 natural images, 12 pairs."""
-    for part, n in (("train", 8), ("val", 10)):
-        (root / "imagenet" / part).mkdir(parents=True)
-        for i in range(n):
-            (root / "imagenet" / part / f"{i}.png").write_bytes(noise([n, i], kind="PNG"))
-    for name, content in road_pairs(12).items():
-        path = root / "roadscene" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    put(root / "imagenet", photographs("png", train=8, val=10))
+    put(root / "roadscene", road_pairs(12))
     return root
 
 

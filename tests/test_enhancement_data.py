@@ -14,6 +14,7 @@ from lib.data.fingerprint import of_files
 from lib.data.splits import SPLITS
 from lib.paths import cache_dir, data_root
 from lib.provenance import definitions
+from made_runs import put
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 REAL = data_root()
@@ -40,13 +41,8 @@ def root(tmp_path):
 
 def test_fingerprint_depends_on_names_and_contents_only(tmp_path):
     def make(folder, files):
-        paths = []
-        for name, text in files.items():
-            path = tmp_path / folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            paths.append(path)
-        return of_files(paths, tmp_path / folder)
+        put(tmp_path / folder, files)
+        return of_files([tmp_path / folder / name for name in files], tmp_path / folder)
 
     original = make("a", {"x/1": "one", "2": "two"})
     assert make("b", {"2": "two", "x/1": "one"}) == original  # other folder, other order

@@ -2,28 +2,20 @@
 
 from collections import Counter
 
-import matplotlib
 import numpy as np
 import pytest
 
-matplotlib.use("Agg")
-
-from lib.data import faces, sober_drunk  # noqa: E402
-from lib.data.catalogue import describe, load  # noqa: E402
-from lib.data.composition import face_parts, selection  # noqa: E402
-from lib.data.degradation import degrade  # noqa: E402
-from lib.data.images import centre_square  # noqa: E402
-from lib.data.sober_drunk import SoberDrunkData  # noqa: E402
-from lib.data.splits import SPLITS  # noqa: E402
-from lib.evaluation.classical import clahe  # noqa: E402
-from lib.evaluation.examples import one_of_each_person  # noqa: E402
-from lib.figures.images import (  # noqa: E402
-    augmentations,
-    enhanced_faces,
-    most_detailed_square,
-    with_detail,
-)
-from lib.metrics import evaluate  # noqa: E402
+from lib.data import faces, sober_drunk
+from lib.data.catalogue import describe, load
+from lib.data.composition import face_parts, selection
+from lib.data.degradation import degrade
+from lib.data.images import centre_square
+from lib.data.sober_drunk import SoberDrunkData
+from lib.data.splits import SPLITS
+from lib.evaluation.classical import clahe
+from lib.evaluation.examples import one_of_each_person
+from lib.figures.images import augmentations, enhanced_faces, most_detailed_square, with_detail
+from lib.metrics import evaluate
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 PERSONS = {"train": range(1, 8), "validation": (8, 9), "test": (10,)}

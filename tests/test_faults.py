@@ -19,6 +19,7 @@ from lib.results import claims, numbers
 from lib.running.job import Job, Options, Plan
 from lib.training import engine
 from lib.training.run import run
+from made_runs import quiet
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def until_done(work, attempts=60) -> list[str]:
 
 
 def train(folder, seed=0, **options):
-    options = {"without_perceptual": True, "device": "cpu", "report": lambda line: None} | options
+    options = {"without_perceptual": True, "device": "cpu", "report": quiet} | options
     return run("C1", "test", seed, folder / "data", folder / "run", **options)
 
 

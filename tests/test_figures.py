@@ -2,20 +2,16 @@
 
 import io
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from skimage import data
 
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402
-
-from lib.figures import images as figures  # noqa: E402
-from lib.figures.curves import cycle_losses, loss_curves  # noqa: E402
-from lib.figures.source import source  # noqa: E402
-from lib.figures.style import photograph, save  # noqa: E402
+from lib.figures import images as figures
+from lib.figures.curves import cycle_losses, loss_curves
+from lib.figures.source import source
+from lib.figures.style import photograph, save
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (3, 64, 64), dtype=np.uint8)
@@ -146,24 +142,22 @@ def test_loss_curves_have_a_panel_for_each_column():
 
 
 @pytest.mark.parametrize(("vector", "ending"), [(False, "png"), (True, "svg")])
-def test_saved_twice_gives_the_same_bytes(tmp_path, monkeypatch, vector, ending):
-    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+def test_saved_twice_gives_the_same_bytes(results, vector, ending):
     history = pd.DataFrame({"mse": [3.0, 2.0, 1.0]}, index=pd.Index([1, 2, 3], name="step"))
     contents = []
     for _ in range(2):
         save(loss_curves(history, "C5"), "test", "curves", vector)
-        contents.append((tmp_path / "test" / "figures" / f"curves.{ending}").read_bytes())
+        contents.append((results / "figures" / f"curves.{ending}").read_bytes())
     assert contents[0] == contents[1] and len(contents[0]) > 1000
 
 
-def test_a_notebook_shows_a_figure_once_and_small(tmp_path, monkeypatch):
-    monkeypatch.setenv("IR_RESULTS", str(tmp_path))
+def test_a_notebook_shows_a_figure_once_and_small(results):
     plt.close("all")
     photo = data.camera()[:128, :128]
     rows = {"reference": [photo] * 6, "degraded": [photo // 2] * 6, "output": [255 - photo] * 6}
     shown = save(figures.rows_of_images(rows, list("abcdef"), "title"), "test", "rows")
     assert shown.format == "jpeg" and 20_000 < len(shown.data) < 200_000
-    assert (tmp_path / "test/figures/rows.png").stat().st_size > 2 * len(shown.data)
+    assert (results / "figures/rows.png").stat().st_size > 2 * len(shown.data)
     curve = loss_curves(pd.DataFrame({"mse": [3.0, 2.0]}, index=pd.Index([1, 2])), "C5")
     assert save(curve, "test", "curve", vector=True) is curve
     assert not plt.get_fignums()  # else the notebook would show them again

@@ -22,6 +22,7 @@ from lib.results.runs import find_runs, number, table_numbers
 from lib.results.tables import NOTEBOOKS, TABLES, notebook_of
 from lib.running.job import Job
 from lib.training.run import run
+from made_runs import cells_of, quiet
 
 HOSTILE = """<script>alert("x")</script> & <img src=x onerror='y'>"""
 CLAIMS = pd.DataFrame([
@@ -58,7 +59,7 @@ def results(tmp_path_factory):
             ("visible-FLIR", 0), ("unet_128-FLIR", 0), ("resnet_9blocks-FLIR", 0),
             ("CBAM_CycleGAN-FLIR", 0), ("GN_CycleGAN-FLIR", 0),
         ):
-            run(name, "test", seed, report=lambda line: None)
+            run(name, "test", seed, report=quiet)
         make_tables(folder)
         change(folder, "HE", lambda known: known["trained_by"].update(code="0" * 16))
         change(folder, "visible-FLIR", lambda known: known["evaluated_by"].update(code="0" * 16))
@@ -400,8 +401,8 @@ def test_figures_stand_beside_the_page(soup):
 def test_all_that_notebooks_store_has_a_caption():
     stored = set()
     for path in (REPO / "notebooks").glob("*.ipynb"):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            code = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
+        for cell in cells_of(path.stem):
+            code = "".join(cell["source"])
             names = re.findall(r'"((?:2dgan|gn)_(?!cyclegan)[^"]+)"', code)
             stored |= {re.sub(r"{.*?}", "10", name) for name in names if "_tests" not in name}
     assert len(stored) > 30 and {"gn_fig5", "gn_readings_judged"} < stored

@@ -13,6 +13,7 @@ import pytest
 from browser import CHROMIUM, browser
 
 from lib.paths import NOTEBOOKS, REPO
+from made_runs import cells_of
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
@@ -85,9 +86,7 @@ def run_all(page, address, name, seconds):
     ready = "document.querySelector('#jp-main-statusbar').textContent.includes('| Idle')"
     wait(page, ready, 90, "no kernel")
     menu(page, "Run", "Run All Cells")
-    cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
-    count = sum(cell["cell_type"] == "code" for cell in cells)
-    done = f"""({CELLS}).length == {count} && {ready}
+    done = f"""({CELLS}).length == {len(cells_of(name))} && {ready}
         && ({CELLS}).every(cell => /^$|\\[\\d+\\]/.test(cell.prompt))"""  # folded away: none
     broken = f"({CELLS}).some(cell => cell.failed)"
     wait(page, f"({done}) || ({broken})", seconds, f"{name} did not end")

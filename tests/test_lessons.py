@@ -1,27 +1,21 @@
 """The lessons: their exercises' solutions run and are right, and all that they link to is there."""
 
-import json
 import re
 
-import matplotlib
 import numpy as np
 import pytest
 
 from lib.paths import NOTEBOOKS, REPO
+from made_runs import cells_of
 
 LESSONS = ("01_lesson_2dgan", "03_lesson_gn_cyclegan")
 SOLUTION = re.compile(r"<details><summary>Solution</summary>.*?```python\n(.*?)```.*?</details>",
                       re.DOTALL)
 
 
-def cells(name, kind):
-    notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
-    return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
-
-
 def solutions(name):
     """Number of the exercise -> the code of its solution."""
-    texts = ["".join(cell["source"]) for cell in cells(name, "markdown")]
+    texts = ["".join(cell["source"]) for cell in cells_of(name, "markdown")]
     found = {}
     for text in texts:
         if number := re.match(r"\*\*(\d)\.\*\*", text):
@@ -32,11 +26,10 @@ def solutions(name):
 @pytest.fixture(scope="module", params=LESSONS)
 def lesson(request, tmp_path_factory):
     """A lesson's name and all that its cells have defined, after a training of two steps."""
-    matplotlib.use("Agg")
     named = {"__name__": "lesson"}
     # embedded images: a lesson must not need a data set
     chosen = {"steps": 2, "data": str(tmp_path_factory.mktemp("nothing"))}
-    for cell in cells(request.param, "code"):
+    for cell in cells_of(request.param):
         exec("".join(cell["source"]), named)
         if "parameters" in cell["metadata"].get("tags", []):
             named |= chosen
@@ -122,7 +115,7 @@ def test_a_lesson_trains(lesson):
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_the_top_of_a_notebook_tells_its_time_and_links_to_what_it_is_about(path):
-    text = "".join(cells(path.stem, "markdown")[0]["source"])
+    text = "".join(cells_of(path.stem, "markdown")[0]["source"])
     told = re.search(r"\*\*Time\*\*: about \d+ minutes to read.*\b(run|ran)\b", text, re.DOTALL)
     assert told, text
     assert re.search(r"\]\(\w+_lesson_\w+\.ipynb\)", text), text
@@ -134,7 +127,7 @@ def test_the_top_of_a_notebook_tells_its_time_and_links_to_what_it_is_about(path
 def test_links_lead_somewhere(path):
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":  # in code, [0](x) is no link
-        text = "\n".join("".join(cell["source"]) for cell in cells(path.stem, "markdown"))
+        text = "\n".join("".join(cell["source"]) for cell in cells_of(path.stem, "markdown"))
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if "://" not in link:
             file, _, anchor = link.partition("#")

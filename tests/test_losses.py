@@ -4,11 +4,7 @@ import pytest
 import torch
 
 from lib.losses.adversarial import (
-    critic_loss,
-    gan_discriminator_loss,
-    gan_generator_loss,
-    generator_loss,
-    gradient_penalty,
+    critic_loss, gan_discriminator_loss, gan_generator_loss, generator_loss, gradient_penalty,
 )
 from lib.losses.pixel import mse
 

@@ -11,14 +11,7 @@ from skimage.measure import shannon_entropy
 from skimage.metrics import peak_signal_noise_ratio
 
 from lib.metrics import (
-    METRICS,
-    average_gradient,
-    eme,
-    evaluate,
-    information_entropy,
-    psnr,
-    ssim,
-    structure_psnr,
+    METRICS, average_gradient, eme, evaluate, information_entropy, psnr, ssim, structure_psnr,
 )
 
 MODULES = (

@@ -5,10 +5,7 @@ import torch
 
 from lib.networks import build
 from lib.networks.attention import (
-    ATTENTION,
-    CrossLevelAttention,
-    MultiHeadAttention,
-    PixelAttention,
+    ATTENTION, CrossLevelAttention, MultiHeadAttention, PixelAttention,
 )
 from lib.networks.blocks import count_parameters
 from lib.networks.summed_attention import SummedTwoDGAN

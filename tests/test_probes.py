@@ -8,16 +8,7 @@ import pytest
 
 from tests.probes.__main__ import summary
 from tests.probes.judging import (
-    CLEAR,
-    CONFUSING,
-    HANG,
-    LOST,
-    RIGHT,
-    WRONG,
-    Case,
-    Probe,
-    Told,
-    judge,
+    CLEAR, CONFUSING, HANG, LOST, RIGHT, WRONG, Case, Probe, Told, judge,
 )
 
 CASES = 500

@@ -17,6 +17,7 @@ from lib.training.precision import InPrecision, choose_precision
 from lib.training.profiles import PROFILES
 from lib.training.recipes.untrained import METHODS
 from lib.training.run import run
+from made_runs import quiet
 
 CPU = torch.device("cpu")
 # channels, numbers of images and steps; the size of translations, of which the paper names none
@@ -24,12 +25,6 @@ SIZES = {
     "width_divisor", "n_train", "n_validation", "n_test", "n_pairs", "perceptual_images", "epochs",
     "steps",
 }
-
-
-@pytest.fixture
-def embedded(tmp_path_factory):
-    """A data root without data sets."""
-    return tmp_path_factory.mktemp("data")
 
 
 @pytest.mark.parametrize(
@@ -73,8 +68,8 @@ def test_average_follows_and_forgets_its_start():
     assert not average.weight.requires_grad
 
 
-def test_a_run_stores_and_judges_both_weights(tmp_path, embedded):
-    run("L2-prose", "test", data=embedded, out=tmp_path, device="cpu", report=lambda line: None)
+def test_a_run_stores_and_judges_both_weights(tmp_path, root):
+    run("L2-prose", "test", data=root, out=tmp_path, device="cpu", report=quiet)
     known = record.read(tmp_path)
     average, last = ((tmp_path / name).read_bytes() for name in record.STORED_WEIGHTS)
     assert average != last
@@ -109,9 +104,9 @@ def test_auto_is_bf16_only_where_that_is_fast(monkeypatch):
         choose_precision("fp16", CPU)
 
 
-def test_a_run_keeps_the_precision_it_began_with(tmp_path, embedded, monkeypatch):
+def test_a_run_keeps_the_precision_it_began_with(tmp_path, root, monkeypatch):
     def train(**options):
-        run("L2-prose", "test", data=embedded, out=tmp_path, device="cpu", report=lines.append,
+        run("L2-prose", "test", data=root, out=tmp_path, device="cpu", report=lines.append,
             **options)
 
     lines = []
@@ -185,12 +180,12 @@ def test_tone_map_is_the_regression_of_mean_and_deviation(data):
     assert outputs.std(axis=(1, 2)) == pytest.approx(expected[:, 1], rel=0.05)
 
 
-def test_two_threads_give_the_same_bytes_twice(tmp_path, embedded):
+def test_two_threads_give_the_same_bytes_twice(tmp_path, root):
     """A process of its own each time: PyTorch takes the number of threads once."""
     made = []
     for name in ("first", "second"):
         command = [sys.executable, "-P", "-m", "lib.train", "--experiment", "L3", "--profile", "test",
-                   "--threads", "2", "--data", str(embedded), "--out", str(tmp_path / name)]
+                   "--threads", "2", "--data", str(root), "--out", str(tmp_path / name)]
         environment = {**os.environ, "OMP_NUM_THREADS": "2"}
         subprocess.run(command, check=True, capture_output=True, env=environment)
         made.append([(tmp_path / name / file).read_bytes() for file in record.TRAINED])

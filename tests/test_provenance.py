@@ -12,6 +12,7 @@ from lib.paths import REPO
 from lib.provenance import definitions, git_commit, identity, notebook_definitions
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.identity import MACHINERY, evaluation_code, training_code
+from made_runs import edit, put
 
 A = '''"""A module."""
 from lib import tools
@@ -54,16 +55,9 @@ def helper(x):
 @pytest.fixture
 def tree(tmp_path):
     """A small lib/: roots are lib.a:double and lib.a:Step."""
-    write(tmp_path, {"lib/__init__.py": "", "lib/a.py": A, "lib/tools.py": TOOLS,
+    put(tmp_path, {"lib/__init__.py": "", "lib/a.py": A, "lib/tools.py": TOOLS,
                      "lib/late.py": "def offset():\n    return 0\n"})
     return tmp_path
-
-
-def write(root, files):
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
 
 
 def of(root, *roots):
@@ -71,13 +65,6 @@ def of(root, *roots):
     copy = root.with_name(f"{root.name}-{len(list(root.parent.iterdir()))}")
     shutil.copytree(root, copy)
     return identity(*(roots or ("lib.a:double", "lib.a:Step")), root=copy)
-
-
-def edit(root, name, old, new):
-    path = root / "lib" / name
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 @pytest.mark.parametrize(("name", "old", "new"), [
@@ -96,7 +83,7 @@ def test_what_may_change_freely(tree, name, old, new):
     if new.endswith("# "):  # the same expression on two lines
         new = "    return (FACTOR\n            * scaled(x)\n            + offset())  # "
         old = "    return FACTOR * scaled(x) + offset()  # a comment"
-    edit(tree, name, old, new)
+    edit(tree / "lib" / name, old, new)
     assert of(tree) == before
 
 
@@ -114,14 +101,14 @@ def test_what_may_change_freely(tree, name, old, new):
 ])
 def test_what_counts(tree, name, old, new):
     before = of(tree)
-    edit(tree, name, old, new)
+    edit(tree / "lib" / name, old, new)
     assert of(tree) != before
 
 
 def test_a_definition_may_move_to_another_file(tree):
     before = of(tree)
-    edit(tree, "tools.py", "def helper(x):\n    return x + 1\n", "from lib.other import helper\n")
-    write(tree, {"lib/other.py": "def helper(x):\n    return x + 1\n"})
+    edit(tree / "lib/tools.py", "def helper(x):\n    return x + 1\n", "from lib.other import helper\n")
+    put(tree, {"lib/other.py": "def helper(x):\n    return x + 1\n"})
     assert of(tree) == before
 
 
@@ -133,15 +120,15 @@ def test_a_definition_may_move_to_another_file(tree):
     "from .tools import scale\n\n\ndef double(x):\n    return scale(x)",
 ])
 def test_what_cannot_be_followed_is_refused(tree, code):
-    write(tree, {"lib/a.py": code})
+    put(tree, {"lib/a.py": code})
     with pytest.raises(ValueError, match="computed name|cannot be followed"):
         of(tree, "lib.a:double")
 
 
 def test_a_module_handed_over_counts_as_a_whole(tree):
-    write(tree, {"lib/a.py": "from lib import tools\n\n\ndef double(x):\n    return dict(t=tools)\n"})
+    put(tree, {"lib/a.py": "from lib import tools\n\n\ndef double(x):\n    return dict(t=tools)\n"})
     before = of(tree, "lib.a:double")
-    edit(tree, "tools.py", "return x + 1", "return x + 2")
+    edit(tree / "lib/tools.py", "return x + 1", "return x + 2")
     assert of(tree, "lib.a:double") != before
 
 
@@ -149,7 +136,7 @@ def test_settings_leave_out_fields_but_not_methods(tree):
     names = {"root": tree}
     without = definitions("lib.a:Step", settings=[_Named("lib.a", "Step")], **names)
     assert without != definitions("lib.a:Step", **names)
-    edit(tree, "a.py", "size: int = 3", "size: int = 3\n    more: int = 0")
+    edit(tree / "lib/a.py", "size: int = 3", "size: int = 3\n    more: int = 0")
     copy = tree.with_name("more")
     shutil.copytree(tree, copy)
     assert definitions("lib.a:Step", settings=[_Named("lib.a", "Step")], root=copy) == without
@@ -265,14 +252,14 @@ def git(root, *arguments):
 
 def test_the_commit_says_whether_code_differs(tmp_path):
     assert git_commit(tmp_path) == "unknown"
-    write(tmp_path, {"lib/a.py": "x = 1\n", "README.md": "a"})
+    put(tmp_path, {"lib/a.py": "x = 1\n", "README.md": "a"})
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-qm", "one")
     commit = git_commit(tmp_path)
     assert len(commit) == 12
-    write(tmp_path, {"README.md": "b"})
+    put(tmp_path, {"README.md": "b"})
     assert git_commit(tmp_path) == commit
-    write(tmp_path, {"lib/a.py": "x = 2\n"})
+    put(tmp_path, {"lib/a.py": "x = 2\n"})
     assert git_commit(tmp_path) == f"{commit}+changes"
     assert git_commit(tmp_path / "lib") == "unknown"  # a folder inside another repository

@@ -18,7 +18,7 @@ from lib.running import run_all
 from lib.training import record, status
 from lib.training.experiments import resolve
 from lib.training.run import load_generator, run
-from made_runs import BLANK
+from made_runs import BLANK, put
 
 PAGE = ('<a href="#top">a</a> <a href="../runs/C5/seed0/samples.png">b</a> '
         '<a href="../runs/C5/seed1/samples.png#x">c</a> <a href="../executed/failed.ipynb">d</a> '
@@ -31,9 +31,7 @@ def make_run(results, experiment, seed):
     files = {"weights.safetensors": b"weights" * 1000, "history.csv": b"step,loss\n1,2\n",
              "test_images.csv": b"image,PSNR\na,20\n", "samples.png": b"png",
              "attention.npz": b"npz"}
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
+    put(folder, files)
     known = BLANK | {
         "experiment": experiment, "seed": seed, "status": "complete",
         "files": {name: sha256(folder / name) for name in files}}

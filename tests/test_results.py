@@ -17,7 +17,7 @@ from lib.evaluation.inference import as_method, enhance
 from lib.evaluation.statistics import estimate
 from lib.machine import choose_device
 from lib.metrics import METRICS
-from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
+from lib.networks.weights import PretrainedUnavailable
 from lib.papers import reported
 from lib.paths import NOTEBOOKS as NOTEBOOK_FILES, published_dir, results_dir
 from lib.results import numbers, runs as runs_module
@@ -30,7 +30,7 @@ from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.identity import settings, trained_by
 from lib.training.run import load, load_generator, run, training_size
 from lib.training.status import ToDo, to_do
-from made_runs import make_run
+from made_runs import alter_record, make_run, need_weights, quiet
 
 CPU = choose_device("cpu")
 TRAINED = {"L2": (0, 1), "TIECNN": (0, 1), "Input": (0,), "HE": (0,)}
@@ -46,7 +46,7 @@ def made(tmp_path_factory):
         patch.setenv("IR_RESULTS", str(folder / "results"))
         for name, seeds in (TRAINED | TRANSLATED).items():
             for seed in seeds:
-                run(name, "test", seed, folder / "data", device="cpu", report=lambda line: None)
+                run(name, "test", seed, folder / "data", device="cpu", report=quiet)
     return folder
 
 
@@ -134,10 +134,7 @@ def test_enhance_does_not_depend_on_the_batch_size(found, root):
 
 
 def test_learned_measures_of_translations(found):
-    try:
-        [resolve_weights(name) for name in ("vgg16", "alexnet", "lpips_alexnet")]
-    except PretrainedUnavailable as problem:
-        pytest.skip(str(problem))
+    need_weights("vgg16", "alexnet", "lpips_alexnet")
     for name in TRANSLATED:
         one = found[name][0]
         measured, judged = [*METRICS, "LPIPS"], one.record["metrics"]
@@ -154,7 +151,7 @@ def test_without_weights_the_learned_measures_are_empty_and_say_why(root, tmp_pa
         raise PretrainedUnavailable("no weights here")
 
     monkeypatch.setattr(judging, "lpips", unavailable)
-    folder = run("mean-FLIR", "test", 0, root, tmp_path / "run", "cpu", report=lambda line: None)
+    folder = run("mean-FLIR", "test", 0, root, tmp_path / "run", "cpu", report=quiet)
     one = read_run(folder)
     assert one.record["not_measured"] == "LPIPS and kernel distance: no weights here"
     table = method_means({"mean": [one]}, ["PSNR", "LPIPS", "kernel distance"])
@@ -273,13 +270,13 @@ def test_a_run_of_other_data_is_refused(root, monkeypatch):
 
 
 def test_a_run_without_perceptual_losses_is_refused(root):
-    run("C1", "test", 0, root, device="cpu", without_perceptual=True, report=lambda line: None)
+    run("C1", "test", 0, root, device="cpu", without_perceptual=True, report=quiet)
     told = refused(["C1"], root)
     assert "C1 seed 0: configuration changed: experiment.losses.vgg 0.0 then, 3.0 now" in told
 
 
 def test_a_run_that_was_stopped_early_is_refused(root):
-    run("L2", "test", 2, root, device="cpu", time_budget=0, report=lambda line: None)
+    run("L2", "test", 2, root, device="cpu", time_budget=0, report=quiet)
     assert "L2 seed 2: stopped after 0.3333 of 3.333 epochs" in refused(["L2"], root, seeds=(2,))
 
 
@@ -318,7 +315,7 @@ def test_without_seeds_all_that_are_finished_are_taken(root):
         return [one.record["seed"] for one in found[name]]
 
     assert seeds("L2") == [0, 1] and seeds("unet_256-FLIR") == seeds("Input") == [0]
-    run("L2", "test", 3, root, device="cpu", time_budget=0, report=lambda line: None)
+    run("L2", "test", 3, root, device="cpu", time_budget=0, report=quiet)
     lines = []
     assert seeds("L2", lines.append) == [0, 1]
     assert lines == ["left out: L2 seed 3: stopped after 0.3333 of 3.333 epochs"]
@@ -334,8 +331,7 @@ def test_what_a_stale_network_gave_on_other_images_is_left_out_with_it(tmp_path,
         folder = make_run("C5", seed, tmp_path / "data")
         known = record.read(folder)
         make_run("C5-on-wide", seed, tmp_path / "data", weights=known["files"][record.WEIGHTS])
-    known["trained_by"]["code"] = "of before"
-    (folder / "run.json").write_text(json.dumps(known))
+    alter_record(folder, trained_by=known["trained_by"] | {"code": "of before"})
     lines = []
     found = find_runs("test", ["C5-on-wide"], None, tmp_path / "data", report=lines.append)
     assert [one.record["seed"] for one in found["C5-on-wide"]] == [0]
@@ -347,7 +343,7 @@ def test_what_a_stale_network_gave_on_other_images_is_left_out_with_it(tmp_path,
 
 def test_a_table_takes_two_precisions_only_where_a_check_held(root, monkeypatch):
     for seed, precision in ((0, "fp32"), (1, "bf16")):
-        run("L2", "test", seed, root, device="cpu", precision=precision, report=lambda line: None)
+        run("L2", "test", seed, root, device="cpu", precision=precision, report=quiet)
     assert len(find_runs("test", ["L2"], [0], root)["L2"]) == 1
     assert "they train alike, here two_d_gan has none" in refused(["L2"], root, [0, 1])
     assert len(find_runs("test", ["L2"], [0, 1], root, mixed=True)["L2"]) == 2
@@ -411,23 +407,22 @@ def test_published_runs_are_read_where_none_was_made_here(published):
 
 
 def test_published_runs_are_shown_with_all_their_seeds(published):
-    found = find_runs("test", ["Input", "L2"], None, published, report=lambda line: None)
+    found = find_runs("test", ["Input", "L2"], None, published, report=quiet)
     assert [len(found[name]) for name in ("Input", "L2")] == [1, 2]
 
 
 def test_published_runs_are_never_mixed_with_those_made_here(published):
-    run("Input", "test", 0, published, device="cpu", report=lambda line: None)
+    run("Input", "test", 0, published, device="cpu", report=quiet)
     told = refused(["Input", "L2"], published)
     assert "L2 seed 0: never run" in told and "Input seed 0" not in told
 
 
 def test_published_runs_have_to_be_all_there_whole_and_of_the_same_images(published):
-    folder = published_dir("test") / "runs"
+    folder = published_dir("test") / "runs/L2/seed0"
     assert "L2 seed 7: never run" in refused(["L2"], published, seeds=(0, 7))
-    known = json.loads((folder / "L2/seed0/run.json").read_text())
-    (folder / "L2/seed0/run.json").write_text(json.dumps(known | {"status": "stopped"}))
+    alter_record(folder, status="stopped")
     assert "L2 seed 0: never run" in refused(["Input", "L2"], published)
-    (folder / "L2/seed0/run.json").write_text(json.dumps(known | {"data_fingerprint": "f" * 64}))
+    alter_record(folder, status="complete", data_fingerprint="f" * 64)
     with pytest.raises(FileNotFoundError, match="on other data"):
         find_runs("test", ["Input", "L2"], [0], published)
 

@@ -27,6 +27,7 @@ from lib.running.planning import make_plan
 from lib.training import cost
 from lib.training.cost import Cost
 from lib.training.experiments import EXPERIMENTS
+from made_runs import edit, put
 
 OURS = ("Snakefile", "profiles/default/config.yaml", "run_all.sh",
         "lib/files.py", "lib/paths.py", "lib/printing.py", "lib/provenance.py")
@@ -203,9 +204,7 @@ def build(root: Path) -> Path:
     for name in (*OURS, *running):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPO / name, root / name)
-    for name, text in MODULES.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
+    put(root, MODULES)
     for folder in (root / "lib", *(root / "lib").iterdir()):
         if folder.is_dir():
             (folder / "__init__.py").touch()
@@ -271,11 +270,6 @@ def tree(first_run):
         shutil.rmtree(root / folder)
         (copies / folder).rename(root / folder)
     shutil.rmtree(copies)
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
 
 
 # ---- options

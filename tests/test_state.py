@@ -19,6 +19,7 @@ from lib.training import engine, record, run as running, status
 from lib.training.experiments import resolve
 from lib.training.recipes import RECIPES
 from lib.training.run import load_generator, run
+from made_runs import flip, quiet, recipe_of
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def trained(places, tmp_path, monkeypatch):
 
 
 def again(places, folder, **options):
-    options = {"without_perceptual": True, "device": "cpu", "report": lambda line: None} | options
+    options = {"without_perceptual": True, "device": "cpu", "report": quiet} | options
     return run("C1", "test", 0, places / "data", folder, **options)
 
 
@@ -48,12 +49,6 @@ def todo(places, folder):
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-
-def flip(path, position):
-    content = bytearray(path.read_bytes())
-    content[position % len(content)] ^= 1
-    path.write_bytes(bytes(content))
 
 
 # ---- weights and records
@@ -151,12 +146,9 @@ def test_a_stopped_run_takes_the_place_of_no_complete_one(places, trained):
 # ---- checkpoints
 
 
-def tiny_run(places, folder, **options):
-    config = resolve("TIECNN", "test", 0)
-    data = running.load(config, places / "data")
-    torch.manual_seed(0)
-    recipe = RECIPES["tiecnn"](config, data, torch.device("cpu"))
-    engine.train(recipe, folder, "one", report=lambda line: None, **options)
+def tiny_run(places, folder, report=quiet, **options):
+    recipe = recipe_of(resolve("TIECNN", "test", 0), places / "data")
+    engine.train(recipe, folder, "one", report=report, **options)
     return {name: tensor.clone() for name, tensor in recipe.generator.state_dict().items()}
 
 
@@ -174,13 +166,10 @@ def test_a_flipped_bit_of_a_checkpoint_changes_no_result(
     assert 1 <= len(checkpoints) <= 2
     flip(checkpoints[-1], position)
     lines = []
-    config = resolve("TIECNN", "test", 0)
-    torch.manual_seed(0)
-    recipe = RECIPES["tiecnn"](config, running.load(config, places / "data"), torch.device("cpu"))
-    engine.train(recipe, folder, "one", report=lines.append)
+    resumed = tiny_run(places, folder, report=lines.append)
     assert sum("is damaged and set aside" in line for line in lines) == 1
     assert list(folder.glob("damaged-*"))
-    assert all(torch.equal(recipe.generator.state_dict()[k], v) for k, v in whole.items())
+    assert all(torch.equal(resumed[k], v) for k, v in whole.items())
 
 
 def test_a_truncated_checkpoint_is_no_traceback(places, tmp_path, monkeypatch):

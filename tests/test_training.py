@@ -1,6 +1,5 @@
 """Runs: exact resume after a kill, time budget, the guard against NaN, the record, the command."""
 
-import json
 import os
 import random
 import shutil
@@ -21,38 +20,19 @@ from lib import train
 from lib.data import catalogue
 from lib.data.tensors import to_unit
 from lib.evaluation.inference import as_method
-from lib.machine import make_deterministic
 from lib.metrics import METRICS
-from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
+from lib.networks.weights import PretrainedUnavailable
 from lib.paths import results_dir, run_folder
 from lib.training import engine, record, run as running
 from lib.training.experiments import EXPERIMENTS, resolve
 from lib.training.identity import evaluated_by, trained_by
-from lib.training.recipes import RECIPES
 from lib.training.sampling import batch_indices
 from lib.training.status import ToDo, to_do
+from made_runs import alter_record, quiet, recipe_of
 
 CPU = torch.device("cpu")
 TRAINED = [name for name, one in EXPERIMENTS.items() if one.network]
 UNTRAINED = [name for name, one in EXPERIMENTS.items() if not one.trained]
-
-
-def quiet(line):
-    """In place of print."""
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A data root without data sets: the embedded and synthetic images are taken."""
-    return tmp_path_factory.mktemp("data")
-
-
-@pytest.fixture(scope="module")
-def weights():
-    try:
-        resolve_weights("vgg16"), resolve_weights("efficientnet_b0")
-    except PretrainedUnavailable as problem:
-        pytest.skip(str(problem))
 
 
 def run(name, root, out, **options):
@@ -74,21 +54,15 @@ def content(folder):
             if path.is_file() and path.name not in ("run.json", ".lock")}
 
 
-def recipe_of(config, root):
-    make_deterministic(config.seed)
-    data = running.load(config, root)
-    return RECIPES[config.experiment.recipe](config, data, CPU), data
-
-
 def tiny_recipe(root):
-    return recipe_of(resolve("C2", "test", without_perceptual=True), root)[0]
+    return recipe_of(resolve("C2", "test", without_perceptual=True), root)
 
 
 # ---- a whole run
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, root, weights):
+def whole(tmp_path_factory, root, perceptual):
     """C5 trained without a break, in a process of its own."""
     folder = tmp_path_factory.mktemp("runs") / "C5" / "seed0"
     made = subprocess.run(train_command(root, folder), capture_output=True, text=True,
@@ -258,10 +232,8 @@ def test_a_network_is_judged_on_other_images(borrowing, whole, root):
 @pytest.mark.parametrize("with_weights", [True, False])
 def test_a_network_trained_again_makes_what_was_judged_by_it_old(borrowing, with_weights):
     folder, todo = borrowing
-    path = folder.parents[1] / "C5" / "seed0" / "run.json"
-    known = json.loads(path.read_text())
-    known["files"][record.WEIGHTS] = "f" * 64
-    path.write_text(json.dumps(known))
+    lent = folder.parents[1] / "C5" / "seed0"
+    alter_record(lent, files=record.read(lent)["files"] | {record.WEIGHTS: "f" * 64})
     assert todo(with_weights=with_weights) == ToDo("train", "the network of C5 is new")
 
 
@@ -311,9 +283,9 @@ def test_generator_learns(root, tmp_path):
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_each_experiment_takes_a_step_and_gives_images(name, root, weights):
+def test_each_experiment_takes_a_step_and_gives_images(name, root, perceptual):
     config = resolve(name, "test")
-    recipe, data = recipe_of(config, root)
+    recipe, data = recipe_of(config, root), running.load(config, root)
     before = [p.detach().clone() for p in recipe.generator.parameters()]
     losses = recipe.step(0)
     assert all(value.isfinite() for value in losses.values())

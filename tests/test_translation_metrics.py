@@ -13,6 +13,7 @@ from lib.metrics.feature_distance import kernel_distance, vgg16_features
 from lib.metrics.lpips import lpips
 from lib.networks import weights as pretrained
 from lib.networks.weights import PretrainedUnavailable
+from made_runs import need_weights
 
 RANDOM = np.random.default_rng(0)
 
@@ -20,11 +21,7 @@ RANDOM = np.random.default_rng(0)
 @pytest.fixture(scope="module")
 def weights():
     """Skips where a perceptual network cannot be had."""
-    try:
-        for name in ("alexnet", "lpips_alexnet", "vgg16"):
-            pretrained.resolve(name)
-    except PretrainedUnavailable as error:
-        pytest.skip(str(error))
+    need_weights("alexnet", "lpips_alexnet", "vgg16")
 
 
 @pytest.fixture(scope="module")

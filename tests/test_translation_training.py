@@ -13,30 +13,19 @@ from lib.evaluation.inference import as_method, grey_bytes
 from lib.losses import least_squares
 from lib.losses.cycle_gan import CycleGANLosses, discriminator_loss, generator_loss
 from lib.losses.patch_nce import TEMPERATURE, patch_nce
-from lib.machine import make_deterministic
 from lib.training import checkpoint
 from lib.training.experiments import resolve
 from lib.training.image_pool import ImagePool
 from lib.training.recipes import RECIPES
 from lib.training.run import load, training_size
 from lib.training.translation import decline
+from made_runs import recipe_of
 
 CPU = torch.device("cpu")
 
 
-def recipe_of(config, root):
-    make_deterministic(config.seed)
-    return RECIPES[config.experiment.recipe](config, load(config, root), CPU)
-
-
 def values(losses):
     return {name: loss.item() for name, loss in losses.items()}
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A data root without data sets: the synthetic scenes are taken."""
-    return tmp_path_factory.mktemp("data")
 
 
 # losses

@@ -18,7 +18,7 @@ from lib.results.runs import find_runs, table_numbers
 from lib.results.tables import PRINTED_METRICS, TABLES
 from lib.training import record, status
 from lib.training.experiments import resolve
-from made_runs import make_run
+from made_runs import alter_record, make_run
 
 PROFILE = "test"
 SEEDS = (0, 1)
@@ -77,18 +77,13 @@ def alter(results, name, file="numbers.csv", **fields):
     frame.to_csv(path, index=False)
 
 
-def alter_record(results, run, **fields):
-    path = results / run / "run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
-
-
 def alter_images(results, run, change):
     """Change test_images.csv, and the checksum in the record with it."""
     path = results / run / "test_images.csv"
     frame = pd.read_csv(path, index_col="image")
     change(frame).to_csv(path)
-    known = json.loads((results / run / "run.json").read_text())
-    alter_record(results, run, files=known["files"] | {path.name: sha256(path)})
+    files = record.read(results / run)["files"]
+    alter_record(results / run, files=files | {path.name: sha256(path)})
 
 
 # ---- whole results
@@ -249,7 +244,7 @@ def test_an_altered_file_of_a_run_is_found(results, name):
 @pytest.mark.parametrize("name", ["test_images.csv", "history.csv", record.WEIGHTS])
 def test_a_file_that_the_record_does_not_vouch_for_is_found(results, name):
     files = record.read(results / "runs/C5/seed0")["files"]
-    alter_record(results, "runs/C5/seed0", files={key: of for key, of in files.items() if key != name})
+    alter_record(results / "runs/C5/seed0", files={key: of for key, of in files.items() if key != name})
     assert f"runs/C5/seed0: run.json has no checksum of {name}" in found()
 
 
@@ -277,7 +272,7 @@ def test_the_record_of_another_run_is_found(results):
     shutil.rmtree(results / "runs/C2/seed0")
     shutil.copytree(results / "runs/C1/seed0", results / "runs/C2/seed0")
     assert "runs/C2/seed0: is another run: its record is of C1, profile test, seed 0" in found()
-    alter_record(results, "runs/C3/seed0", profile="smoke")
+    alter_record(results / "runs/C3/seed0", profile="smoke")
     assert any("its record is of C3, profile smoke" in line for line in found("source"))
 
 
@@ -285,8 +280,8 @@ def test_an_altered_or_unfinished_record_is_found(results, capsys):
     known = json.loads((results / "runs/C1/seed0/run.json").read_text())
     known["config"]["scale"]["batch_size"] += 1
     known["config"]["experiment"]["title"] = "a better title"  # which is no setting
-    alter_record(results, "runs/C1/seed0", config=known["config"])
-    alter_record(results, "runs/C2/seed0", status="stopped", trained="1 of 9 epochs")
+    alter_record(results / "runs/C1/seed0", config=known["config"])
+    alter_record(results / "runs/C2/seed0", status="stopped", trained="1 of 9 epochs")
     (results / "runs/C3/seed0/run.json").write_text("{")
     (results / "runs/C4/seed0/run.json").write_text("{}")
     problems = found("source")
@@ -314,7 +309,7 @@ def test_claims_that_were_judged_by_other_words_are_stale(results, capsys):
 def test_stale_code_fails_unless_allowed(results, capsys):
     known = json.loads((results / "runs/C4/seed1/run.json").read_text())
     changed = known["definitions"]["trained"] | {"lib.losses.pixel.mse": "0" * 16}
-    alter_record(results, "runs/C4/seed1", trained_by=known["trained_by"] | {"code": "0" * 16},
+    alter_record(results / "runs/C4/seed1", trained_by=known["trained_by"] | {"code": "0" * 16},
                  definitions=known["definitions"] | {"trained": changed})
     assert found() == ["STALE runs/C4/seed1: training code changed: losses.pixel.mse"]
     stale = verify.verify(PROFILE).stale()
@@ -352,7 +347,7 @@ def test_changed_data_are_stale_where_a_data_root_is_given(results, made, monkey
     def of_other_data(run, name):
         known = json.loads((results / run / "run.json").read_text())
         other = {key: known[key] | {"data": "f" * 16} for key in ("trained_by", "evaluated_by")}
-        alter_record(results, run, data_fingerprint="f" * 64, dataset=name, **other)
+        alter_record(results / run, data_fingerprint="f" * 64, dataset=name, **other)
 
     of_other_data("runs/C1/seed0", "embedded natural images")
     assert found("stale")[0].startswith(

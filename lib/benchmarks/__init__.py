@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import wraps
 
 from lib.networks.weights import PretrainedUnavailable
 from lib.printing import whole
@@ -13,7 +12,6 @@ positive = whole(1, 99_999)  # an argument that is a number of something
 def in_one_line(main: Callable[..., int]) -> Callable[..., int]:
     """A command's `main` that tells of what is wrong in one line and then returns 2."""
 
-    @wraps(main)
     def answering(arguments: Sequence[str] | None = None) -> int:
         try:
             return main(arguments)

@@ -10,6 +10,7 @@ number of seeds.
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,7 +69,9 @@ def show(title: str, unit: str, counts, seconds: list[float]) -> None:
 
 
 @in_one_line
-def main(_: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
+    description = __doc__.splitlines()[0]
+    ArgumentParser("python -m lib.benchmarks.growth", description=description).parse_args(arguments)
     torch.set_num_threads(1)
     for experiment in ("C5", "GN_CycleGAN-OSU"):
         show(f"a step of {experiment}", "pixels a side", SIZES, of_sizes(experiment))

@@ -26,6 +26,7 @@ from lib.losses.pixel import mse
 from lib.losses.two_d_gan import LossWeights
 from lib.machine import choose_device, cores, describe_device, make_deterministic
 from lib.networks.backbones import EfficientNetB0Features, VGG16Features
+from lib.networks.weights import PretrainedUnavailable
 from lib.paths import data_root
 from lib.training.experiments import narrower, resolve
 from lib.training.precision import PRECISIONS, choose_precision
@@ -142,10 +143,11 @@ def main(arguments: list[str] | None = None) -> int:
             options.experiment, options.size, options.batch, options.divide, options.rounds,
             [one for one in PRECISIONS if one in ("fp32", chosen)], device,
         )
+    except PretrainedUnavailable:
+        raise
     except RuntimeError as problem:  # torch's: too small for the network, too large for the memory
-        print(f"error: --size {options.size} or --batch {options.batch} does not do: "
-              f"{str(problem).splitlines()[0]}", file=sys.stderr)
-        return 2
+        raise ValueError(f"--size {options.size} or --batch {options.batch} does not do: "
+                         f"{str(problem).splitlines()[0]}") from problem
     print(f"{options.experiment}, {options.size} px, batch {options.batch}, channels divided by "
           f"{options.divide}, {describe_device(device)}; seconds a step")
     for version, its in seconds.items():

@@ -64,11 +64,8 @@ def search(reference: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
         degraded = [degrade(image, name, ranges=ranges) for image, name in zip(reference, names)]
         undone = [undo(image, factors(name, ranges=ranges)) for image, name in zip(degraded, names)]
         means = pd.Series(evaluate(np.stack(degraded), reference)).map(np.mean)[paper.index]
-        rows[values] = {
-            **means,
-            "distance": np.linalg.norm(means / paper - 1),
-            "undone": psnr(np.stack(undone), reference).mean(),
-        }
+        rows[values] = {**means, "distance": np.linalg.norm(means / paper - 1),
+                        "undone": psnr(np.stack(undone), reference).mean()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis([*GRID]).sort_values("distance")
 
 

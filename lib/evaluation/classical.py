@@ -74,9 +74,7 @@ def single_scale_retinex(
 
 
 def multi_scale_retinex(
-    image: np.ndarray,
-    sigmas: Sequence[float] = (15.0, 80.0, 250.0),
-    clip_percent: float = 1.0,
+    image: np.ndarray, sigmas: Sequence[float] = (15.0, 80.0, 250.0), clip_percent: float = 1.0
 ) -> np.ndarray:
     """MSR: the mean of R of `single_scale_retinex` over several surrounds, then its stretch.
 

@@ -142,7 +142,7 @@ class InferenceTime(NamedTuple):
 def inference_time(
     network: nn.Module, shape: tuple[int, ...], runs: int = 100, warm_up: int = 10
 ) -> InferenceTime:
-    """Time of one forward pass on `shape`, (B, C, H, W), where the network is (2D-GAN, Table 2).
+    """Time of a forward pass on `shape`, (B, C, H, W), where a network of ours is (2D-GAN, Table 2).
 
     As the paper: the mean of 100 runs on one image; evaluation mode, no gradients, after `warm_up`
     runs that are not counted. At least two runs, for the standard deviation.
@@ -153,7 +153,7 @@ def inference_time(
     measure when it is idle.
     """
     device = describe_device(next(network.parameters()).device)
-    key = [str(network), _code(network), shape, runs, warm_up, device, torch.__version__]
+    key = [str(network), identity(type(network)), shape, runs, warm_up, device, torch.__version__]
     times = pack("timings", key, lambda: {
         "ms": np.array(_measure(copy.deepcopy(network).eval(), shape, runs, warm_up))})["ms"]
     return InferenceTime(float(times.mean()), float(times.std(ddof=1)), runs, device)
@@ -162,26 +162,16 @@ def inference_time(
 def _measure(network: nn.Module, shape: tuple[int, ...], runs: int, warm_up: int) -> list[float]:
     """Milliseconds of each run after the warm-up."""
     images, times = _images(network, shape), []
+    until_idle = torch.get_device_module(images.device).synchronize  # a GPU is not waited for
     with torch.no_grad():
         for _ in range(warm_up + runs):
-            _wait(images.device)
+            until_idle(images.device)
             start = perf_counter()
             network(images)
-            _wait(images.device)
+            until_idle(images.device)
             times.append(1000 * (perf_counter() - start))
     return times[warm_up:]
 
 
-def _wait(device: torch.device) -> None:
-    """A GPU is given work and not waited for: wait until it is idle."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def _images(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
     return torch.full(shape, 0.5, device=next(network.parameters()).device)
-
-
-def _code(network: nn.Module) -> str:
-    kind = type(network)
-    return identity(kind) if kind.__module__.split(".")[0] == "lib" else kind.__module__

@@ -42,10 +42,8 @@ class Evaluation:
 
 
 def judge(
-    method: Method,
-    data: EnhancementData | TranslationData,
-    shown: TranslationData | None = None,
-    learned: bool = True,
+    method: Method, data: EnhancementData | TranslationData,
+    shown: TranslationData | None = None, learned: bool = True,
 ) -> Evaluation:
     """The test images of `data` by a method, with `lib.metrics.METRICS` of each.
 

@@ -48,7 +48,7 @@ def photograph(figure: Figure) -> Image:
 
 
 def show_grey(axes, image, title: str = "") -> None:
-    """A grey image (H, W) of bytes at its true grey levels, without ticks."""
+    """Bytes (H, W) at their true grey levels, or (H, W, 3) in colour, without ticks."""
     axes.imshow(image, vmin=0, vmax=255)
     axes.set(title=title, xticks=[], yticks=[])
     axes.spines[:].set_visible(False)

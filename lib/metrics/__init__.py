@@ -29,17 +29,8 @@ METRICS = {
     "saturation": lambda images, references: saturation(images),
 }
 
-__all__ = [
-    "METRICS",
-    "average_gradient",
-    "eme",
-    "evaluate",
-    "information_entropy",
-    "psnr",
-    "saturation",
-    "ssim",
-    "structure_psnr",
-]
+__all__ = ["METRICS", "average_gradient", "eme", "evaluate", "information_entropy", "psnr",
+           "saturation", "ssim", "structure_psnr"]
 
 
 def _beyond(metric, images: ArrayLike, references: ArrayLike) -> float | np.ndarray:

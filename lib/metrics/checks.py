@@ -21,10 +21,8 @@ def check_grey(image: ArrayLike, name: str = "image") -> np.ndarray:
     array = np.asarray(image)
     # A last axis of 1, 3 or 4 is a channel axis: read as a stack it would give H silly results.
     if array.ndim == 4 or (array.ndim == 3 and array.shape[-1] in (1, 3, 4)):
-        raise ValueError(
-            f"{name} of shape {array.shape} has a channel axis: "
-            "convert it to grey, (H, W) or (N, H, W)"
-        )
+        raise ValueError(f"{name} of shape {array.shape} has a channel axis: "
+                         "convert it to grey, (H, W) or (N, H, W)")
     if array.ndim not in (2, 3):
         raise ValueError(f"{name} must be (H, W) or (N, H, W), not of shape {array.shape}")
     if array.size == 0:
@@ -44,10 +42,8 @@ def check_pair(image: ArrayLike, reference: ArrayLike) -> tuple[np.ndarray, np.n
     """Both as arrays that pass `check_grey` and have the same shape, else ValueError."""
     image, reference = check_grey(image), check_grey(reference, "reference")
     if image.shape != reference.shape:
-        raise ValueError(
-            f"image {image.shape} and reference {reference.shape} differ in shape: "
-            "give pairs of one size"
-        )
+        raise ValueError(f"image {image.shape} and reference {reference.shape} differ in shape: "
+                         "give pairs of one size")
     return image, reference
 
 

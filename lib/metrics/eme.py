@@ -33,9 +33,8 @@ def eme(image: ArrayLike, block: int = 8) -> float | np.ndarray:
     if block < 1:
         raise ValueError(f"block must be at least one pixel, not {block}")
     if min(image.shape[-2:]) < block:
-        raise ValueError(
-            f"EME needs images of at least one block, {block} x {block}, not {image.shape[-2:]}"
-        )
+        raise ValueError(f"EME needs images of at least one block, {block} x {block}, not "
+                         f"{image.shape[-2:]}")
 
     def of_one(image: np.ndarray) -> float:
         rows, columns = image.shape[0] // block, image.shape[1] // block

@@ -62,10 +62,8 @@ def vgg16_features(images: np.ndarray) -> np.ndarray:
 def _check(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise ValueError(
-            "features must be (N, D) and (M, D) with two rows or more, "
-            f"not {a.shape} and {b.shape}"
-        )
+        raise ValueError("features must be (N, D) and (M, D) with two rows or more, "
+                         f"not {a.shape} and {b.shape}")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise ValueError("features hold NaN or infinity: find out where it arises before measuring")
     return a, b

@@ -40,10 +40,8 @@ def lpips(images: np.ndarray, references: np.ndarray) -> np.ndarray:
         raise ValueError(f"images {images.shape} and references {references.shape} differ in shape")
     features, heads = _load()
     with torch.inference_mode():
-        distances = [
-            _distance(_taps(features, x), _taps(features, y), heads)
-            for x, y in zip(batches(images), batches(references), strict=True)
-        ]
+        distances = [_distance(_taps(features, x), _taps(features, y), heads)
+                     for x, y in zip(batches(images), batches(references), strict=True)]
     return torch.cat(distances).double().numpy()
 
 

@@ -39,18 +39,11 @@ def ssim(image: ArrayLike, reference: ArrayLike) -> float | np.ndarray:
     """
     image, reference = check_pair(image, reference)
     if min(image.shape[-2:]) < WINDOW:
-        raise ValueError(
-            f"SSIM needs images of at least {WINDOW} x {WINDOW} pixels, not {image.shape[-2:]}"
-        )
+        raise ValueError(f"SSIM needs images of at least {WINDOW} x {WINDOW} pixels, not "
+                         f"{image.shape[-2:]}")
 
     def of_one(image: np.ndarray, reference: np.ndarray) -> float:
-        return structural_similarity(
-            image,
-            reference,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-            data_range=255,
-        )
+        return structural_similarity(image, reference, gaussian_weights=True, sigma=1.5,
+                                     use_sample_covariance=False, data_range=255)
 
     return per_image(of_one, image, reference)

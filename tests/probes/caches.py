@@ -1,7 +1,6 @@
 """What is kept to save time, damaged: packs, digests of files, pretrained weights."""
 
 import hashlib
-import json
 import os
 from pathlib import Path
 from unittest import mock
@@ -14,7 +13,7 @@ from lib.data import fingerprint
 from lib.data.packs import pack
 from lib.networks import weights
 
-from .drawing import INSTEAD, damages, dump, paths_in, replaced
+from .drawing import damages, other_json
 from .judging import Case, Probe
 
 AREA = "caches, pretrained weights"
@@ -53,17 +52,6 @@ def odd_pack(damage, file: str) -> Probe:
     return Probe(AREA, f"pack, {file}: {name}", make)
 
 
-def odd_list(place_of: float, by) -> Probe:
-    """Its list of checksums, of another shape."""
-
-    def change(listed: bytes) -> bytes:
-        known = json.loads(listed)
-        paths = paths_in(known)
-        return dump(replaced(known, paths[int(place_of * len(paths))], by)).encode()
-
-    return odd_pack((f"{by!r} at {place_of:.4f}", change), "SHA256.json")
-
-
 def odd_entry(name: str, put) -> Probe:
     def make(place: Path) -> Case:
         cache = own_cache(place)
@@ -79,8 +67,9 @@ def odd_entry(name: str, put) -> Probe:
 # ---- digests of files
 
 
-def odd_digests(place_of: float, by, damage=None) -> Probe:
+def odd_digests(damage) -> Probe:
     """The fingerprint of files stays what it is, whatever stands in the cache of digests."""
+    name, change = damage
 
     def make(place: Path) -> Case:
         cache, files = own_cache(place), [place / f"{k}.png" for k in range(3)]
@@ -88,17 +77,11 @@ def odd_digests(place_of: float, by, damage=None) -> Probe:
             Image.new("L", (4, 4), k).save(file)
         before = fingerprint.of_files(files, place)
         path = cache / "fingerprints/digests.json"
-        known = json.loads(path.read_text())
-        if damage:
-            path.write_bytes(damage[1](path.read_bytes()))
-        else:
-            paths = paths_in(known)
-            path.write_text(dump(replaced(known, paths[int(place_of * len(paths))], by)))
+        path.write_bytes(change(path.read_bytes()))
         return Case(lambda: fingerprint.of_files(files, place), (),
                     lambda now: "another fingerprint" if now != before else "", good=True)
 
-    told = damage[0] if damage else f"{by!r} at {place_of:.4f}"
-    return Probe(AREA, f"digests: {told}", make)
+    return Probe(AREA, f"digests: {name}", make)
 
 
 # ---- pretrained weights
@@ -146,9 +129,9 @@ ODD = {"a folder": Path.mkdir, "a FIFO": os.mkfifo, "no bytes": Path.touch,
 NOTES = ("", "\xff\xfe", DIGEST, DIGEST.upper(), "0" * 64)
 drawn = st.one_of(
     st.builds(odd_pack, damages(), st.sampled_from(["train.npy", "names.npy", "SHA256.json"])),
-    st.builds(odd_list, st.floats(0, 1, exclude_max=True), st.sampled_from(INSTEAD)),
-    st.builds(odd_digests, st.floats(0, 1, exclude_max=True), st.sampled_from(INSTEAD)),
-    st.builds(lambda damage: odd_digests(0, "", damage), damages()),
+    st.builds(odd_pack, other_json(), st.just("SHA256.json")),  # its list, of another shape
+    st.builds(odd_digests, other_json()),
+    st.builds(odd_digests, damages()),
     st.builds(lambda damage, note, fetched: odd_weights(
         damage[0], written(damage[1]), note, fetched), damages(),
         st.none() | st.sampled_from(NOTES), st.sampled_from([CONTENT, None])),

@@ -47,6 +47,19 @@ def dump(value) -> str:
 
 
 @st.composite
+def other_json(draw):
+    """(name, function of bytes): a JSON file with something else in one of its places."""
+    place, by = draw(st.floats(0, 1, exclude_max=True)), draw(st.sampled_from(INSTEAD))
+
+    def change(content: bytes) -> bytes:
+        known = json.loads(content)
+        paths = paths_in(known)
+        return dump(replaced(known, paths[int(place * len(paths))], by)).encode()
+
+    return f"{by!r} at {place:.4f}", change
+
+
+@st.composite
 def damages(draw):
     """(name, function of bytes): a flipped bit, cut short, bytes of zero, added, doubled, none."""
     where = draw(st.floats(0, 1, exclude_max=True))

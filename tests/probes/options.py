@@ -25,7 +25,6 @@ from lib import enhance, train, translate, verify
 from lib.benchmarks import step
 from lib.data import check, download, sources
 from lib.evaluation.classical import METHODS
-from lib.own_images import files
 from lib.paths import REPO
 from lib.report import html
 from lib.running import run_all

@@ -14,7 +14,7 @@ from lib.data import catalogue, check
 from lib.data.sober_drunk import read_split
 
 from .judging import Case, Probe, command
-from .pictures import SIZE, Picture, damaged, damaged_stacks, smooth, stacks, whole
+from .pictures import SIZE, Picture, damaged, smooth, whole
 
 AREA = "image sets: imagenet, pairs, Sober-Drunk"
 WEIGHT = 3
