@@ -179,7 +179,7 @@ class _Judge:
         if cell and cell.experiment in self.runs:
             try:
                 return measure(cell, self.runs[cell.experiment])
-            except (ValueError, KeyError) as problem:
+            except ValueError as problem:
                 raise _Open(f"{name} cannot be had ({problem})") from None
         if number is not None and pd.isna(number.n_images):
             return float(number.reproduced)

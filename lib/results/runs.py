@@ -248,13 +248,17 @@ def _check_alike(found: dict[str, list[Run]]) -> None:
 
 def measure(cell: Cell, runs: Sequence[Run]) -> pd.DataFrame:
     """What a cell of a table is the mean of: one row an image, one column a run (seed). Raises
-    ValueError for runs that were not judged on the same images."""
-    values = [run.values(cell.metric) for run in runs]
-    if any(not one.index.equals(values[0].index) for one in values):
-        raise ValueError(f"the seeds of {cell.experiment} were not judged on the same images")
-    values = pd.concat(values, axis="columns", keys=[run.record["seed"] for run in runs])
-    return values if cell.example is None else values.loc[[
-        runs[0].record["examples"][cell.example]]]
+    ValueError for runs that were not judged on the same images, or not in that metric."""
+    try:
+        values = [run.values(cell.metric) for run in runs]
+        if any(not one.index.equals(values[0].index) for one in values):
+            raise ValueError(f"the seeds of {cell.experiment} were not judged on the same images")
+        values = pd.concat(values, axis="columns", keys=[run.record["seed"] for run in runs])
+        return values if cell.example is None else values.loc[[
+            runs[0].record["examples"][cell.example]]]
+    except (KeyError, IndexError):
+        what = cell.metric if cell.example is None else f"{cell.metric} of Img{cell.example + 1}"
+        raise ValueError(f"{cell.experiment} has no {what} in its runs") from None
 
 
 def number(printed: tuple[str, str], cell: Cell, runs: Sequence[Run]) -> Number:
