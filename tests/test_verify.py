@@ -139,7 +139,7 @@ def test_numbers_read_from_published_runs_rest_on_those(results):
     shutil.rmtree(results / "runs")
     assert found() == []
     (results / "runs" / "C3").mkdir(parents=True)
-    assert [line.partition(":")[0] for line in found()] == ["runs/C3/seed0"]
+    assert [line.partition(":")[0] for line in found()] == ["runs/C3/seed0", "runs/C3/seed1"]
 
 
 def test_results_that_are_not_there(tmp_path, monkeypatch, capsys):
