@@ -186,14 +186,14 @@ class _Runs:
 
 
 def _check_claims(path: Path, verdict: Verdict) -> None:
-    """Whether claims.csv, if there is one, is of today's claims."""
+    """Whether claims.csv, if there is one, is of today's form and claims."""
     if not path.is_file():
         return
-    stored = numbers.read_table(path)
-    said = [name for name in ("id", "paper", "section", "claim", "extension", "circular")
-            if name in stored]
-    today = pd.DataFrame(claims.load()).fillna("")
-    if stored[said].to_dict("records") != today[said].to_dict("records"):
+    stored, today = numbers.read_table(path), pd.DataFrame(claims.load()).fillna("")
+    said = ["id", "paper", "section", "claim", "extension", "circular"]
+    if list(stored.columns) != claims.COLUMNS:
+        verdict.note("stale", path.name, "its columns are not today's; run 90_summary again")
+    elif stored[said].to_dict("records") != today[said].to_dict("records"):
         verdict.note("stale", path.name, "data/claims.yaml has changed since; run 90_summary again")
 
 

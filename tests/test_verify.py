@@ -317,6 +317,9 @@ def test_claims_that_were_judged_by_other_words_are_stale(results, capsys):
     frame.drop(index=3).to_csv(results / "claims.csv", index=False)
     assert verify.main([str(results)]) == 1
     assert "STALE claims.csv: data/claims.yaml has changed since" in capsys.readouterr().out
+    frame.add_prefix("x").to_csv(results / "claims.csv", index=False)
+    assert verify.main([str(results)]) == 1
+    assert "STALE claims.csv: its columns are not today's" in capsys.readouterr().out
 
 
 def test_stale_code_fails_unless_allowed(results, capsys):
