@@ -147,7 +147,8 @@ def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int] | N
         report(f"left out: {first_few([_told(run, wrong.pop(run)) for run in left], '; ')}")
         wanted = [run for run in wanted if run not in left]
     nothing_here = len(wrong) == len(wanted) and set(wrong.values()) == {"never run"}
-    if nothing_here and all(_is_finished(_folder(published, *run)) for run in wanted):
+    there = (record.read(_folder(published, *run)) for run in wanted)
+    if nothing_here and all(known and known["status"] == "complete" for known in there):
         results, wanted = published, wanted_of(published)
     elif wrong:
         lines = [_told(run, why) for run, why in wrong.items()]
@@ -224,12 +225,6 @@ def _check_precision(profile: str, found: dict[str, list[Run]]) -> None:
 
 def _folder(results: Path, name: str, seed: int) -> Path:
     return results / "runs" / name / f"seed{seed}"
-
-
-def _is_finished(folder: Path) -> bool:
-    """Whether a complete run is recorded there. Raises record.Damaged."""
-    known = record.read(folder)
-    return bool(known) and known["status"] == "complete"
 
 
 def _told(run: tuple[str, int], why: str) -> str:
