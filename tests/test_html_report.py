@@ -288,6 +288,17 @@ def test_what_rests_on_a_lost_or_damaged_run_is_stale(copied, lines):
     assert "test_images.csv is damaged" in soup.find(id="run-TIECNN-seed1").get_text()
 
 
+def test_a_record_of_no_more_than_it_has_to_hold_is_shown(copied):
+    for name in ("steps_total", "wall_time_s", "peak_memory_mb"):
+        change(copied, "TIECNN", lambda known: known.pop(name))
+    (copied / "stamps").mkdir()
+    for name, text in (("list", "[]"), ("number", '{"seconds": 3}')):
+        (copied / "stamps" / f"{name}.0.json").write_text(text)
+    soup = read(html.write_report("test"))
+    shown = soup.find(id="run-TIECNN-seed0").get_text()
+    assert all(told in shown for told in ("of ? steps", "? s, ? MB"))
+
+
 def test_a_number_that_a_run_no_longer_has_is_told(copied):
     """As where a metric was renamed since: the page is made all the same."""
     path = copied / "runs" / "CLAHE" / "seed0" / "test_images.csv"
