@@ -11,7 +11,6 @@ and one line a problem.
 import os
 import sys
 from argparse import ArgumentParser
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -81,17 +80,14 @@ def verify(profile: str, data: str | Path | None = None) -> Verdict:
             verdict.measured_once.append(name)
             continue
         try:
-            again = counted[name] if name in counted else _measured(line, runs, verdict)
-            found[name] = line | numbers.as_text(again)
-            verdict.recomputed += 1
-        except record.Damaged:  # a problem of the run, not of each number
-            continue
+            if again := counted.get(name) or _measured(line, runs):
+                found[name] = line | numbers.as_text(again)
+                verdict.recomputed += 1
         except ValueError as problem:
             verdict.note("number", name, str(problem))
     for name in EXPERIMENTS:  # the runs that only further tables rest on, too
         for seed in paths.seeds_recorded(results_of(profile, name), name):
-            with suppress(record.Damaged):
-                runs.get(name, seed)
+            runs.get(name, seed)
     again = _by_name(numbers.merge(found))
     for cell in reported.load().query("item == 'prose'").to_dict("records"):
         compared = [f"{cell['paper']}/{cell[side]}" for side in ("new", "old")]
@@ -136,27 +132,24 @@ class _Runs:
         root = paths.data_root(data)
         self.describe = cache(lambda key: catalogue.describe(key, root))
         self.asked_for_data = data is not None or bool(os.environ.get("IR_DATA"))
-        self.known: dict[str, Run | record.Damaged] = {}
         self.absent: set[str] = set()
 
-    def get(self, experiment: str, seed: int) -> Run:
-        """Raises Damaged for a run that is gone or not whole, the first time with a problem."""
+    @cache
+    def get(self, experiment: str, seed: int) -> Run | None:
+        """None, with a problem noted, for a run that is gone or not whole."""
         where = f"runs/{experiment}/seed{seed}"
-        if where not in self.known:
-            folder = results_of(self.profile, experiment) / where
-            try:
-                self.known[where] = read_run(folder)
-                self._check(where, experiment, seed, self.known[where])
-            except (FileNotFoundError, record.Damaged) as problem:
-                what = str(problem).removeprefix(f"{folder}: ").replace(str(folder), where)
-                if isinstance(problem, FileNotFoundError):
-                    what += (f": python -m lib.train --experiment {experiment} "
-                             f"--profile {self.profile} --seed {seed}")
-                self.known[where] = record.Damaged(what)
-                self.verdict.note("source", where, what)
-        if isinstance(self.known[where], record.Damaged):
-            raise self.known[where]
-        return self.known[where]
+        folder = results_of(self.profile, experiment) / where
+        try:
+            run = read_run(folder)
+            self._check(where, experiment, seed, run)
+            return run
+        except (FileNotFoundError, record.Damaged) as problem:
+            what = str(problem).removeprefix(f"{folder}: ").replace(str(folder), where)
+            if isinstance(problem, FileNotFoundError):
+                what += (f": python -m lib.train --experiment {experiment} "
+                         f"--profile {self.profile} --seed {seed}")
+            self.verdict.note("source", where, what)
+            return None
 
     def _check(self, where: str, experiment: str, seed: int, run: Run) -> None:
         """Note where a record is another run's, contradicts itself or its images, or is stale."""
@@ -193,19 +186,19 @@ class _Runs:
 
 
 def _check_claims(path: Path, verdict: Verdict) -> None:
-    """Whether claims.csv, if there is one, is of today's claims."""
+    """Whether claims.csv, if there is one, is of today's form and claims."""
     if not path.is_file():
         return
-    stored = numbers.read_table(path)
-    said = [name for name in ("id", "paper", "section", "claim", "extension", "circular")
-            if name in stored]
-    today = pd.DataFrame(claims.load()).fillna("")
-    if stored[said].to_dict("records") != today[said].to_dict("records"):
+    stored, today = numbers.read_table(path), pd.DataFrame(claims.load()).fillna("")
+    said = ["id", "paper", "section", "claim", "extension", "circular"]
+    if list(stored.columns) != claims.COLUMNS:
+        verdict.note("stale", path.name, "its columns are not today's; run 90_summary again")
+    elif stored[said].to_dict("records") != today[said].to_dict("records"):
         verdict.note("stale", path.name, "data/claims.yaml has changed since; run 90_summary again")
 
 
-def _measured(line: dict[str, str], runs: _Runs, verdict: Verdict) -> numbers.Number:
-    """A number of a table from the runs that its row names."""
+def _measured(line: dict[str, str], runs: _Runs) -> numbers.Number | None:
+    """A number of a table from the runs that its row names, None where one of them is damaged."""
     table = TABLES[line["paper"], line["item"]]
     cell = table.cells[line["row"], line["column"]]
     trained = EXPERIMENTS[cell.experiment].trained
@@ -213,9 +206,9 @@ def _measured(line: dict[str, str], runs: _Runs, verdict: Verdict) -> numbers.Nu
     if not seeds:
         raise ValueError("names no seed, so nothing to compute it from")
     rests = tuple(f"runs/{cell.experiment}/seed{seed}" for seed in seeds)
-    verdict.rests_on[numbers.name_of(line)] = rests
+    runs.verdict.rests_on[numbers.name_of(line)] = rests
     found = [runs.get(cell.experiment, seed) for seed in seeds]
-    return number((line["row"], line["column"]), cell, found)
+    return number((line["row"], line["column"]), cell, found) if all(found) else None
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from browser import CHROMIUM, browser
 from bs4 import BeautifulSoup
 from PIL import Image
 
+from lib.files import sha256
 from lib.papers.ledger import read_ledger
 from lib.paths import REPO
 from lib.report import evidence, html, page_tables, wording
@@ -286,6 +287,26 @@ def test_what_rests_on_a_lost_or_damaged_run_is_stale(copied, lines):
     assert not is_marked(soup.find(id=cell_anchor("gn_cyclegan", "table3/Ours (GN_CycleGAN)/PSNR")))
     assert "damaged" in soup.find(id="run-unet_128-FLIR-seed0").get_text()
     assert "test_images.csv is damaged" in soup.find(id="run-TIECNN-seed1").get_text()
+
+
+def test_a_record_of_no_more_than_it_has_to_hold_is_shown(copied):
+    for name in ("steps_total", "wall_time_s", "peak_memory_mb"):
+        change(copied, "TIECNN", lambda known: known.pop(name))
+    (copied / "stamps").mkdir()
+    for name, text in (("list", "[]"), ("number", '{"seconds": 3}')):
+        (copied / "stamps" / f"{name}.0.json").write_text(text)
+    soup = read(html.write_report("test"))
+    shown = soup.find(id="run-TIECNN-seed0").get_text()
+    assert all(told in shown for told in ("of ? steps", "? s, ? MB"))
+
+
+def test_a_number_that_a_run_no_longer_has_is_told(copied):
+    """As where a metric was renamed since: the page is made all the same."""
+    path = copied / "runs" / "CLAHE" / "seed0" / "test_images.csv"
+    pd.read_csv(path, index_col="image").drop(columns="AG").to_csv(path)
+    change(copied, "CLAHE", lambda known: known["files"].update({path.name: sha256(path)}))
+    told = read(html.write_report("test")).get_text()
+    assert "2dgan/table3/Img1.AG/CLAHE: CLAHE has no AG of Img1 in its runs" in told
 
 
 def test_a_number_that_was_altered_is_told(copied):

@@ -134,7 +134,7 @@ def test_numbers_read_from_published_runs_rest_on_those(results):
     shutil.rmtree(results / "runs")
     assert found() == []
     (results / "runs" / "C3").mkdir(parents=True)
-    assert [line.partition(":")[0] for line in found()] == ["runs/C3/seed0"]
+    assert [line.partition(":")[0] for line in found()] == ["runs/C3/seed0", "runs/C3/seed1"]
 
 
 def test_results_that_are_not_there(tmp_path, monkeypatch, capsys):
@@ -268,6 +268,14 @@ def test_swapped_images_are_found_though_their_mean_stays(results):
     assert any(line.startswith("2dgan/table3/Img1") for line in found("number"))
 
 
+def test_a_number_that_a_run_no_longer_has_is_told(results):
+    """As where a metric was renamed since."""
+    alter_images(results, "runs/C2/seed0", lambda frame: frame.drop(columns="AG"))
+    assert "2dgan/table4/AG/C2: C2 has no AG in its runs" in found("number")
+    alter_record(results, "runs/HE/seed0", examples=["image 3"])
+    assert "2dgan/table3/Img2.IE/HE: HE has no IE of Img2 in its runs" in found("number")
+
+
 def test_the_record_of_another_run_is_found(results):
     shutil.rmtree(results / "runs/C2/seed0")
     shutil.copytree(results / "runs/C1/seed0", results / "runs/C2/seed0")
@@ -304,6 +312,9 @@ def test_claims_that_were_judged_by_other_words_are_stale(results, capsys):
     frame.drop(index=3).to_csv(results / "claims.csv", index=False)
     assert verify.main([str(results)]) == 1
     assert "STALE claims.csv: data/claims.yaml has changed since" in capsys.readouterr().out
+    frame.add_prefix("x").to_csv(results / "claims.csv", index=False)
+    assert verify.main([str(results)]) == 1
+    assert "STALE claims.csv: its columns are not today's" in capsys.readouterr().out
 
 
 def test_stale_code_fails_unless_allowed(results, capsys):

@@ -74,7 +74,7 @@ def stages(results: Path) -> list[dict]:
     was to do, `seconds`, peak `memory_mb` and `written_mb` to the disk, both in MiB."""
     found = []
     for path in sorted(results.glob("stamps/*.*.json"), key=natural):
-        with suppress(ValueError, KeyError):  # a damaged one: its job runs again next time
+        with suppress(ValueError, LookupError, TypeError, AttributeError):  # its job runs again
             stamp = json.loads(path.read_text(encoding="utf-8"))
             what = max(stamp["seconds"], key=stamp["seconds"].get)
             took = {kind: stamp[kind][what] for kind in ("seconds", "memory_mb", "written_mb")}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 
 import pandas as pd
@@ -69,10 +70,10 @@ def origins_of(line: Line, runs: Sequence[str], recorded: Runs) -> list[tuple[st
         return [(in_words(cell, paper), cell_anchor(paper, cell)) for cell in cells]
     if TABLES[paper, item].counted:
         return [("", f"notebook-{notebook_of(paper, item)}")]
-    cell, found = TABLES[paper, item].cells[line["row"], line["column"]], []
-    its = [run for run in recorded.get(cell.experiment, ())
-           if run.source.removesuffix("/run.json") in runs]
-    gave = measure(cell, its).mean() if its else {}
+    cell, gave, found = TABLES[paper, item].cells[line["row"], line["column"]], {}, []
+    with suppress(ValueError):  # there is none, or `lib.verify` tells what is wrong
+        gave = measure(cell, [run for run in recorded.get(cell.experiment, ())
+                              if run.source.removesuffix("/run.json") in runs]).mean()
     for run in runs:
         seed = int(run.partition("/seed")[2])
         value = f": {gave[seed]:.{_decimals(line)}f}" if seed in gave else ""

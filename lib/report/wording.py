@@ -7,7 +7,6 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from lib.papers import reported
-from lib.results.claims import BELOW
 from lib.training.experiments import EXPERIMENTS
 
 TITLES = {"2dgan": "2D-GAN", "gn_cyclegan": "GN_CycleGAN"}
@@ -20,23 +19,21 @@ METHODS = {  # printed or an experiment's title -> in words; neither paper's own
 VERDICTS = {  # of lib.results.claims and lib.papers.audit: (sign, CSS class)
     "seen": ("✓", "good"), "holds": ("✓", "good"), "consistent": ("✓", "good"),
     "contradicted": ("✗", "bad"), "inconsistent": ("✗", "bad"), "fails": ("✗", "bad"),
-    "not seen": ("○", "open"), "undecided": ("~", "open"), BELOW: ("~", "open"),
+    "not seen": ("○", "open"), "undecided": ("~", "open"),
     "not testable": ("–", "none"), "not checkable": ("–", "none"), "fitted": ("≈", "none"),
 }
-GROUPS = {  # of verdicts on our numbers, in the order in which they are counted
-    "seen": ("seen",), "not seen": ("not seen",), "contradicted": ("contradicted",),
-    "undecided": ("undecided", BELOW), "not testable": ("not testable",),
-}
+# verdicts on our numbers, in the order in which they are counted
+GROUPS = ("seen", "not seen", "contradicted", "undecided", "not testable")
 
 
 def sign(verdict: str) -> tuple[str, str]:
     """Sign and CSS class of a verdict such as "not testable"."""
-    return VERDICTS.get(verdict, ("•", "open"))
+    return VERDICTS.get(short(verdict), ("•", "open"))
 
 
 def short(verdict: str) -> str:
-    """A verdict's group in GROUPS, else itself: what a badge says."""
-    return next((name for name, its in GROUPS.items() if verdict in its), verdict)
+    """A verdict without its reason, "undecided: not above ...": what a badge says."""
+    return verdict.partition(":")[0]
 
 
 def title(paper: str, item: str) -> str:

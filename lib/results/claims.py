@@ -139,9 +139,10 @@ class _Judge:
         p = {}
         for relation in {one for claim in claims for nearer in (False, True)
                          for one in self.ours(claim, nearer)}:
-            made, cells = self.compare(relation), tuple(map(self.cell, relation.cells))
-            if isinstance(made, _Comparison) and all(self.trained(cell) for cell in cells):
-                p[cells, relation.sign, relation.margin] = made.p
+            cells = tuple(map(self.cell, relation.cells))
+            with suppress(_Open):
+                if all(map(self.trained, cells)):
+                    p[cells, relation.sign, relation.margin] = self.compare(relation).p
         settled = sum(false_discovery_control([*p.values()]) <= LEVEL) if p else 0
         self.level = LEVEL * max(settled, 1) / max(len(p), 1)
 
@@ -178,25 +179,15 @@ class _Judge:
         if cell and cell.experiment in self.runs:
             try:
                 return measure(cell, self.runs[cell.experiment])
-            except (ValueError, KeyError) as problem:
+            except ValueError as problem:
                 raise _Open(f"{name} cannot be had ({problem})") from None
         if number is not None and pd.isna(number.n_images):
             return float(number.reproduced)
         raise _Open(f"{name} has no run here: python -m lib.train --experiment {cell.experiment}")
 
-    def with_gates(self, relation: Relation) -> list[_Comparison | _Open]:
-        """A comparison, and those that have to hold for it to say anything."""
-        first = self.compare(relation)
-        return [first, *(self.compare(gate) for gate in getattr(first, "gates", ()))]
-
     @cache
-    def compare(self, relation: Relation) -> _Comparison | _Open:
-        try:
-            return self._compare(relation)
-        except _Open as why:
-            return why
-
-    def _compare(self, relation: Relation) -> _Comparison:
+    def compare(self, relation: Relation) -> _Comparison:
+        """A relation on our numbers. Raises _Open where it cannot be had."""
         sides = (relation.left, relation.right)
         values = {side: self.values(side) for side in sides}
         frames = {side: its for side, its in values.items() if isinstance(its, pd.DataFrame)}
@@ -223,10 +214,12 @@ class _Judge:
 
     def outcome(self, relation: Relation) -> tuple[bool | str | None, str]:
         """Whether a comparison is settled for the claim (True), against it, BELOW or open; why."""
-        found = self.with_gates(relation)
-        if missing := [str(one) for one in found if isinstance(one, _Open)]:
-            return None, missing[0]
-        (outcome, text), *gates = [one.outcome(self.level) for one in found]
+        try:
+            first = self.compare(relation)
+            gates = [self.compare(gate).outcome(self.level) for gate in first.gates]
+        except _Open as why:
+            return None, str(why)
+        outcome, text = first.outcome(self.level)
         failed = sorted((gate for gate in gates if not gate[0]), key=lambda gate: gate[0] is None)
         return (BELOW, failed[0][1]) if failed and outcome is not None else (outcome, text)
 
@@ -259,10 +252,11 @@ class _Judge:
             runs = {name: [run for run in its if not run.trained or run.record["seed"] == seed]
                     for name, its in self.runs.items()}
             alone = _Judge(self.paper, self.frame, runs, self.level)
-            made = [one.difference for one in map(alone.compare, found)
-                    if isinstance(one, _Comparison)]
-            if any(one.n_seeds == one.n_scenes == 1 for one in made):
-                return ""
+            for one in found:
+                with suppress(_Open):
+                    made = alone.compare(one).difference
+                    if made.n_seeds == made.n_scenes == 1:
+                        return ""
             verdicts.append(f"{seed}: {alone.verdict(found)[0]}")
         return ", ".join(verdicts)
 

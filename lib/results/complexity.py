@@ -1,7 +1,7 @@
 """2D-GAN's Table 2: what is printed, what is counted and timed, the numbers to record."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 
 import pandas as pd
 import torch
@@ -42,23 +42,21 @@ def count_table(networks: Mapping[str, nn.Module]) -> pd.DataFrame:
 
 
 def table2_numbers(counts: pd.DataFrame, times: Mapping[str, InferenceTime]) -> list[Number]:
-    """The six numbers of Table 2: operations counted as the paper's fit, for eight images by thop.
-    `counts` is `count_table`'s; `times` holds one image's under the networks' names."""
+    """The six numbers of Table 2, four without `times`: operations counted as the paper's fit, for
+    eight images by thop. `counts` is `count_table`'s; `times` has one image's by network."""
     numbers = []
-    for name, time in times.items():
-        timed = f"{time.device}; measured once for a machine, {time.runs} runs on one image"
-        numbers += [*_count_numbers(counts, name),
-                    Number(name, TIMES, time.mean_ms, time.sd_ms, dataset=DATASET, why=timed)]
+    for name in counts.index.unique("network"):
+        number = partial(Number, name, dataset=DATASET)
+        one, eight = counts.loc[(name, 1)], counts.loc[(name, BATCH)]
+        counted = (f"{BATCH} grey images at once as thop counts, which the printed number fits; "
+                   f"one image {one['thop (G)']:.3f} G, by torch's counter "
+                   f"{one['torch (G)']:.3f} G")
+        numbers += [number("FLOPs (G)", float(eight["thop (G)"]), why=counted),
+                    number("Parameters (M)", float(one["parameters (M)"]))]
+        if time := times.get(name):
+            timed = f"{time.device}; measured once for a machine, {time.runs} runs on one image"
+            numbers.append(number(TIMES, time.mean_ms, time.sd_ms, why=timed))
     return numbers
-
-
-def _count_numbers(counts: pd.DataFrame, name: str) -> list[Number]:
-    """The two numbers of one network in Table 2 that are counted, not measured."""
-    one, eight = counts.loc[(name, 1)], counts.loc[(name, BATCH)]
-    counted = (f"{BATCH} grey images at once as thop counts, which the printed number fits; one "
-               f"image {one['thop (G)']:.3f} G, by torch's counter {one['torch (G)']:.3f} G")
-    return [Number(name, "FLOPs (G)", float(eight["thop (G)"]), dataset=DATASET, why=counted),
-            Number(name, "Parameters (M)", float(one["parameters (M)"]), dataset=DATASET)]
 
 
 @cache
@@ -66,5 +64,4 @@ def counted_numbers() -> list[Number]:
     """The four numbers of Table 2 that are counted, on networks without memory of their own."""
     with torch.device("meta"):
         networks = {"Generator": TwoDGAN(), "Discriminator": MarkovDiscriminator()}
-    counts = count_table(networks)
-    return [number for name in networks for number in _count_numbers(counts, name)]
+    return table2_numbers(count_table(networks), {})

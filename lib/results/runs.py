@@ -147,7 +147,8 @@ def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int] | N
         report(f"left out: {first_few([_told(run, wrong.pop(run)) for run in left], '; ')}")
         wanted = [run for run in wanted if run not in left]
     nothing_here = len(wrong) == len(wanted) and set(wrong.values()) == {"never run"}
-    if nothing_here and all(_is_finished(_folder(published, *run)) for run in wanted):
+    there = (record.read(_folder(published, *run)) for run in wanted)
+    if nothing_here and all(known and known["status"] == "complete" for known in there):
         results, wanted = published, wanted_of(published)
     elif wrong:
         lines = [_told(run, why) for run, why in wrong.items()]
@@ -226,12 +227,6 @@ def _folder(results: Path, name: str, seed: int) -> Path:
     return results / "runs" / name / f"seed{seed}"
 
 
-def _is_finished(folder: Path) -> bool:
-    """Whether a complete run is recorded there. Raises record.Damaged."""
-    known = record.read(folder)
-    return bool(known) and known["status"] == "complete"
-
-
 def _told(run: tuple[str, int], why: str) -> str:
     return f"{run[0]} seed {run[1]}: {why}"
 
@@ -248,13 +243,17 @@ def _check_alike(found: dict[str, list[Run]]) -> None:
 
 def measure(cell: Cell, runs: Sequence[Run]) -> pd.DataFrame:
     """What a cell of a table is the mean of: one row an image, one column a run (seed). Raises
-    ValueError for runs that were not judged on the same images."""
-    values = [run.values(cell.metric) for run in runs]
-    if any(not one.index.equals(values[0].index) for one in values):
-        raise ValueError(f"the seeds of {cell.experiment} were not judged on the same images")
-    values = pd.concat(values, axis="columns", keys=[run.record["seed"] for run in runs])
-    return values if cell.example is None else values.loc[[
-        runs[0].record["examples"][cell.example]]]
+    ValueError for runs that were not judged on the same images, or not in that metric."""
+    try:
+        values = [run.values(cell.metric) for run in runs]
+        if any(not one.index.equals(values[0].index) for one in values):
+            raise ValueError(f"the seeds of {cell.experiment} were not judged on the same images")
+        values = pd.concat(values, axis="columns", keys=[run.record["seed"] for run in runs])
+        return values if cell.example is None else values.loc[[
+            runs[0].record["examples"][cell.example]]]
+    except (KeyError, IndexError):
+        what = cell.metric if cell.example is None else f"{cell.metric} of Img{cell.example + 1}"
+        raise ValueError(f"{cell.experiment} has no {what} in its runs") from None
 
 
 def number(printed: tuple[str, str], cell: Cell, runs: Sequence[Run]) -> Number:

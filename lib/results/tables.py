@@ -145,7 +145,7 @@ class Notebook:
 
 
 def trained(paper: str) -> tuple[str, ...]:
-    """What is trained for a paper's tables: L5 as C5, which it is; searches have their notebooks."""
+    """What is trained for a paper's tables: L5 as C5, which it is; searches are notebooks'."""
     return tuple(
         name for name, one in EXPERIMENTS.items()
         if one.network and one.paper == paper and one.steps_divisor == 1 and name != "L5"
