@@ -272,7 +272,7 @@ def test_a_number_that_a_run_no_longer_has_is_told(results):
     """As where a metric was renamed since."""
     alter_images(results, "runs/C2/seed0", lambda frame: frame.drop(columns="AG"))
     assert "2dgan/table4/AG/C2: C2 has no AG in its runs" in found("number")
-    alter_record(results, "runs/HE/seed0", examples=["image 3"])
+    alter_record(results / "runs/HE/seed0", examples=["image 3"])
     assert "2dgan/table3/Img2.IE/HE: HE has no IE of Img2 in its runs" in found("number")
 
 
