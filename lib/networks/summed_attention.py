@@ -4,6 +4,9 @@ The text has the first encoder's feature, weighted, and nothing else (`lib.netwo
 authors' code (see the ledger, `attention-output`) weighs its first input, "high", and adds its
 second, "low". With the deeper feature as the high one, the gate is weighted, and all of the
 encoder's feature passes.
+
+It belongs among `ATTENTION`; there it would change the identity of every 2D-GAN, and train
+all of them anew.
 """
 
 from torch import Tensor, nn
