@@ -85,8 +85,15 @@ def test_the_cost_of_a_step_is_measured(tmp_path, monkeypatch):
     assert 2 * batch * once < row.gflop < 4 * batch * once
     assert row.seconds > 0 and row.memory_mb > 100 and row.disk_mb > 0
     monkeypatch.setattr(cost, "measured", lambda: [row])
-    wanted = cost.missing("test", CPU, ["fp32", "bf16"], ["TIECNN", "C5", "L5", "HE"])
+    wanted = cost.missing("test", CPU, ["fp32", "bf16"], ["TIECNN", "C5", "L5"])
     assert list(wanted) == [("TIECNN", "bf16"), ("C5", "fp32"), ("C5", "bf16")]  # L5 is C5
+
+
+@pytest.mark.parametrize("name", ["HE", "search-2dgan-kit"])
+def test_the_cost_of_what_has_no_step_of_its_own_is_refused(name, capsys):
+    with pytest.raises(SystemExit):
+        cost.main(["--only", name])
+    assert f"invalid choice: '{name}'" in capsys.readouterr().err
 
 
 def test_cost_is_measured_by_size(tmp_path, monkeypatch, capsys):

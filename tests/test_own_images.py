@@ -412,6 +412,8 @@ def test_a_setting_newer_than_the_weights_has_its_default():
     assert shipped.build(older).config == config
     with pytest.raises(ValueError, match="settings of a ResnetGeneratorConfig"):
         shipped.build(settings | {"unheard_of": True})
+    with pytest.raises(ValueError, match="settings of a None"):
+        shipped.build(asdict(config))
 
 
 def test_tone_is_that_of_the_training_images(weights, root):

@@ -39,6 +39,10 @@ from lib.training.recipes import RECIPES
 from lib.training.run import load, training_size
 
 
+TRAINED = [name for name, one in EXPERIMENTS.items()
+           if one.network and not name.startswith("search")]  # a search's step is another's
+
+
 class Operations(TorchDispatchMode):
     """Counts what convolutions and matrix products compute, in all passes; torch's own counter
     cannot follow a gradient's gradient."""
@@ -88,13 +92,12 @@ def missing(profile: str, device: torch.device, precisions: list[str],
     """Experiments and precisions of a profile whose step was not measured on such a device."""
     seen = [(row.precision, step_settings(resolve(row.experiment, profile))) for row in measured()
             if (row.profile, row.device) == (profile, device.type)]
-    for name in only or EXPERIMENTS:
-        if EXPERIMENTS[name].network and not name.startswith("search"):
-            for precision in precisions:
-                step = precision, step_settings(resolve(name, profile))
-                if step not in seen:
-                    seen.append(step)
-                    yield name, precision
+    for name in only or TRAINED:
+        for precision in precisions:
+            step = precision, step_settings(resolve(name, profile))
+            if step not in seen:
+                seen.append(step)
+                yield name, precision
 
 
 @in_one_line
@@ -103,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", default="paper", choices=[*PROFILES])
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--rounds", type=positive, default=2, help="timed steps")
-    parser.add_argument("--only", nargs="+", choices=[*EXPERIMENTS], metavar="EXPERIMENT",
+    parser.add_argument("--only", nargs="+", choices=TRAINED, metavar="EXPERIMENT",
                         default=[])
     options = parser.parse_args(arguments)
     rows = list(measured())

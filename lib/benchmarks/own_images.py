@@ -2,10 +2,10 @@
 
     python -m lib.benchmarks.own_images --data DIR
 
-Test images, photographs and infrared ones, are degraded as in training and in four ways that training
-never saw, enhanced as `lib.enhance` does it, and compared with what they were. Before it the time of an
-image of 640x512 pixels of 16 bits, how far tiles differ from the whole, and in how many infrared
-images of LLVIP the grid of 2D-GAN's deepest level shows.
+Test images, photographs and infrared ones, are degraded as in training and in four ways that
+training never saw, enhanced as `lib.enhance` does it, and compared with what they were. Before it
+the time of an image of 640x512 pixels of 16 bits, how far tiles differ from the whole, and in how
+many infrared images of LLVIP the grid of 2D-GAN's deepest level shows.
 """
 
 import argparse
@@ -78,8 +78,8 @@ def quality(root: Path, images: int, weights: Path) -> pd.DataFrame:
             scores = []
             for name, image in zip(data.test.names, data.test.reference, strict=True):
                 dull = degraded(image, name, how)
-                seen = dull if dull.dtype == np.uint8 else np.clip((dull - 7000.0) / 4, 0, 255)
-                made = {"input": seen.astype(np.uint8)} | {
+                seen = dull if dull.dtype == np.uint8 else (dull - 7000.0) / 4
+                made = {"input": np.clip(np.rint(seen), 0, 255).astype(np.uint8)} | {
                     method: enhance(dull, method, depth=8, weights=weights, device="cpu")
                     for method in methods
                 }
@@ -119,7 +119,7 @@ def straight_steps(image: np.ndarray) -> np.ndarray:
 
 
 def grid(root: Path, weights: Path) -> str:
-    """In how many whole frames a step shows where the frame is flat, as text, once and with SHIFTS."""
+    """In how many whole frames a step shows where the frame is flat: text, once and with SHIFTS."""
     paths = sorted((root / "llvip/infrared").glob("*.jpg"))
     if not paths:
         return f"no images of LLVIP in {root / 'llvip/infrared'}: steps of the grid not counted"
@@ -141,7 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.benchmarks.own_images",
                                      description=__doc__.split("\n")[0])
     parser.add_argument("--data", metavar="DIR", help="data root ($IR_DATA, else data/)")
-    parser.add_argument("--images", type=positive, default=20, metavar="N", help="of each kind (20)")
+    parser.add_argument("--images", type=positive, default=20, metavar="N",
+                        help="of each kind (20)")
     parser.add_argument("--weights", type=Path, default=FOLDER, metavar="DIR")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table there as well")
     options = parser.parse_args(arguments)

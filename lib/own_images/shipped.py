@@ -65,9 +65,10 @@ def build(settings: dict) -> nn.Module:
     """A network from its settings; one that they do not know yet has its default. Raises ValueError
     where this kit has no network like it."""
     kinds = {config.__name__: (network, config) for network, config, _ in NETWORKS.values()}
-    network, config = kinds.get(settings["kind"], (None, None))
+    kind = settings.get("kind")
+    network, config = kinds.get(kind, (None, None))
     if network is None or settings.keys() - {"kind"} - {field.name for field in fields(config)}:
-        raise ValueError(f"this kit has no network with the settings of a {settings['kind']}")
+        raise ValueError(f"this kit has no network with the settings of a {kind}")
     values = {name: tuple(value) if isinstance(value, list) else value
               for name, value in settings.items() if name != "kind"}
     return network(config(**values))

@@ -39,8 +39,8 @@ def save(folder: Path, recipe, position: dict) -> Path:
 def read_last(folder: Path, report: Callable[[str], None] = print) -> dict | None:
     """The content of the newest whole checkpoint, on the CPU; None where there is none.
 
-    A damaged one, or none that `save` has written, is set aside as `damaged-...`, with one line that
-    says so. Only tensors and plain values are unpickled.
+    A damaged one, or none that `save` has written, is set aside as `damaged-...`, with one line
+    that says so. Only tensors and plain values are unpickled.
     """
     for path in _newest_first(folder):
         if path.is_file() and sha256(path)[:16] == path.stem.rpartition("-")[2]:
