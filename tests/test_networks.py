@@ -10,6 +10,7 @@ from lib.networks.attention import (
 from lib.networks.blocks import count_parameters
 from lib.networks.summed_attention import SummedTwoDGAN
 from lib.networks.two_d_gan import ExternalSkip, TwoDGANConfig
+from lib.networks.unweighted_skips import UnweightedTwoDGAN
 
 NARROW = {"widths": (4, 8, 16, 32)}
 PARTS = {
@@ -148,6 +149,20 @@ def test_the_summed_network_is_c5_but_for_the_sum():
     for depth, attention in enumerate(product.attention):
         attention.forward = summed.attention[depth].forward
     torch.testing.assert_close(product(image), summed(image))
+
+
+def test_the_unweighted_network_is_c5_whose_attention_weighs_nothing():
+    unweighted = UnweightedTwoDGAN(TwoDGANConfig(**NARROW)).eval()
+    c5, c3 = build("2dgan", **NARROW).eval(), build("2dgan", **NARROW, attention="none")
+    assert c3.state_dict().keys() == unweighted.state_dict().keys()
+    c5.load_state_dict(unweighted.state_dict(), strict=False)
+    image = torch.rand(1, 1, 64, 64) * 2 - 1
+    assert not torch.allclose(unweighted(image), c5(image))
+    for attention in c5.attention:
+        attention.weights = lambda feature, gate: torch.ones_like(feature)
+    torch.testing.assert_close(c5(image), unweighted(image))
+    with pytest.raises(ValueError, match="no feature"):
+        UnweightedTwoDGAN(TwoDGANConfig(**NARROW, attention="none"))
 
 
 def test_pixel_attention_is_a_sigmoid_of_the_feature_itself():

@@ -13,7 +13,8 @@ Holm would leave one comparison of 200 a level at which three seeds never settle
                     many images as the paper's
     undecided       anything else; `: not above an untrained method` where the better network of a
                     comparison in PSNR or SSIM is not shown to beat the BASELINES of
-                    `lib.results.tables` in it
+                    `lib.results.tables` in it. ("PSNR structure" has no such condition: it tells
+                    whether a scene is kept, which an image that is left alone does best)
 """
 
 import re

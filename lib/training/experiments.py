@@ -91,8 +91,8 @@ def _component_ablation() -> list[Experiment]:
 
 
 def _attention_ablation() -> list[Experiment]:
-    """2D-GAN, Table 5, beside the cross-level attention of C5, and that one as the authors' code
-    has it."""
+    """2D-GAN, Table 5, beside the cross-level attention of C5, that one as the authors' code has
+    it, and what it weighs without weights: C3 as it can also be read."""
     return [
         Experiment("pixel_attention", "2dgan", "C5 with pixel attention",
                    TwoDGANConfig(attention="pixel")),
@@ -100,6 +100,8 @@ def _attention_ablation() -> list[Experiment]:
                    TwoDGANConfig(attention="multi_head")),
         Experiment("summed_attention", "2dgan", "C5 with the sum of the authors' code",
                    TwoDGANConfig(), "two_d_gan_summed"),
+        Experiment("C3-unweighted", "2dgan", "C3 and the first encoder's features, unweighted",
+                   TwoDGANConfig(), "two_d_gan_unweighted"),
     ]
 
 
@@ -107,13 +109,16 @@ def _loss_ablation() -> list[Experiment]:
     """2D-GAN, Table 6. Its ticks add one loss a column; its prose uses one loss a column.
 
     L1 has no tick; the prose calls it "a simple adversarial loss", so it is the GAN of Eq. 1. Only
-    L2 to L4 differ between the two readings.
+    L2 to L4 differ between the two readings. L2-mean-score is L2 with Eq. 4's penalty as it can
+    also be read.
     """
     only = LossWeights(adversarial=0.0, mse=0.0, vgg=0.0, efficientnet=0.0)
     default = LossWeights()
     losses = {
         "L1": ("GAN of Eq. 1", replace(only, adversarial=1.0, adversarial_form="gan")),
         "L2": ("WGAN-GP", replace(only, adversarial=1.0)),
+        "L2-mean-score": ("WGAN-GP, its penalty of the mean score",
+                          replace(only, adversarial=1.0, penalty_score="mean")),
         "L3": ("WGAN-GP and MSE", replace(only, adversarial=1.0, mse=default.mse)),
         "L4": ("WGAN-GP, MSE and VGG", replace(default, efficientnet=0.0)),
         "L5": ("all losses, the same as C5", default),

@@ -20,6 +20,7 @@ from lib.networks.backbones import EfficientNetB0Features, VGG16Features
 from lib.networks.markov_discriminator import MarkovDiscriminator
 from lib.networks.summed_attention import SummedTwoDGAN
 from lib.networks.two_d_gan import TwoDGAN
+from lib.networks.unweighted_skips import UnweightedTwoDGAN
 from lib.training.enhancement import CHANNELS_LAST, EnhancementRecipe
 from lib.training.experiments import RunConfig
 from lib.training.optimiser import adam
@@ -97,3 +98,9 @@ class SummedTwoDGANRecipe(TwoDGANRecipe):
     """The same training of the other reading of Fig. 4."""
 
     make_generator = SummedTwoDGAN
+
+
+class UnweightedTwoDGANRecipe(TwoDGANRecipe):
+    """The same training of the other reading of C3."""
+
+    make_generator = UnweightedTwoDGAN
