@@ -1,6 +1,6 @@
 """Train experiments without Jupyter.
 
-    python -m lib.train --experiment C5 --profile smoke --seed 0 --data DIR --out DIR
+    python -m lib.train --experiment C5 --profile smoke --seed 0 --data DIR --out RUN
 
 A run that was interrupted goes on from its last checkpoint; one that is complete, with the same
 configuration, code and data, is left alone; one of which only metrics changed is evaluated again.

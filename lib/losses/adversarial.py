@@ -17,12 +17,12 @@ from torch import Tensor
 
 
 def critic_loss(fake_scores: Tensor, real_scores: Tensor) -> Tensor:
-    """The first two terms of L_D; scores (B, 1, h, w)."""
+    """The first two terms of L_D (2D-GAN, Eq. 4); scores (B, 1, h, w)."""
     return fake_scores.mean() - real_scores.mean()
 
 
 def generator_loss(fake_scores: Tensor) -> Tensor:
-    """L_G of Eq. 4."""
+    """L_G (2D-GAN, Eq. 4)."""
     return -fake_scores.mean()
 
 

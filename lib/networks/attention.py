@@ -1,8 +1,9 @@
 """Attention modules of 2D-GAN: the paper's own (Fig. 4) and two to compare it with (Table 5).
 
-All three weigh the first encoder's feature before it joins the second decoder:
+All three change the first encoder's feature before it joins the second decoder; two weigh it,
+multi-head attention adds to it:
 
-    attention(feature, gate) -> weighted feature, all (B, C, H, W)
+    attention(feature, gate) -> feature, all (B, C, H, W)
 
 `gate` is the second decoder's feature, brought to the resolution of `feature` by the transposed
 convolution. The paper describes the cross-level module only; of the others it gives the names.

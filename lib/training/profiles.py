@@ -1,7 +1,8 @@
 """How big a run is: `smoke` (minutes), `laptop` (hours on a CPU), `paper` (the papers' protocol).
 
-A profile changes channels, numbers of images and steps, never a method: images are whole in
-training as in the test, and of one size. `test` is for the test suite: seconds, and no number of it
+A profile changes channels, numbers of images, steps, GN_CycleGAN's image size and how many images
+of a batch VGG and EfficientNet see, else nothing of the method: images are whole in training as in
+the test, and of one size. `test` is for the test suite: seconds, and no number of it
 means anything.
 """
 

@@ -105,7 +105,8 @@ class CycleGANRecipe(TranslationRecipe):
         self, step: int, visible: Tensor, infrared: Tensor, fake_visible: Tensor,
         fake_infrared: Tensor,
     ) -> dict[str, Tensor]:
-        """Eqs. 4 and 5 for D_X and D_Y, generated images coming by way of the pools."""
+        """The losses of D_X and D_Y, of Eqs. 4 and 5 or another form, as the settings say;
+        generated images come by way of the pools."""
         rng = np.random.default_rng([self.config.seed, step, 1])
         losses = {}
         for name, judge, real, fake in (
