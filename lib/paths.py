@@ -49,9 +49,9 @@ def _results() -> Path:
     return Path(os.environ.get("IR_RESULTS") or REPO / "results").resolve()
 
 
-def run_folder(profile: str, experiment: str, seed: int) -> Path:
-    """Where a training run lives under the results of its profile."""
-    return results_dir(profile) / "runs" / experiment / f"seed{seed}"
+def run_folder(results: Path, experiment: str, seed: int) -> Path:
+    """Where a run lives under the results of its profile, made here or published."""
+    return results / "runs" / experiment / f"seed{seed}"
 
 
 def run_folders(results: Path, experiment: str = "*") -> list[Path]:

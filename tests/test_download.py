@@ -249,11 +249,12 @@ def test_an_archive_that_was_fetched_by_hand(root, declare, tmp_path, address):
     assert catalogue.describe("osu", root).name == "LLVIP (OSU stand-in)"
 
 
-def test_steps_are_printed_and_the_folder_is_checked(root, declare, capsys):
+def test_steps_are_printed_and_the_folder_is_checked(tmp_path, declare, capsys):
+    (root := tmp_path / "my images").mkdir()
     declare("ilsvrc", [], folder="imagenet", steps="1. Put it into {data}/imagenet.\n")
     assert run(root, "ilsvrc") == 1
     told = capsys.readouterr().out
-    assert f"1. Put it into {root}/imagenet.\n" in told and "absent" in told
+    assert f"1. Put it into '{root}'/imagenet.\n" in told and "absent" in told
     put(root / "imagenet", photographs("jpg", train=4, val=5))
     assert run(root, "ilsvrc") == 0
 

@@ -251,6 +251,11 @@ def test_a_missing_run_names_the_command(root):
                         f"{begin} 2 --data {root} --experiment C3 L2"]
 
 
+def test_the_command_names_a_folder_as_a_shell_takes_it(root, tmp_path):
+    (images := tmp_path / "my images").mkdir()
+    assert f" --data '{images}' --experiment C3" in refused(["C3"], images)
+
+
 def test_the_owner_of_borrowed_weights_is_asked_for_first(root):
     told = refused(["C5-on-recorded-faces"], root)
     assert told.endswith("--experiment C5 C5-on-recorded-faces")

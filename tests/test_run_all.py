@@ -142,7 +142,7 @@ from lib.training.status import ToDo, to_do
 
 def run(experiment, profile, seed, data, device, force, precision, report=print):
     config, dataset = resolve(experiment, profile, seed), describe("things", Path(data))
-    folder = paths.run_folder(profile, experiment, seed)
+    folder = paths.run_folder(paths.results_dir(profile), experiment, seed)
     todo = ToDo("train") if force else to_do(folder, config, dataset)
     report(f"{todo.what} on {data}")
     if Path(data, "broken.txt").exists():

@@ -5,6 +5,7 @@ are, but whose numbers are not, is evaluated again in seconds (lib/training/stat
 """
 
 import os
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -58,12 +59,12 @@ def run(
     config = resolve(experiment, profile, seed, without_perceptual, precision)
     root, target = paths.data_root(data), choose_device(device)
     choose_precision(precision, target)  # a wrong name is told of before anything else
-    folder = Path(out) if out else paths.run_folder(profile, experiment, seed)
+    results = paths.results_dir(profile)
+    folder = Path(out) if out else paths.run_folder(results, experiment, seed)
     dataset = catalogue.describe(config.experiment.data, root)
     torch.set_num_threads(threads or profile_named(profile).threads or cores())
     busy = f"another process is at {experiment} seed {seed} in {folder}; wait for it or stop it"
     with telling(folder, paths.cache_dir()), only_one(folder / ".lock", busy):
-        results = paths.results_dir(profile)
         inside = folder.resolve().is_relative_to(results)
         if inside and os.environ.get("IR_RUN_ALL") != str(results):  # it has not started us
             busy = f"run_all.sh is writing to {results}; wait for it or stop it"
@@ -195,7 +196,7 @@ def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
     if why:
         raise ValueError(f"{borrower.name} needs the network of {name} seed {seed} ({why}): python "
                          f"-m lib.train --experiment {name} {borrower.name} --profile {profile} "
-                         f"--seed {seed} --data {root}")
+                         f"--seed {seed} --data {shlex.quote(str(root))}")
     return known | {"weights": known["files"][record.WEIGHTS]}  # its numbers are replaced
 
 
