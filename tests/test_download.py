@@ -19,7 +19,7 @@ from lib.data import catalogue, check, download, imagenet, sober_drunk, sources,
 from lib.data.fingerprint import of_files
 from lib.files import sha256
 from lib.paths import REPO
-from made_runs import put
+from made_runs import edit, put
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 COMMIT = "ab71420" + "0" * 33
@@ -314,7 +314,11 @@ def test_what_the_first_download_brought_is_held_to(root, road, capsys):
     assert run(root, "roadscene") == 1
     assert "cropinfrared/A_00300.jpg is not what the download of 20" in error_line(capsys)
     assert left(root) == ["downloads.json"]
-    (root / "downloads.json").unlink()
+    stored = root / "downloads.json"
+    edit(stored, '"fetched"', '"brought"')
+    assert run(root, "roadscene") == 1
+    assert f"{stored} is damaged; move it away" in error_line(capsys)
+    stored.unlink()
     assert run(root, "roadscene") == 0
 
 

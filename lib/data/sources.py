@@ -100,8 +100,9 @@ def recorded(root: Path) -> dict[str, dict]:
         return {}
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         known = json.loads(path.read_text(encoding="utf-8"))
-        if all(isinstance(record["files"], dict) and isinstance(record["date"], str)
-               for record in known.values()):
+        form = {"files": dict, "fetched": dict, "date": str}
+        if all(isinstance(record[part], kind) for record in known.values()
+               for part, kind in form.items()):
             return known
     raise ValueError(f"{path} is damaged; move it away, and no data set counts as downloaded")
 
