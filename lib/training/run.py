@@ -228,6 +228,6 @@ def _judge(config: RunConfig, root: Path, data, dataset: DataSet, folder: Path,
     }
     about["definitions"]["evaluated"] = evaluation_code(experiment.data)
     record.write(work, folder, about, test, examples, attention)
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in about["metrics"].items()
+    means = ", ".join(f"{name} {value:.4f}" for name, value in about["metrics"].items()
                       if not name.startswith("last "))
-    report(f"{len(test.names)} test images of {dataset.name}: {shown}")
+    report(f"{len(test.names)} test images of {dataset.name}: {means}")
