@@ -114,7 +114,7 @@ def look_at(folder: Path) -> None:
     To open a pipe would wait for ever. Nothing is said of a data set that is not there.
     """
     if not folder.is_dir():
-        if folder.is_symlink() or folder.exists():
+        if os.path.lexists(folder):
             raise ValueError(f"{folder} is no folder, or a link that leads nowhere; remove it")
         return
     try:
