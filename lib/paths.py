@@ -38,8 +38,8 @@ def published_dir(profile: str) -> Path:
 
 
 def profile_to_show() -> str:
-    """The profile that a notebook shows if not told: `$IR_PROFILE`, else one that was run here, else
-    a published one, the more meaningful first."""
+    """The profile that a notebook shows if not told: `$IR_PROFILE`, else one that was run here,
+    else a published one, the more meaningful first."""
     there = [profile for folder in (_results(), published_dir(""))
              for profile in ("laptop", "paper", "smoke") if (folder / profile / "runs").is_dir()]
     return os.environ.get("IR_PROFILE") or [*there, "smoke"][0]

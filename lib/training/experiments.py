@@ -67,7 +67,7 @@ class Experiment:
     optimiser: Adam = Adam()
     batch_norm_images: int = 200  # give its statistics for evaluation; 0: its running averages
     weights_of: str = ""
-    steps_divisor: float = 1  # a search runs a part of the profile's steps, what ships several times
+    steps_divisor: float = 1  # a search runs part of the profile's steps, what ships several times
     precision: str = field(default="", metadata={"neutral": ""})  # instead of the one asked for
 
     @property
