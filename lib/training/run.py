@@ -30,7 +30,7 @@ from lib.provenance import digest, git_commit
 from lib.training import checkpoint, engine, record
 from lib.training.experiments import RunConfig, resolve
 from lib.training.identity import evaluated_by, evaluation_code, settings, trained_by, training_code
-from lib.training.precision import choose_precision
+from lib.training.precision import PRECISIONS, choose_precision
 from lib.training.profiles import profile as profile_named
 from lib.training.recipes import RECIPES
 from lib.training.status import ToDo, as_begun, lender, to_do
@@ -83,9 +83,11 @@ def run(
             config = as_begun(config, record.read(folder))
         else:
             begun = work / "precision.txt"  # of the run that has begun, unless told otherwise
-            if config.precision != "auto" or not begun.is_file():
-                write_text(begun, choose_precision(config.precision, target))
-            config = replace(config, precision=begun.read_text(encoding="utf-8"))
+            known = begun.read_text(errors="replace") if begun.is_file() else ""
+            if config.precision != "auto" or known not in PRECISIONS:
+                known = choose_precision(config.precision, target)
+                write_text(begun, known)
+            config = replace(config, precision=known)
         report(f"{experiment} ({config.experiment.title}), profile {profile}, seed {seed}, on "
                f"{dataset.name}, {describe_device(target)}, {config.precision}: {todo.why}")
         if without_perceptual:
