@@ -9,6 +9,7 @@ and one line a problem.
 """
 
 import os
+import shlex
 import sys
 from argparse import ArgumentParser
 from dataclasses import dataclass, field
@@ -128,6 +129,7 @@ class _Runs:
         root = paths.data_root(data)
         self.describe = cache(lambda key: catalogue.describe(key, root))
         self.asked_for_data = data is not None or bool(os.environ.get("IR_DATA"))
+        self.told = "" if data is None else f" --data {shlex.quote(str(data))}"
         self.absent: set[str] = set()
 
     @cache
@@ -143,7 +145,7 @@ class _Runs:
             what = str(problem).removeprefix(f"{folder}: ").replace(str(folder), where)
             if isinstance(problem, FileNotFoundError):
                 what += (f": python -m lib.train --experiment {experiment} "
-                         f"--profile {self.profile} --seed {seed}")
+                         f"--profile {self.profile} --seed {seed}{self.told}")
             self.verdict.note("source", where, what)
             return None
 
