@@ -15,6 +15,7 @@ from lib.evaluation.attention import drawn_maps
 from lib.evaluation.examples import choose_examples, nearest
 from lib.evaluation.inference import as_method, enhance
 from lib.evaluation.statistics import estimate
+from lib.files import sha256
 from lib.machine import choose_device
 from lib.metrics import METRICS
 from lib.networks.weights import PretrainedUnavailable
@@ -229,6 +230,14 @@ def test_seeds_on_other_images_are_not_averaged(found):
     other = Run(second.folder, second.record, second.test_images.iloc[::-1])
     with pytest.raises(ValueError, match="seeds of L2 were not judged on the same images"):
         measure(Cell("L2", "PSNR"), [first, other])
+
+
+def test_images_with_numbers_for_names_keep_them(root):
+    folder = results_dir("test") / "runs" / "L2" / "seed0"
+    path, names = folder / "test_images.csv", [f"{k:04}" for k in range(6)]
+    pd.read_csv(path).assign(image=names).to_csv(path, index=False)
+    alter_record(folder, files=record.read(folder)["files"] | {path.name: sha256(path)})
+    assert list(read_run(folder).test_images.index) == names
 
 
 # ---- runs that are not as a table needs them

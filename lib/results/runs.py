@@ -103,7 +103,8 @@ def read_run(folder: Path) -> Run:
         raise FileNotFoundError(f"{folder} holds no run")
     if wrong := record.damage(folder, known, without=record.STORED_WEIGHTS):
         raise record.Damaged(f"{folder}: {wrong}")
-    return Run(folder, known, pd.read_csv(folder / "test_images.csv", index_col="image"))
+    images = pd.read_csv(folder / "test_images.csv", index_col="image", dtype={"image": str})
+    return Run(folder, known, images)
 
 
 def results_of(profile: str, experiment: str) -> Path:
