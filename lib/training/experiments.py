@@ -290,9 +290,9 @@ def _normalisation_search() -> list[Experiment]:
 def _precision_check(known: Mapping[str, Experiment]) -> list[Experiment]:
     """Our own question: does bf16 train as well as fp32? One experiment of each recipe, in an
     eighth or a third of the profile's steps; of pairs on MSRS, no test images of a table."""
-    whole = [known[name] for name in ("C5", "TIECNN", "FUnIE-GAN")]
-    whole += [replace(known[f"{name}-FLIR"], name=f"{name}-MSRS", data="msrs")
-              for name in ("CUT", "GN_CycleGAN")]
+    on_pairs = [replace(known[f"{name}-FLIR"], name=f"{name}-MSRS", data="msrs")
+                for name in ("CUT", "GN_CycleGAN")]
+    whole = [known["C5"], *_baselines(), *on_pairs]
     return [
         replace(one, name=f"precision-{one.name}-{precision}", precision=precision,
                 title=f"{one.title}; trained in {precision}",
