@@ -41,8 +41,8 @@ def write_text(path: Path, text: str) -> Path:
 
 @contextmanager
 def telling(*places: Path) -> Iterator[None]:
-    """Let a write that fails within say where: a full disk names no file, and torch.save none of the
-    disk. Raises OSError in one line."""
+    """Let a write that fails within say where: a full disk names no file, and torch.save none of
+    the disk. Raises OSError in one line."""
     where = " or ".join(map(str, places))
     try:
         yield

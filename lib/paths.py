@@ -38,8 +38,8 @@ def published_dir(profile: str) -> Path:
 
 
 def profile_to_show() -> str:
-    """The profile that a notebook shows if not told: `$IR_PROFILE`, else one that was run here, else
-    a published one, the more meaningful first."""
+    """The profile that a notebook shows if not told: `$IR_PROFILE`, else one that was run here,
+    else a published one, the more meaningful first."""
     there = [profile for folder in (_results(), published_dir(""))
              for profile in ("laptop", "paper", "smoke") if (folder / profile / "runs").is_dir()]
     return os.environ.get("IR_PROFILE") or [*there, "smoke"][0]
@@ -49,9 +49,9 @@ def _results() -> Path:
     return Path(os.environ.get("IR_RESULTS") or REPO / "results").resolve()
 
 
-def run_folder(profile: str, experiment: str, seed: int) -> Path:
-    """Where a training run lives under the results of its profile."""
-    return results_dir(profile) / "runs" / experiment / f"seed{seed}"
+def run_folder(results: Path, experiment: str, seed: int) -> Path:
+    """Where a run lives under the results of its profile, made here or published."""
+    return results / "runs" / experiment / f"seed{seed}"
 
 
 def run_folders(results: Path, experiment: str = "*") -> list[Path]:

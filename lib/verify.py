@@ -9,6 +9,7 @@ and one line a problem.
 """
 
 import os
+import shlex
 import sys
 from argparse import ArgumentParser
 from dataclasses import dataclass, field
@@ -88,12 +89,12 @@ def verify(profile: str, data: str | Path | None = None) -> Verdict:
     for name in EXPERIMENTS:  # the runs that only further tables rest on, too
         for seed in paths.seeds_recorded(results_of(profile, name), name):
             runs.get(name, seed)
-    again = _by_name(numbers.merge(found))
-    for cell in reported.load().query("item == 'prose'").to_dict("records"):
+    again = numbers.by_name(numbers.merge(found))
+    for name, cell in numbers.by_name(reported.load().query("item == 'prose'")).items():
         compared = [f"{cell['paper']}/{cell[side]}" for side in ("new", "old")]
-        rests = [run for name in compared for run in verdict.rests_on.get(name, ())]
-        verdict.rests_on[numbers.name_of(cell)] = tuple(dict.fromkeys(rests))
-        verdict.recomputed += bool(again[numbers.name_of(cell)]["reproduced"])
+        rests = [run for one in compared for run in verdict.rests_on.get(one, ())]
+        verdict.rests_on[name] = tuple(dict.fromkeys(rests))
+        verdict.recomputed += bool(again[name]["reproduced"])
     for name in sorted(again.keys() ^ stored.keys()) if stored else ():
         what = "is missing" if name in again else "is no number of the papers"
         verdict.note("number", name, what)
@@ -117,11 +118,7 @@ def _read_numbers(profile: str, verdict: Verdict) -> dict[str, dict[str, str]]:
         verdict.note("number", path.name, f"its columns are not {', '.join(numbers.COLUMNS)}, or a "
                                           "number stands in it twice")
         return {}
-    return _by_name(frame)
-
-
-def _by_name(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
-    return {numbers.name_of(line): line for line in frame.to_dict("records")}
+    return numbers.by_name(frame)
 
 
 class _Runs:
@@ -132,6 +129,7 @@ class _Runs:
         root = paths.data_root(data)
         self.describe = cache(lambda key: catalogue.describe(key, root))
         self.asked_for_data = data is not None or bool(os.environ.get("IR_DATA"))
+        self.told = "" if data is None else f" --data {shlex.quote(str(data))}"
         self.absent: set[str] = set()
 
     @cache
@@ -147,7 +145,7 @@ class _Runs:
             what = str(problem).removeprefix(f"{folder}: ").replace(str(folder), where)
             if isinstance(problem, FileNotFoundError):
                 what += (f": python -m lib.train --experiment {experiment} "
-                         f"--profile {self.profile} --seed {seed}")
+                         f"--profile {self.profile} --seed {seed}{self.told}")
             self.verdict.note("source", where, what)
             return None
 

@@ -15,7 +15,7 @@ from lib.evaluation.judge import Evaluation
 from lib.machine import make_deterministic
 from lib.metrics import METRICS
 from lib.networks.weights import PretrainedUnavailable, resolve as resolve_weights
-from lib.paths import NOTEBOOKS, run_folder
+from lib.paths import NOTEBOOKS, results_dir, run_folder
 from lib.training import record
 from lib.training.experiments import RunConfig, resolve
 from lib.training.identity import evaluated_by, evaluation_code, settings, trained_by, training_code
@@ -93,7 +93,7 @@ def make_run(experiment, seed, root, profile="test", **changed):
     """
     config = resolve(experiment, profile, seed)
     dataset = catalogue.describe(config.experiment.data, root)
-    folder = run_folder(profile, experiment, seed)
+    folder = run_folder(results_dir(profile), experiment, seed)
     work = folder / "training"
     work.mkdir(parents=True)
     random = np.random.default_rng([seed, *map(ord, experiment)])

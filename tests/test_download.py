@@ -19,7 +19,7 @@ from lib.data import catalogue, check, download, imagenet, sober_drunk, sources,
 from lib.data.fingerprint import of_files
 from lib.files import sha256
 from lib.paths import REPO
-from made_runs import put
+from made_runs import edit, put
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 COMMIT = "ab71420" + "0" * 33
@@ -249,11 +249,12 @@ def test_an_archive_that_was_fetched_by_hand(root, declare, tmp_path, address):
     assert catalogue.describe("osu", root).name == "LLVIP (OSU stand-in)"
 
 
-def test_steps_are_printed_and_the_folder_is_checked(root, declare, capsys):
+def test_steps_are_printed_and_the_folder_is_checked(tmp_path, declare, capsys):
+    (root := tmp_path / "my images").mkdir()
     declare("ilsvrc", [], folder="imagenet", steps="1. Put it into {data}/imagenet.\n")
     assert run(root, "ilsvrc") == 1
     told = capsys.readouterr().out
-    assert f"1. Put it into {root}/imagenet.\n" in told and "absent" in told
+    assert f"1. Put it into '{root}'/imagenet.\n" in told and "absent" in told
     put(root / "imagenet", photographs("jpg", train=4, val=5))
     assert run(root, "ilsvrc") == 0
 
@@ -313,7 +314,11 @@ def test_what_the_first_download_brought_is_held_to(root, road, capsys):
     assert run(root, "roadscene") == 1
     assert "cropinfrared/A_00300.jpg is not what the download of 20" in error_line(capsys)
     assert left(root) == ["downloads.json"]
-    (root / "downloads.json").unlink()
+    stored = root / "downloads.json"
+    edit(stored, '"fetched"', '"brought"')
+    assert run(root, "roadscene") == 1
+    assert f"{stored} is damaged; move it away" in error_line(capsys)
+    stored.unlink()
     assert run(root, "roadscene") == 0
 
 

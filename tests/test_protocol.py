@@ -126,6 +126,14 @@ def test_a_run_keeps_the_precision_it_began_with(tmp_path, root, monkeypatch):
     assert "configuration changed: precision bf16 then, fp32 now" in " ".join(lines)
 
 
+def test_a_precision_that_is_none_is_chosen_anew(tmp_path, root, monkeypatch):
+    monkeypatch.setattr(precision, "is_made_for_bf16", lambda device: False)
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training/precision.txt").write_bytes(b"bf1\xff")  # damaged
+    run("L2-prose", "test", data=root, out=tmp_path, device="cpu", report=lambda line: None)
+    assert record.read(tmp_path)["config"]["precision"] == "fp32"
+
+
 # ---- what can be had without a network
 
 

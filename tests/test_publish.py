@@ -234,10 +234,10 @@ def test_a_published_run_is_good_without_its_weights_as_long_as_nobody_needs_the
     for name in ("C1", "C1-on-wide"):
         run(name, "test", data=embedded, report=told.append)
         assert told[-1] == f"{name} seed 0 is complete already"
-    shutil.rmtree(paths.run_folder("test", "C1-on-wide", 0))
+    shutil.rmtree(paths.run_folder(paths.results_dir("test"), "C1-on-wide", 0))
     with pytest.raises(ValueError, match="its weights were not published; give --force"):
         run("C1-on-wide", "test", data=embedded, report=told.append)
-    config, folder = resolve("C1", "test"), paths.run_folder("test", "C1", 0)
+    config, folder = resolve("C1", "test"), paths.run_folder(paths.results_dir("test"), "C1", 0)
     known = record.read(folder)
     with pytest.raises(record.Damaged, match="weights.safetensors was not published"):
         load_generator(folder)

@@ -15,6 +15,7 @@ from lib.evaluation.attention import drawn_maps
 from lib.evaluation.examples import choose_examples, nearest
 from lib.evaluation.inference import as_method, enhance
 from lib.evaluation.statistics import estimate
+from lib.files import sha256
 from lib.machine import choose_device
 from lib.metrics import METRICS
 from lib.networks.weights import PretrainedUnavailable
@@ -231,6 +232,14 @@ def test_seeds_on_other_images_are_not_averaged(found):
         measure(Cell("L2", "PSNR"), [first, other])
 
 
+def test_images_with_numbers_for_names_keep_them(root):
+    folder = results_dir("test") / "runs" / "L2" / "seed0"
+    path, names = folder / "test_images.csv", [f"{k:04}" for k in range(6)]
+    pd.read_csv(path).assign(image=names).to_csv(path, index=False)
+    alter_record(folder, files=record.read(folder)["files"] | {path.name: sha256(path)})
+    assert list(read_run(folder).test_images.index) == names
+
+
 # ---- runs that are not as a table needs them
 
 
@@ -249,6 +258,11 @@ def test_a_missing_run_names_the_command(root):
     begin = "python -m lib.train --profile test --seed"
     assert commands == [f"{begin} 0 --data {root} --experiment C3 GF",
                         f"{begin} 2 --data {root} --experiment C3 L2"]
+
+
+def test_the_command_names_a_folder_as_a_shell_takes_it(root, tmp_path):
+    (images := tmp_path / "my images").mkdir()
+    assert f" --data '{images}' --experiment C3" in refused(["C3"], images)
 
 
 def test_the_owner_of_borrowed_weights_is_asked_for_first(root):

@@ -142,7 +142,7 @@ from lib.training.status import ToDo, to_do
 
 def run(experiment, profile, seed, data, device, force, precision, report=print):
     config, dataset = resolve(experiment, profile, seed), describe("things", Path(data))
-    folder = paths.run_folder(profile, experiment, seed)
+    folder = paths.run_folder(paths.results_dir(profile), experiment, seed)
     todo = ToDo("train") if force else to_do(folder, config, dataset)
     report(f"{todo.what} on {data}")
     if Path(data, "broken.txt").exists():
@@ -821,6 +821,9 @@ def test_a_training_takes_as_long_as_its_steps_and_a_fifth_on_top(monkeypatch):
     assert "nothing of their kind was measured: CUT-OSU" in table
     assert re.search(r"two_d_gan +2 +8000 +2\.7 +1\.3 +0\.4 +2\.0 +0\.1\n", table), table
     assert "a chip (cpu)" in table and "no step was measured on a GPU" in table
+    table = bf16.table([*jobs, Job("TIECNN_seed0", {}, runs=["TIECNN"], what="train")])
+    assert re.search(r"tiecnn +1 +4000 +unknown +0\.1 ", table), table  # nobody measured its fp32
+    assert re.search(r"all +3 +12000 +unknown +1\.5 ", table), table
 
 
 def test_a_step_that_was_never_measured_is_reckoned_by_the_operations_of_its_generator(monkeypatch):

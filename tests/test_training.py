@@ -237,10 +237,11 @@ def test_a_network_trained_again_makes_what_was_judged_by_it_old(borrowing, with
     assert todo(with_weights=with_weights) == ToDo("train", "the network of C5 is new")
 
 
-def test_a_network_that_is_not_there_is_asked_for_with_the_command(root, tmp_path):
-    command = "lib.train --experiment C5 C5-on-recorded-faces --profile test --seed 0"
+def test_a_network_that_is_not_there_is_asked_for_with_the_command(tmp_path):
+    (images := tmp_path / "my images").mkdir()
+    command = "lib.train --experiment C5 C5-on-recorded-faces --profile test --seed 0 --data '/"
     with pytest.raises(ValueError, match=f"needs the network of C5 seed 0 .never run.*{command}"):
-        run("C5-on-recorded-faces", root, tmp_path / "C5-on-recorded-faces" / "seed0")
+        run("C5-on-recorded-faces", images, tmp_path / "C5-on-recorded-faces" / "seed0")
 
 
 # ---- the engine
@@ -417,7 +418,7 @@ def test_unavailable_weights_name_the_way_out(root, tmp_path, monkeypatch, capsy
 
 
 def test_a_run_keeps_out_of_results_that_run_all_is_writing_to(root, results, monkeypatch):
-    folder = run_folder("test", "Input", 0)
+    folder = run_folder(results_dir("test"), "Input", 0)
     with FileLock(results_dir("test") / ".lock"):
         with pytest.raises(BlockingIOError, match="run_all.sh is writing to"):
             run("Input", root, folder)

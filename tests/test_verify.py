@@ -224,10 +224,12 @@ def test_a_table_that_was_not_merged_is_found(results):
 # ---- altered runs
 
 
-def test_a_deleted_run_is_named_once_with_the_command(results):
+def test_a_deleted_run_is_named_once_with_the_command(results, made):
     shutil.rmtree(results / "runs" / "C3" / "seed1")
-    assert found() == ["runs/C3/seed1: runs/C3/seed1 holds no run: python -m lib.train "
-                       "--experiment C3 --profile test --seed 1"]
+    command = "python -m lib.train --experiment C3 --profile test --seed 1"
+    assert found() == [f"runs/C3/seed1: runs/C3/seed1 holds no run: {command}"]
+    (problem,) = verify.verify(PROFILE, made / "data").problems
+    assert str(problem).endswith(f"{command} --data {made / 'data'}")
 
 
 @pytest.mark.parametrize("name", ["test_images.csv", "samples.png", "history.csv",

@@ -138,7 +138,7 @@ def report(root: Path, folders: Iterable[str]) -> bool:
     told = []
     print(f"data root {root}\n{'folder':12} {'files':>6}  {'state':10} printed as")
     for folder in folders:
-        there = (root / folder).exists() or (root / folder).is_symlink()
+        there = lexists(root / folder)
         state = examine(root, folder) if there else State()
         key = next(key for key, its in catalogue.DATA_SETS.items() if folder in its.folders)
         try:

@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import shutil
 import sys
 import zipfile
@@ -75,7 +76,7 @@ def download(origin: Origin, root: Path, agreed: bool, given: Path | None = None
         with only_one(root / ".downloads" / "lock", f"another download into {root} is running"):
             _install(origin, root, given)
     else:
-        print(origin.steps.replace("{data}", str(root)), end="")
+        print(origin.steps.replace("{data}", shlex.quote(str(root))), end="")
     if there or not folder.is_dir():  # nothing was fetched
         if not check.report(root, [origin.folder]) or not there:
             return False

@@ -100,8 +100,9 @@ def recorded(root: Path) -> dict[str, dict]:
         return {}
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         known = json.loads(path.read_text(encoding="utf-8"))
-        if all(isinstance(record["files"], dict) and isinstance(record["date"], str)
-               for record in known.values()):
+        form = {"files": dict, "fetched": dict, "date": str}
+        if all(isinstance(record[part], kind) for record in known.values()
+               for part, kind in form.items()):
             return known
     raise ValueError(f"{path} is damaged; move it away, and no data set counts as downloaded")
 
@@ -113,7 +114,7 @@ def look_at(folder: Path) -> None:
     To open a pipe would wait for ever. Nothing is said of a data set that is not there.
     """
     if not folder.is_dir():
-        if folder.is_symlink() or folder.exists():
+        if os.path.lexists(folder):
             raise ValueError(f"{folder} is no folder, or a link that leads nowhere; remove it")
         return
     try:

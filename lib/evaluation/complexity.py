@@ -142,7 +142,7 @@ class InferenceTime(NamedTuple):
 def inference_time(
     network: nn.Module, shape: tuple[int, ...], runs: int = 100, warm_up: int = 10
 ) -> InferenceTime:
-    """Time of a forward pass on `shape`, (B, C, H, W), where a network of ours is (2D-GAN, Table 2).
+    """Time of a forward pass on `shape`, (B, C, H, W), where the network is (2D-GAN, Table 2).
 
     As the paper: the mean of 100 runs on one image; evaluation mode, no gradients, after `warm_up`
     runs that are not counted. At least two runs, for the standard deviation.

@@ -37,8 +37,8 @@ def save(figure: Figure, profile: str, name: str, vector: bool = False) -> Figur
 
 
 def photograph(figure: Figure) -> Image:
-    """A figure of images as a JPEG, since notebooks are published and must stay small; closed. Drawn
-    twice as large and reduced, as some lines of one pixel would be lost otherwise."""
+    """A figure of images as a JPEG, since notebooks are published and must stay small; closed.
+    Drawn twice as large and reduced, as some lines of one pixel would be lost otherwise."""
     plt.close(figure)
     drawn, shown = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=2 * SHOWN_DPI)

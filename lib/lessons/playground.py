@@ -222,8 +222,9 @@ def own_image() -> Panel:
 
 
 def _enhanced(image: np.ndarray, method: str) -> tuple[np.ndarray, str]:
-    """Grey (H, W) by a method, as bytes, and what happened. Weights that are not there are told of,
-    and CLAHE takes the network's place; so is an image that no method takes, which stays as it is."""
+    """Grey (H, W) by a method, as bytes, and what happened. Weights that are not there are told
+    of, and CLAHE takes the network's place; so is an image that no method takes, which stays as it
+    is."""
     try:
         return enhance(image, method, depth=8), method
     except FileNotFoundError as problem:

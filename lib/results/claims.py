@@ -31,7 +31,7 @@ from scipy.stats import false_discovery_control
 from lib.data.scenes import scenes_of
 from lib.evaluation.statistics import Estimate, estimate
 from lib.papers.checks import Relation, relations, summary
-from lib.paths import REPO, results_dir
+from lib.paths import REPO, results_dir, run_folder
 from lib.results.compare import LEVEL
 from lib.results.numbers import collect, write_table
 from lib.results.runs import Run, measure, read_run, results_of, shared_seeds
@@ -75,7 +75,7 @@ def recorded_runs(profile: str, numbers: pd.DataFrame) -> dict[str, list[Run]]:
     for name, experiment in EXPERIMENTS.items():
         for seed in sorted(named.get(name) or named[""]) if experiment.trained else [0]:
             with suppress(FileNotFoundError, Damaged):
-                run = read_run(results_of(profile, name) / "runs" / name / f"seed{seed}")
+                run = read_run(run_folder(results_of(profile, name), name, seed))
                 if run.record["status"] == "complete":
                     found.setdefault(name, []).append(run)
     return found

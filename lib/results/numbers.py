@@ -127,6 +127,11 @@ def name_of(line: Mapping[str, str]) -> str:
     return "/".join(line[key] for key in ("paper", "item", "row", "column"))
 
 
+def by_name(frame: pd.DataFrame) -> dict[str, dict]:
+    """The rows of numbers or of what is reported, by `name_of`."""
+    return {name_of(line): line for line in frame.to_dict("records")}
+
+
 def as_text(number: Number) -> dict[str, str]:
     """The fields of a number as they stand in a part, values to 6 significant digits."""
     formats = dict.fromkeys(VALUES, ".6g") | {"n_images": "d"}
@@ -149,8 +154,8 @@ def _read_part(path: Path, cells: pd.DataFrame) -> dict[str, dict[str, str]]:
         for text in frame[field]:
             if text and not re.fullmatch(kind, text, re.ASCII):
                 raise ValueError(f"{path}: {field} {text!r} is no number; run its notebook again")
-    part = {name_of(line): line for line in frame.to_dict("records")}
-    if unknown := part.keys() - set(map(name_of, cells.to_dict("records"))):
+    part = by_name(frame)
+    if unknown := part.keys() - by_name(cells).keys():
         raise ValueError(f"{path} fills {unknown}, which is not printed; run its notebook again")
     return part
 
@@ -176,12 +181,12 @@ def merge(found: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     """All reported numbers in printed order with what `parts` say of them; percentages of the prose
     from these."""
     merged: dict[str, dict[str, str]] = {}
-    for cell in reported.load().to_dict("records"):
-        line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | found.get(name_of(cell), {})
+    for name, cell in by_name(reported.load()).items():
+        line = dict.fromkeys(COLUMNS, "") | {"why": NOT_FILLED} | found.get(name, {})
         if cell["item"] == "prose":  # it comes last in each paper
             line |= percentage(cell, merged)
         line |= {key: cell[key] for key in ("paper", "item", "row", "column")}
-        merged[name_of(cell)] = line | {"reported": cell["printed"]}
+        merged[name] = line | {"reported": cell["printed"]}
     return pd.DataFrame(merged.values(), columns=COLUMNS)
 
 

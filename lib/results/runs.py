@@ -5,6 +5,7 @@ A run is taken where it is whole, complete and made by today's code, settings an
 beside it, which have no weights. The two are never mixed.
 """
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -102,7 +103,8 @@ def read_run(folder: Path) -> Run:
         raise FileNotFoundError(f"{folder} holds no run")
     if wrong := record.damage(folder, known, without=record.STORED_WEIGHTS):
         raise record.Damaged(f"{folder}: {wrong}")
-    return Run(folder, known, pd.read_csv(folder / "test_images.csv", index_col="image"))
+    images = pd.read_csv(folder / "test_images.csv", index_col="image", dtype={"image": str})
+    return Run(folder, known, images)
 
 
 def results_of(profile: str, experiment: str) -> Path:
@@ -135,8 +137,8 @@ def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int] | N
     wanted, wrong = wanted_of(results), {}
     for name, seed in wanted:
         config = resolve(name, profile, seed)
-        todo = to_do(_folder(results, name, seed), config, describe(config.experiment.data),
-                     with_weights=False)
+        todo = to_do(paths.run_folder(results, name, seed), config,
+                     describe(config.experiment.data), with_weights=False)
         if todo.what != "nothing":
             wrong[name, seed] = todo.why
     for name, seed in wanted:
@@ -147,12 +149,12 @@ def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int] | N
         report(f"left out: {first_few([_told(run, wrong.pop(run)) for run in left], '; ')}")
         wanted = [run for run in wanted if run not in left]
     nothing_here = len(wrong) == len(wanted) and set(wrong.values()) == {"never run"}
-    there = (record.read(_folder(published, *run)) for run in wanted)
+    there = (record.read(paths.run_folder(published, *run)) for run in wanted)
     if nothing_here and all(known and known["status"] == "complete" for known in there):
         results, wanted = published, wanted_of(published)
     elif wrong:
         lines = [_told(run, why) for run, why in wrong.items()]
-        told = f" --data {data}" if data else ""
+        told = f" --data {shlex.quote(str(data))}" if data else ""
         commands = []
         for seed in sorted({seed for _, seed in wrong}):
             names = [name for name in EXPERIMENTS if (name, seed) in wrong]  # lenders come first
@@ -162,12 +164,11 @@ def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int] | N
                                 f"{' && '.join(commands)}")
     found: dict[str, list[Run]] = {}
     for name, seed in wanted:
-        found.setdefault(name, []).append(read_run(_folder(results, name, seed)))
-    if results == published:
-        _check_alike(found)
+        found.setdefault(name, []).append(read_run(paths.run_folder(results, name, seed)))
     if not mixed:
         _check_precision(profile, found)
     if results == published:
+        _check_alike(found)
         first = found[wanted[0][0]][0].record
         report(f"published runs (commit {first['code_commit']}, {first['dataset']}): nothing was "
                f"trained here in the profile {profile}")
@@ -221,10 +222,6 @@ def _check_precision(profile: str, found: dict[str, list[Run]]) -> None:
             f"{', '.join(lacking)} has none. Run: python -m lib.train --precision "
             f"..., or the check: ./run_all.sh --only 27_precision --seeds 0,1,2 --profile {profile}"
         )
-
-
-def _folder(results: Path, name: str, seed: int) -> Path:
-    return results / "runs" / name / f"seed{seed}"
 
 
 def _told(run: tuple[str, int], why: str) -> str:

@@ -62,12 +62,13 @@ class Estimates:
         if not rows:
             return ""
         frame = pd.DataFrame(rows)
-        how = {name: "max" if name == "memory, GB" else "sum" for name in frame.columns[1:]}
+        how = dict.fromkeys(frame.columns[1:], lambda its: its.sum(skipna=False))
+        how["memory, GB"] = "max"
         by_recipe = frame.groupby("trainings of", sort=False).agg(how)
         by_recipe.loc["all"] = frame.agg(how)
         by_recipe[["runs", "steps"]] = by_recipe[["runs", "steps"]].astype(int)
         lines = [
-            by_recipe.to_string(float_format="{:,.1f}".format),
+            by_recipe.to_string(float_format="{:,.1f}".format, na_rep="unknown"),
             f"cpu: hours of one core, cuda: of one GPU; measured on {', '.join(sorted(machines))}; "
             "bf16 is for processors with AMX or AVX512-BF16",
             f"hours are those of the steps (data/timings.csv), times {ON_TOP}",

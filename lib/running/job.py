@@ -145,8 +145,9 @@ class Plan:
 
     def write(self, path: Path) -> None:
         """Write the plan for its jobs, and see to it that none of them counts as done."""
+        results = path.parent.parent
         for job in self.jobs:
-            if job.stamp(results := path.parent.parent).is_file():
+            if job.stamp(results).is_file():
                 job.begin(results)
         for stamp in path.parent.glob("*.json"):
             if stamp.stat().st_mtime > time.time():  # the clock was set back; Snakemake takes no

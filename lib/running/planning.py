@@ -37,7 +37,7 @@ def make_plan(options: Options, targets: Sequence[str] = (), force: bool = False
         if job.broken:
             raise ValueError(job.broken)
         forced = force and (not targets or not set(targets).isdisjoint(job.targets))
-        what, why = _to_do(job, options, forced)
+        what, why = _to_do(job, options, results, forced)
         last = job.last(results)
         then = last.get("read", {})
         above = [label(name) for name in job.needs if name in to_run] or [
@@ -58,14 +58,14 @@ def make_plan(options: Options, targets: Sequence[str] = (), force: bool = False
     return Plan(options, list(to_run.values()), threads, parallel or fitting, here, cluster)
 
 
-def _to_do(job: Job, options: Options, forced: bool) -> tuple[str, str]:
+def _to_do(job: Job, options: Options, results: Path, forced: bool) -> tuple[str, str]:
     """What to do (see `Job`) and why, as far as its runs say; no reason: they are whole."""
     network = any(EXPERIMENTS[name].network for name in job.runs)
     if forced or not job.runs:
         what = "train" if network else "evaluate" if job.runs else "run"
         return what, "asked for by --force" if forced else ""
     found = [
-        to_do(paths.run_folder(options.profile, name, job.seed),
+        to_do(paths.run_folder(results, name, job.seed),
               resolve(name, options.profile, job.seed, precision=options.precision),
               described(EXPERIMENTS[name].data, options.data)[0])
         for name in job.runs

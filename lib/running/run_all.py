@@ -195,10 +195,10 @@ def run(given: Namespace) -> int:
             seconds = known[target].last(results).get("seconds", {})
             say(f"  {target:32}  {clock(max(seconds.values(), default=None)):>8}  {title}")
         return 0
-    for target in set(given.only) - known.keys():
-        near = difflib.get_close_matches(target, known, n=1)
+    if unknown := [target for target in given.only if target not in known]:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f", did you mean {near[0]}?" if near else "; ./run_all.sh --list shows all"
-        raise ArgumentError(None, f"unknown target {target!r}{hint}")
+        raise ArgumentError(None, f"unknown target {unknown[0]!r}{hint}")
     seeds = ",".join(map(str, options.seeds or ["0 and others that are finished"]))
     say(f"profile {options.profile}, seeds {seeds}, device {options.device}, data {options.data}")
     plan = make_plan(options, given.only, given.force, given.jobs, given.cluster or "")

@@ -72,9 +72,10 @@ def _seeds(name: str, options: Options) -> Sequence[int]:
     if options.seeds is not None:
         return options.seeds
     dataset, _ = described(EXPERIMENTS[name].data, options.data)
+    results = paths.results_dir(options.profile)
     finished = [
-        seed for seed in paths.seeds_recorded(paths.results_dir(options.profile), name)
-        if to_do(paths.run_folder(options.profile, name, seed),
+        seed for seed in paths.seeds_recorded(results, name)
+        if to_do(paths.run_folder(results, name, seed),
                  resolve(name, options.profile, seed, precision=options.precision),
                  dataset).what in ("nothing", "evaluate")
     ]

@@ -8,7 +8,8 @@ Methods that nothing is trained for (the input itself, histogram equalisation, .
 the others: they have no network, and their run is an evaluation.
 """
 
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from math import ceil
 
 from lib.losses.cycle_gan import CycleGANLosses
@@ -66,7 +67,7 @@ class Experiment:
     optimiser: Adam = Adam()
     batch_norm_images: int = 200  # give its statistics for evaluation; 0: its running averages
     weights_of: str = ""
-    steps_divisor: float = 1  # a search runs a part of the profile's steps, what ships several times
+    steps_divisor: float = 1  # a search runs part of the profile's steps, what ships several times
     precision: str = field(default="", metadata={"neutral": ""})  # instead of the one asked for
 
     @property
@@ -291,12 +292,12 @@ def _normalisation_search() -> list[Experiment]:
     return [replace(experiment, steps_divisor=2) for experiment in whole]
 
 
-def _precision_check() -> list[Experiment]:
+def _precision_check(known: Mapping[str, Experiment]) -> list[Experiment]:
     """Our own question: does bf16 train as well as fp32? One experiment of each recipe, in an
     eighth or a third of the profile's steps; of pairs on MSRS, no test images of a table."""
-    on_pairs = [replace(one, name=one.name.replace("FLIR", "MSRS"), data="msrs")
-                for one in _translation() if one.name in ("CUT-FLIR", "GN_CycleGAN-FLIR")]
-    whole = [*_component_ablation()[-1:], *_baselines(), *on_pairs]
+    on_pairs = [replace(known[f"{name}-FLIR"], name=f"{name}-MSRS", data="msrs")
+                for name in ("CUT", "GN_CycleGAN")]
+    whole = [known["C5"], *_baselines(), *on_pairs]
     return [
         replace(one, name=f"precision-{one.name}-{precision}", precision=precision,
                 title=f"{one.title}; trained in {precision}",
@@ -305,13 +306,12 @@ def _precision_check() -> list[Experiment]:
     ]
 
 
-def _shipped() -> list[Experiment]:
+def _shipped(known: Mapping[str, Experiment]) -> list[Experiment]:
     """The networks for images of one's own (data/weights), trained four times as long as those of
     the tables."""
-    whole = {"shipped-2dgan": _wide()[0], "shipped-gn_cyclegan": next(
-        one for one in _translation() if one.name == "GN_CycleGAN-FLIR")}
-    return [replace(one, name=name, steps_divisor=0.25, title=f"{one.title}; to be shipped")
-            for name, one in whole.items()]
+    whole = {"shipped-2dgan": "C5-wide", "shipped-gn_cyclegan": "GN_CycleGAN-FLIR"}
+    return [replace(known[of], name=name, steps_divisor=0.25,
+                    title=f"{known[of].title}; to be shipped") for name, of in whole.items()]
 
 
 def _stress() -> list[Experiment]:
@@ -331,14 +331,17 @@ def _cycle_gan(
                       name.rsplit("-", 1)[1].lower(), PatchGANConfig(), losses, optimiser)
 
 
-EXPERIMENTS = {
+_OF_PAPERS = {
     experiment.name: experiment
     for experiment in (
         *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines(),
         *_sober_drunk(), *_wide(), *_on_other_images(), *_untrained(), *_translation(),
         *_normalisation_readings(), *_stress(), *_loss_search(), *_normalisation_search(),
-        *_precision_check(), *_shipped(),
     )
+}
+EXPERIMENTS = _OF_PAPERS | {
+    experiment.name: experiment
+    for experiment in (*_precision_check(_OF_PAPERS), *_shipped(_OF_PAPERS))
 }
 
 
@@ -372,7 +375,7 @@ def resolve(
             experiment = replace(experiment, **{part: narrower(network, scale.width_divisor)})
     length = "epochs" if scale.steps is None else "steps"
     scale = replace(scale, **{length: ceil(getattr(scale, length) / experiment.steps_divisor)})
-    if without_perceptual and is_dataclass(experiment.losses):
+    if without_perceptual and experiment.losses:
         weights = {"vgg", "efficientnet"} & {field.name for field in fields(experiment.losses)}
         losses = replace(experiment.losses, **dict.fromkeys(weights, 0.0))
         if not any(getattr(losses, loss, 0.0) for loss in ("adversarial", "mse", "l1")):

@@ -64,25 +64,19 @@ PROFILES = {
         Profile("paper", EnhancementScale(epochs=101), TranslationScale(epochs=200), threads=None),
         Profile(
             "laptop",
-            EnhancementScale(
-                n_test=200, width_divisor=4, steps=4000, perceptual_images=2
-            ),
+            EnhancementScale(n_test=200, width_divisor=4, steps=4000, perceptual_images=2),
             TranslationScale(image_size=128, width_divisor=4, steps=1500),
         ),
         Profile(
             "smoke",
-            EnhancementScale(
-                n_train=96, n_validation=10, n_test=100,
-                width_divisor=8, steps=20, perceptual_images=1,
-            ),
+            EnhancementScale(n_train=96, n_validation=10, n_test=100, width_divisor=8, steps=20,
+                             perceptual_images=1),
             TranslationScale(image_size=128, n_pairs=60, width_divisor=8, steps=8),
         ),
         Profile(
             "test",
-            EnhancementScale(
-                n_train=24, n_validation=4, n_test=6,
-                width_divisor=16, steps=10, perceptual_images=1,
-            ),
+            EnhancementScale(n_train=24, n_validation=4, n_test=6, width_divisor=16, steps=10,
+                             perceptual_images=1),
             TranslationScale(image_size=128, n_pairs=4, width_divisor=16, steps=3),
         ),
     )

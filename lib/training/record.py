@@ -178,13 +178,12 @@ def read_samples(folder: Path, n_images: int) -> dict[str, np.ndarray]:
 
 def _sheet(rows: list[np.ndarray]) -> Image.Image:
     """The images of each row side by side, under a strip that says what they are."""
+    n_images, size = rows[0].shape[:2]
     colour = any(images.ndim == 4 for images in rows)
-    if colour:
-        rows = [r if r.ndim == 4 else np.repeat(r[..., None], 3, axis=-1) for r in rows]
-    parts = []
-    for label, images in zip(ROWS, rows, strict=True):
-        row = np.hstack(list(images))
-        strip = Image.new("RGB" if colour else "L", (row.shape[1], STRIP), "white")
-        ImageDraw.Draw(strip).text((3, 1), label, fill="black")
-        parts += [np.asarray(strip), row]
-    return Image.fromarray(np.vstack(parts))
+    shape = (n_images * size, len(rows) * (STRIP + size))
+    sheet = Image.new("RGB" if colour else "L", shape, "white")
+    for k, (label, images) in enumerate(zip(ROWS, rows, strict=True)):
+        top = k * (STRIP + size)
+        ImageDraw.Draw(sheet).text((3, top + 1), label, fill="black")
+        sheet.paste(Image.fromarray(np.hstack(list(images))), (0, top + STRIP))
+    return sheet

@@ -5,6 +5,7 @@ are, but whose numbers are not, is evaluated again in seconds (lib/training/stat
 """
 
 import os
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from lib.provenance import digest, git_commit
 from lib.training import checkpoint, engine, record
 from lib.training.experiments import RunConfig, resolve
 from lib.training.identity import evaluated_by, evaluation_code, settings, trained_by, training_code
-from lib.training.precision import choose_precision
+from lib.training.precision import PRECISIONS, choose_precision
 from lib.training.profiles import profile as profile_named
 from lib.training.recipes import RECIPES
 from lib.training.status import ToDo, as_begun, lender, to_do
@@ -58,12 +59,12 @@ def run(
     config = resolve(experiment, profile, seed, without_perceptual, precision)
     root, target = paths.data_root(data), choose_device(device)
     choose_precision(precision, target)  # a wrong name is told of before anything else
-    folder = Path(out) if out else paths.run_folder(profile, experiment, seed)
+    results = paths.results_dir(profile)
+    folder = Path(out) if out else paths.run_folder(results, experiment, seed)
     dataset = catalogue.describe(config.experiment.data, root)
     torch.set_num_threads(threads or profile_named(profile).threads or cores())
     busy = f"another process is at {experiment} seed {seed} in {folder}; wait for it or stop it"
     with telling(folder, paths.cache_dir()), only_one(folder / ".lock", busy):
-        results = paths.results_dir(profile)
         inside = folder.resolve().is_relative_to(results)
         if inside and os.environ.get("IR_RUN_ALL") != str(results):  # it has not started us
             busy = f"run_all.sh is writing to {results}; wait for it or stop it"
@@ -82,9 +83,11 @@ def run(
             config = as_begun(config, record.read(folder))
         else:
             begun = work / "precision.txt"  # of the run that has begun, unless told otherwise
-            if config.precision != "auto" or not begun.is_file():
-                write_text(begun, choose_precision(config.precision, target))
-            config = replace(config, precision=begun.read_text(encoding="utf-8"))
+            known = begun.read_text(errors="replace") if begun.is_file() else ""
+            if config.precision != "auto" or known not in PRECISIONS:
+                known = choose_precision(config.precision, target)
+                write_text(begun, known)
+            config = replace(config, precision=known)
         report(f"{experiment} ({config.experiment.title}), profile {profile}, seed {seed}, on "
                f"{dataset.name}, {describe_device(target)}, {config.precision}: {todo.why}")
         if without_perceptual:
@@ -195,7 +198,7 @@ def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
     if why:
         raise ValueError(f"{borrower.name} needs the network of {name} seed {seed} ({why}): python "
                          f"-m lib.train --experiment {name} {borrower.name} --profile {profile} "
-                         f"--seed {seed} --data {root}")
+                         f"--seed {seed} --data {shlex.quote(str(root))}")
     return known | {"weights": known["files"][record.WEIGHTS]}  # its numbers are replaced
 
 
@@ -227,6 +230,6 @@ def _judge(config: RunConfig, root: Path, data, dataset: DataSet, folder: Path,
     }
     about["definitions"]["evaluated"] = evaluation_code(experiment.data)
     record.write(work, folder, about, test, examples, attention)
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in about["metrics"].items()
+    means = ", ".join(f"{name} {value:.4f}" for name, value in about["metrics"].items()
                       if not name.startswith("last "))
-    report(f"{len(test.names)} test images of {dataset.name}: {shown}")
+    report(f"{len(test.names)} test images of {dataset.name}: {means}")

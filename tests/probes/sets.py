@@ -277,7 +277,8 @@ listed = [
       }.items() for probe in layout("sober_drunk", f"a sequence with {name}", rewritten(TIFF, pages),
                                     "01_1_f_M.tif", "width")),
     *(probe for text in ("", "[]", "{", "null", '{"imagenet": []}', '{"imagenet": {"files": 3}}',
-                         '{"imagenet": {"files": {}, "date": 1}}', '{"imagenet": null}', "\xff")
+                         '{"imagenet": {"files": {}, "date": 1}}', '{"imagenet": null}', "\xff",
+                         '{"imagenet": {"files": {}, "date": ""}}')
       for probe in layout("enhancement", f"downloads.json is {text!r}", lambda place, text=text: (
           place / "downloads.json").write_text(text, encoding="latin-1"), "downloads.json",
           right=named_as_own)),
