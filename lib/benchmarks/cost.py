@@ -38,7 +38,6 @@ from lib.training.profiles import PROFILES
 from lib.training.recipes import RECIPES
 from lib.training.run import load, training_size
 
-
 TRAINED = [name for name, one in EXPERIMENTS.items()
            if one.network and not name.startswith("search")]  # a search's step is another's
 

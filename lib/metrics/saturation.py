@@ -9,8 +9,8 @@ from lib.metrics.checks import check_grey, per_image
 def saturation(image: ArrayLike) -> float | np.ndarray:
     """Share of the pixels at 0 or 255, 0 to 1: what too strong a contrast cuts off.
 
-    One sign of over-enhancement, of which 2D-GAN speaks without a measure; stored with every run. (The
-    claim goes by the AG beyond the reference's.)
+    One sign of over-enhancement, of which 2D-GAN speaks without a measure; stored with every run.
+    (The claim goes by the AG beyond the reference's.)
 
     Arguments:
         image: grey image (H, W) or stack (N, H, W), 0..255

@@ -1,7 +1,8 @@
 """C3 as Table 4 can also be read: what cross-level attention weighs joins as it is.
 
 C3 "does not add cross-level attention". Whether the first encoder's features then reach the second
-decoder unweighted, or not at all as in `TwoDGAN`, the paper leaves open (ledger, `attention-absent`).
+decoder unweighted, or not at all as in `TwoDGAN`, the paper leaves open (ledger,
+`attention-absent`).
 """
 
 from torch import Tensor, nn

@@ -331,7 +331,7 @@ def _cycle_gan(
                       name.rsplit("-", 1)[1].lower(), PatchGANConfig(), losses, optimiser)
 
 
-_OF_PAPERS = {
+_ORIGINALS = {
     experiment.name: experiment
     for experiment in (
         *_component_ablation(), *_attention_ablation(), *_loss_ablation(), *_baselines(),
@@ -339,9 +339,9 @@ _OF_PAPERS = {
         *_normalisation_readings(), *_stress(), *_loss_search(), *_normalisation_search(),
     )
 }
-EXPERIMENTS = _OF_PAPERS | {
+EXPERIMENTS = _ORIGINALS | {
     experiment.name: experiment
-    for experiment in (*_precision_check(_OF_PAPERS), *_shipped(_OF_PAPERS))
+    for experiment in (*_precision_check(_ORIGINALS), *_shipped(_ORIGINALS))
 }
 
 

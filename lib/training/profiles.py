@@ -2,8 +2,8 @@
 
 A profile changes channels, numbers of images, steps, GN_CycleGAN's image size and how many images
 of a batch VGG and EfficientNet see, else nothing of the method: images are whole in training as in
-the test, and of one size. `test` is for the test suite: seconds, and no number of it
-means anything.
+the test, and of one size. `test` is for the test suite: seconds, and no number of it means
+anything.
 """
 
 from dataclasses import dataclass
