@@ -5,6 +5,7 @@ special code: `IR_DATA`, `IR_RESULTS`, `IR_CACHE`.
 """
 
 import os
+import shlex
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
@@ -23,6 +24,11 @@ def data_root(path: str | os.PathLike | None = None) -> Path:
     if not root.is_dir():
         raise FileNotFoundError(f"data root {str(root)!r} is not a folder; see data/README.md")
     return root
+
+
+def data_option(path: str | os.PathLike | None) -> str:
+    """A data root that was asked for as the option of a printed command, quoted for a shell."""
+    return "" if path is None else f" --data {shlex.quote(str(path))}"
 
 
 def results_dir(profile: str) -> Path:

@@ -9,7 +9,6 @@ and one line a problem.
 """
 
 import os
-import shlex
 import sys
 from argparse import ArgumentParser
 from dataclasses import dataclass, field
@@ -129,7 +128,7 @@ class _Runs:
         root = paths.data_root(data)
         self.describe = cache(lambda key: catalogue.describe(key, root))
         self.asked_for_data = data is not None or bool(os.environ.get("IR_DATA"))
-        self.told = "" if data is None else f" --data {shlex.quote(str(data))}"
+        self.told = paths.data_option(data)
         self.absent: set[str] = set()
 
     @cache

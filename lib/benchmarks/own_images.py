@@ -31,6 +31,7 @@ from lib.own_images import enhance
 from lib.own_images.methods import TONE_MAP, TWO_D_GAN, available
 from lib.own_images.passes import SHIFTS
 from lib.own_images.shipped import ENHANCEMENT, FOLDER
+from lib.own_images.tone import to_depth
 from lib.paths import data_root
 
 SIZE = 128  # of the test images, a side
@@ -62,7 +63,7 @@ def degraded(image: np.ndarray, name: str, how: str) -> np.ndarray:
     if how == "as in training":
         return degrade(image, name, ranges=WIDE)
     made = UNLIKE[how](image.astype(np.float64), np.random.default_rng(zlib.crc32(name.encode())))
-    return made if made.dtype == np.uint16 else np.clip(np.rint(made), 0, 255).astype(np.uint8)
+    return made if made.dtype == np.uint16 else to_depth(made, 8)
 
 
 def quality(root: Path, images: int, weights: Path) -> pd.DataFrame:
@@ -79,7 +80,7 @@ def quality(root: Path, images: int, weights: Path) -> pd.DataFrame:
             for name, image in zip(data.test.names, data.test.reference, strict=True):
                 dull = degraded(image, name, how)
                 seen = dull if dull.dtype == np.uint8 else (dull - 7000.0) / 4
-                made = {"input": np.clip(np.rint(seen), 0, 255).astype(np.uint8)} | {
+                made = {"input": to_depth(seen, 8)} | {
                     method: enhance(dull, method, depth=8, weights=weights, device="cpu")
                     for method in methods
                 }

@@ -5,7 +5,6 @@ A run is taken where it is whole, complete and made by today's code, settings an
 beside it, which have no weights. The two are never mixed.
 """
 
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -154,12 +153,11 @@ def find_runs(profile: str, experiments: Iterable[str], seeds: Sequence[int] | N
         results, wanted = published, wanted_of(published)
     elif wrong:
         lines = [_told(run, why) for run, why in wrong.items()]
-        told = f" --data {shlex.quote(str(data))}" if data else ""
         commands = []
         for seed in sorted({seed for _, seed in wrong}):
             names = [name for name in EXPERIMENTS if (name, seed) in wrong]  # lenders come first
-            commands.append(f"python -m lib.train --profile {profile} --seed {seed}{told} "
-                            f"--experiment {' '.join(names)}")
+            commands.append(f"python -m lib.train --profile {profile} --seed {seed}"
+                            f"{paths.data_option(data)} --experiment {' '.join(names)}")
         raise FileNotFoundError(f"not as this table needs them: {first_few(lines, '; ')}. Run: "
                                 f"{' && '.join(commands)}")
     found: dict[str, list[Run]] = {}

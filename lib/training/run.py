@@ -5,7 +5,6 @@ are, but whose numbers are not, is evaluated again in seconds (lib/training/stat
 """
 
 import os
-import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -198,7 +197,7 @@ def _borrow(config: RunConfig, root: Path, folder: Path) -> dict:
     if why:
         raise ValueError(f"{borrower.name} needs the network of {name} seed {seed} ({why}): python "
                          f"-m lib.train --experiment {name} {borrower.name} --profile {profile} "
-                         f"--seed {seed} --data {shlex.quote(str(root))}")
+                         f"--seed {seed}{paths.data_option(root)}")
     return known | {"weights": known["files"][record.WEIGHTS]}  # its numbers are replaced
 
 
