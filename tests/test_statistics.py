@@ -9,7 +9,10 @@ from scipy.stats import t, ttest_1samp
 
 from lib.data.scenes import scenes_of
 from lib.evaluation.statistics import SMALLEST_P, estimate, interval_coverage
-from lib.results.compare import LEVEL, as_text, differences, method_means, store_table
+from lib.results import compare
+from lib.results.compare import (
+    LEVEL, as_text, beside_full_width, differences, method_means, store_table,
+)
 from lib.results.numbers import four_digits
 from lib.results.runs import Run
 
@@ -217,6 +220,27 @@ def test_means_have_intervals_over_seeds_and_images(runs):
     table = method_means({"HE": plain, "CUT": none}, ["PSNR", "kernel distance"])
     assert np.isnan(table.loc["CUT", "kernel distance"])
     assert table.loc["CUT", "why"] == "no weights here" and table.loc["CUT", "PSNR"] == 3
+
+
+def test_full_width_stands_beside_the_same_seed_on_the_images_of_both(tmp_path, monkeypatch):
+    def of(profile, values, names, steps, seed=0):
+        config = {"scale": {"image_size": 128}}
+        return run(np.array(values), seed, names, experiment="C1", profile=profile, steps=steps,
+                   config=config)
+
+    (tmp_path / "runs" / "C1" / "seed0").mkdir(parents=True)
+    full = of("paper", [10.0, 30.0, 50.0], ["b", "c", "d"], 1251)
+    monkeypatch.setattr(compare, "published_dir", {"paper": tmp_path}.__getitem__)
+    monkeypatch.setattr(compare, "read_run", lambda folder: full)
+    ours = [of("laptop", [1.0, 2.0, 4.0], ["a", "b", "c"], 4000, seed) for seed in (0, 1)]
+    table = beside_full_width({"C1": ours}, ["PSNR"])
+    assert table.index.to_list() == ["C1", "C1"] and set(table["n_images"]) == {2}
+    assert table["PSNR"].to_list() == [3, 20] and table["seed"].to_list() == ["0", "0"]
+    assert table["trained"].to_list() == ["6.39 of 101 epochs with 1/4 of the channels",
+                                          "2 of 101 epochs"]
+    elsewhere = [of("laptop", [1.0], ["of other data"], 4000)]
+    assert beside_full_width({"C1": elsewhere}, ["PSNR"]).empty
+    assert beside_full_width({"C1": ours[1:]}, ["PSNR"]).empty
 
 
 @pytest.mark.parametrize("value, text", [

@@ -13,9 +13,9 @@ from scipy.stats import false_discovery_control
 from lib.data.scenes import scenes_of
 from lib.evaluation.statistics import estimate
 from lib.files import write_text
-from lib.paths import results_dir
+from lib.paths import published_dir, results_dir, run_folder
 from lib.results.numbers import four_digits, with_interval
-from lib.results.runs import Run, shared_seeds
+from lib.results.runs import Run, read_run, shared_seeds
 
 LEVEL = 0.05  # share of wrong ones, at most, that is to be expected among what is established
 # columns that say what numbers rest on, and how the corner of a table says it
@@ -81,6 +81,28 @@ def method_means(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> p
                         "seeds": len(of_seeds) if first.trained else "",
                         "dataset": first.dataset, "precision": first.precision}
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def beside_full_width(runs: Mapping[str, Sequence[Run]], metrics: Sequence[str]) -> pd.DataFrame:
+    """Each of `runs` (of a method, one a seed) of which `paper` has a published run of that seed,
+    and below it this one, with all channels, whole or stopped where its time ended: the means over
+    the test images that both have, a row each. Empty where there is no such run."""
+    rows = []
+    for method, of_seeds in runs.items():
+        for run in of_seeds:
+            known = run.record
+            folder = run_folder(published_dir("paper"), known["experiment"], known["seed"])
+            if not folder.is_dir():
+                continue
+            full = read_run(folder)
+            images = run.test_images.index.intersection(full.test_images.index)
+            rows += [{"method": method, "seed": str(known["seed"]), "trained": one.share,
+                      "steps": one.record["steps"],
+                      "image size": one.record["config"]["scale"]["image_size"],
+                      **one.test_images.loc[images, list(metrics)].mean(),
+                      "n_images": len(images), "dataset": one.dataset}
+                     for one in (run, full) if len(images)]
+    return pd.DataFrame(rows).set_index("method") if rows else pd.DataFrame()
 
 
 def differences(reference: Sequence[Run], others: Mapping[str, Sequence[Run]],

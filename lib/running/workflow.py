@@ -20,12 +20,13 @@ from lib.training.status import to_do
 
 # what these say is in the identities of the runs that a notebook reads
 ENDS = (*MACHINERY, "lib.training.identity", "lib.training.status", "lib.training.run")
-FILES = {  # module -> files of the repository that it reads
+FILES = {  # module, or definition of one -> files of the repository that it reads
     "lib.own_images.shipped": "data/weights/*",
     "lib.papers.audit": "data/audit.yaml",
     "lib.papers.ledger": "data/deviations.yaml",
     "lib.papers.reported": "data/reported/*.csv",
     "lib.results.claims": "data/claims.yaml",
+    "lib.results.compare.beside_full_width": "results/published/paper/runs/*/seed*/run.json",
     "lib.report.html": "lib/report/page/*",
 }
 
@@ -107,7 +108,7 @@ def _notebook_job(notebook: Notebook, read: Iterable[Job], options: Options) -> 
     found = notebook_definitions(path, ENDS)
     definitions = {name: of for name, of in found.items() if name.startswith("lib.")}
     files = [file for module, pattern in FILES.items() for file in sorted(paths.REPO.glob(pattern))
-             if any(name.startswith(f"{module}.") for name in definitions)]
+             if any(f"{name}.".startswith(f"{module}.") for name in definitions)]
     needs = {job.name: job.identity for job in read}
     data = {key: described(key, options.data) for key in notebook.data}
     executed = paths.results_dir(options.profile) / "executed"
