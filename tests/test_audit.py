@@ -78,6 +78,8 @@ def test_methods_are_the_rows_of_gn_cyclegan():
         ({"higher": "C5", "than": "*", "in": "table1", "of": "AG"}, "no reported numbers"),
         ({"equal": ["table4/AG/C5", "table4/AG/C6"]}, "column 'C6'"),
         ({"better": "C5"}, "no check"),
+        ({"higher": "C5", "than": "C4", "in": "table4"}, "no check"),
+        ({"higher": "C5", "than": "C5", "in": "table4", "of": "*"}, "compares nothing"),
     ],
 )
 def test_unknown_words_and_cells_are_errors(check, message):
