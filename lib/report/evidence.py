@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -128,6 +129,10 @@ def list_figures(results: Path) -> list[Path]:
 
 def caption(name: str) -> str:
     """What a figure or a table shows: page/captions.yaml, else its name in words."""
-    known = yaml.safe_load((PAGE / "captions.yaml").read_text(encoding="utf-8"))
-    return next((text for pattern, text in known.items() if fnmatchcase(name, pattern)),
+    return next((text for pattern, text in _captions().items() if fnmatchcase(name, pattern)),
                 name.replace("_", " "))
+
+
+@cache  # else reading them takes longer than the rest of the page
+def _captions() -> dict[str, str]:
+    return yaml.safe_load((PAGE / "captions.yaml").read_text(encoding="utf-8"))
