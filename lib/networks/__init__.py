@@ -1,4 +1,5 @@
-"""Every network of the kit by name: `build("2dgan")`."""
+"""The networks of the kit by name: `build("2dgan")`. Besides there are two further readings of its
+parts, `summed_attention` and `unweighted_skips`."""
 
 from torch import nn
 
