@@ -14,7 +14,7 @@ from lib.files import sha256
 from lib.papers.ledger import read_ledger
 from lib.paths import REPO
 from lib.report import evidence, html, page_tables, wording
-from lib.report.argument import argument, comparison
+from lib.report.argument import comparison
 from lib.report.wording import cell_anchor
 from lib.results import complexity, numbers
 from lib.results.claims import BELOW, COLUMNS, load
@@ -384,13 +384,6 @@ def test_the_page_begins_with_what_was_found(soup):
 def test_comparisons_in_words(text, expected):
     found = BeautifulSoup(comparison(text, "2dgan"), "html.parser")
     assert found.get_text() == expected and not found.find("b")
-
-
-def test_what_says_nothing_is_counted_in_words():
-    """As lib.results.claims has it where a network is not above an untrained method."""
-    found = argument("2 of 4 not above: C5/PSNR 21 is not above C3/PSNR 25; and 1 more", "2dgan")
-    assert found["head"] == "2 of 4 comparisons say nothing:"
-    assert found["lines"] == ["PSNR: C5 21 dB, C3 25 dB: not above", "and 1 more"]
 
 
 def test_a_cell_in_words():
