@@ -52,8 +52,7 @@ class Estimate:
     def p_value(self, value: float = 0.0) -> float:
         """Two-sided, of "the true mean is `value`": 1 - the level of the interval that ends there.
 
-        Of one mean; not below SMALLEST_P, and 1 for one that is not finite, as of PSNR where an
-        image equals its reference.
+        Of one mean; not below SMALLEST_P; 1 if it is not finite, as PSNR of an exact copy is.
         """
         distance = abs(float(self.mean) - value)
         if distance == 0 or not np.isfinite(distance):

@@ -1,5 +1,4 @@
-"""The networks of the kit by name: `build("2dgan")`. Besides there are two further readings of its
-parts, `summed_attention` and `unweighted_skips`."""
+"""Networks by name, `build("2dgan")`; without one: `summed_attention`, `unweighted_skips`."""
 
 from torch import nn
 

@@ -18,8 +18,7 @@ def down(in_channels: int, out_channels: int, bn_momentum: float) -> nn.Sequenti
 def up(in_channels: int, out_channels: int, bn_momentum: float, activation: str) -> nn.Sequential:
     """4x4 transposed convolution of stride 2, batch norm, activation (2D-GAN, inner part of Eq. 2).
 
-    (B, C, H, W) -> (B, C', 2H, 2W). `activation` is "relu" (Eq. 2) or "leaky_relu" (the text), else
-    ValueError.
+    (B, C, H, W) -> (B, C', 2H, 2W). `activation` is "relu" (Eq. 2) or "leaky_relu" (the text).
     """
     activations = {"relu": nn.ReLU(inplace=True), "leaky_relu": nn.LeakyReLU(0.2, inplace=True)}
     if activation not in activations:

@@ -32,8 +32,7 @@ _COMPARISON = re.compile(
 
 def argument(why: str, paper: str) -> dict[str, str | list]:
     """Of `why`, the `head`: how many comparisons decide; `lines`: some of them; `notes`: what to
-    keep in mind. Of what is no list of comparisons each part between semicolons is a line, its keys
-    in words."""
+    keep in mind. Other text is parted into lines at its semicolons, its keys in words."""
     notes = [note for note in NOTES if note in why]
     for note in notes:
         why = why.replace(note, "").rstrip()

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +24,7 @@ from lib.training.experiments import EXPERIMENTS
 from lib.verify import Verdict
 
 PAGE = Path(__file__).parent / "page"
+CAPTIONS = yaml.safe_load((PAGE / "captions.yaml").read_text(encoding="utf-8"))
 FILES = ("run.json", "history.csv", "test_images.csv", "samples.png", "attention.npz")
 
 
@@ -129,10 +129,5 @@ def list_figures(results: Path) -> list[Path]:
 
 def caption(name: str) -> str:
     """What a figure or a table shows: page/captions.yaml, else its name in words."""
-    return next((text for pattern, text in _captions().items() if fnmatchcase(name, pattern)),
+    return next((text for pattern, text in CAPTIONS.items() if fnmatchcase(name, pattern)),
                 name.replace("_", " "))
-
-
-@cache  # else reading them takes longer than the rest of the page
-def _captions() -> dict[str, str]:
-    return yaml.safe_load((PAGE / "captions.yaml").read_text(encoding="utf-8"))
