@@ -369,6 +369,13 @@ def test_the_page_begins_with_what_was_found(soup):
      "(difference −0.2 to +0.3)"),
     ("C5/saturation 1e-05 is above C3/saturation 0.02 by more than 7",
      "saturation: C5 1e-05, C3 0.02: above by more than 7"),
+    ("table5/PSNR/Pixel attention 28.73 is within 0.5 of table4/PSNR/C5 28.65",
+     "Table 5, PSNR: Pixel attention 28.73 dB; Table 4, PSNR: C5 28.65 dB: "
+     "within 0.5 dB of each other"),
+    # of a constant the side and the sign of the difference change, the margin stays
+    ("16 may be above table3/PSNR/GF 13.5 by more than 2 [difference +1.5 to +3.5]",
+     "Table 3, all test images, PSNR: GF 13.5 dB: not settled whether below 16 dB by more than 2 dB "
+     "(difference −3.5 to −1.5 dB)"),
     ("GN_CycleGAN-FLIR/cycle_a end 1 is above unet_128-FLIR/cycle_a end 2",
      "cycle loss A, end: GN_CycleGAN 1, CycleGAN+unet_128 2: above"),
     ("table4/AG/C5 is missing (<b>)", "Table 4, AG, C5 is missing (<b>)"),

@@ -62,6 +62,8 @@ def test_the_test_is_that_of_the_interval():
 
 def test_values_that_say_nothing_of_their_spread():
     assert np.isinf(estimate([3.0]).half_width()) and estimate([3.0]).p_value() == 1
+    with np.errstate(invalid="ignore"):  # PSNR of an image that equals its reference
+        assert estimate([np.inf, 25.0, 30.0]).p_value() == estimate([np.nan, 25.0]).p_value() == 1
     same = estimate([2.0, 2.0])
     assert same.interval() == (2, 2) and same.p_value() == SMALLEST_P and same.p_value(2) == 1
 

@@ -1,7 +1,7 @@
 """How steadily a network trained, in numbers, from its history.csv (GN_CycleGAN, Section 4.2).
 
 The paper judges stability by eye, on the cycle loss of one run each (Figs. 6 and 7). These are
-definitions for what it says there: the loss is "high and low", "converges faster", "collapses".
+definitions for what it says there: the loss is "high and low", it "converges faster".
 
 A history is a frame indexed by step (`lib.results.runs.Run.history`); a row holds the means
 since the row before, about a hundred rows a run. Averaging smooths, so that only runs with the

@@ -36,7 +36,7 @@ class Estimate:
 
         The recovery of variance estimates (Zou and Donner 2008, Statistics in Medicine 27,
         1693-1702). Few seeds keep their own wide t, which Satterthwaite's degrees of freedom lose
-        where two or three seeds happen to agree. Infinite for a single value.
+        where two or three seeds happen to agree. Infinite for one seed and one scene.
         """
         if self.n_seeds == self.n_scenes == 1:
             return np.full_like(self.mean, np.inf)
@@ -52,10 +52,10 @@ class Estimate:
     def p_value(self, value: float = 0.0) -> float:
         """Two-sided, of "the true mean is `value`": 1 - the level of the interval that ends there.
 
-        Of one mean; not below SMALLEST_P.
+        Of one mean; not below SMALLEST_P; 1 if it is not finite, as PSNR of an exact copy is.
         """
         distance = abs(float(self.mean) - value)
-        if distance == 0:
+        if distance == 0 or not np.isfinite(distance):
             return 1.0
 
         def beyond(log_p: float) -> float:

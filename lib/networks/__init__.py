@@ -1,4 +1,4 @@
-"""Every network of the kit by name: `build("2dgan")`."""
+"""Networks by name, `build("2dgan")`; without one: `summed_attention`, `unweighted_skips`."""
 
 from torch import nn
 

@@ -24,9 +24,9 @@ from functools import cache
 
 from lib.papers import reported
 
-WORDS = {
-    "higher": {"than", "in", "of", "by"}, "lower": {"than", "in", "of", "by"},
-    "near": {"to", "in", "of", "within"}, "equal": set(),
+WORDS = {  # word -> what has to stand with it, and what may
+    "higher": ({"than", "of"}, {"in", "by"}), "lower": ({"than", "of"}, {"in", "by"}),
+    "near": ({"to", "of"}, {"in", "within"}), "equal": (set(), set()),
 }
 ROUNDING = 1e-9  # of differences of printed numbers
 SHOWN = 3  # relations that are written out where there are many
@@ -73,12 +73,13 @@ class Relation:
 
 
 def relations(check: Mapping | list[Mapping], paper: str) -> list[Relation]:
-    """What a check, or each of a list, says of single cells. ValueError for unknown words and for
-    unknown cells."""
+    """What a check, or each of a list, says of single cells. ValueError for unknown or missing
+    words, for unknown cells, and where nothing is compared."""
     if isinstance(check, list):
         return [relation for one in check for relation in relations(one, paper)]
     word = next((word for word in WORDS if word in check), None)
-    if word is None or not set(check) - {word} <= WORDS[word]:
+    needed, optional = WORDS.get(word, (set(), set()))
+    if word is None or not needed <= set(check) - {word} <= needed | optional:
         raise ValueError(f"{dict(check)} is no check; lib.papers.checks lists the words there are")
     if word == "equal":
         for cell in check["equal"]:
@@ -99,6 +100,8 @@ def relations(check: Mapping | list[Mapping], paper: str) -> list[Relation]:
         if word == "lower":
             pairs = [(b, a) for a, b in pairs]
         found += [Relation(a, "~" if word == "near" else ">", b, margin) for a, b in pairs]
+    if not found:
+        raise ValueError(f"{dict(check)} compares nothing")
     return found
 
 

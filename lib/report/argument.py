@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from lib.report.wording import anchor_of, place_and_name, worded
 
-OUTCOMES = {  # of one comparison, of several
+OUTCOMES = {  # word of lib.results.claims -> of one comparison, of several
     "fail": ("says otherwise", "say otherwise"), "hold": ("agrees", "agree"),
-    "open": ("is not settled", "are not settled"), "below": ("says nothing", "say nothing"),
+    "open": ("is not settled", "are not settled"), "not above": ("says nothing", "say nothing"),
 }
 NOTES = {
     "(over all test images)": "Judged over all test images, not the three that the paper prints.",
@@ -21,7 +21,7 @@ NOTES = {
         "One seed: true of these networks, training again may differ.",
 }
 VERBS = {"is": "", "is not": "not ", "may be": "not settled whether "}
-_HEAD = re.compile(r"(\d+) of (\d+) (fail|hold|open|below): (.*)", re.DOTALL)
+_HEAD = re.compile(rf"(\d+) of (\d+) ({'|'.join(OUTCOMES)}): (.*)", re.DOTALL)
 _SIDE = r"(?:\S.*?/.+? )?[-+]?\d[\d.]*(?:e[-+]?\d+)?"  # a cell and its value, or a constant
 _COMPARISON = re.compile(
     rf"(?P<left>{_SIDE}) (?P<verb>is not|is|may be) (?P<what>above|equal to|within \S+ of) "
@@ -32,7 +32,7 @@ _COMPARISON = re.compile(
 
 def argument(why: str, paper: str) -> dict[str, str | list]:
     """Of `why`, the `head`: how many comparisons decide; `lines`: some of them; `notes`: what to
-    keep in mind. What is no list of comparisons becomes one line, its keys in words."""
+    keep in mind. Other text is parted into lines at its semicolons, its keys in words."""
     notes = [note for note in NOTES if note in why]
     for note in notes:
         why = why.replace(note, "").rstrip()
@@ -51,19 +51,20 @@ def comparison(text: str, paper: str) -> Markup:
         return worded(text, paper)
     (place, left), (other, right) = (_side(parts[side], paper) for side in ("left", "right"))
     what = parts["what"].removesuffix(" to")  # equal
+    ends = [float(parts[end]) for end in ("low", "high") if parts[end]]
     if not place:  # "16 is above ..."
         place, left, other, right, what = other, right, "", left, "below"
+        ends = [-end for end in reversed(ends)]
     unit = " dB" if "PSNR" in place else ""
     if other:
         compared = Markup("{}, {}" if other == place else "{}; {other}: {}")
         compared = compared.format(left, right, other=other)
-        what = what.replace(" of", " of each other")
-        what += parts["margin"] + unit if parts["margin"] else ""
+        what = what.replace(" of", f"{unit} of each other")
     else:
         compared, what = left, f"{what} {right}{unit}"
-    what = VERBS[parts["verb"]] + what
-    if parts["low"]:
-        what += _minus(f" (difference {parts['low']} to {parts['high']}{unit})")
+    what = VERBS[parts["verb"]] + what + (parts["margin"] + unit if parts["margin"] else "")
+    if ends:
+        what += _minus(" (difference {:+.3g} to {:+.3g}{})".format(*ends, unit))
     return Markup("{}: {}: {}").format(place, compared, what)
 
 

@@ -24,6 +24,7 @@ from lib.training.experiments import EXPERIMENTS
 from lib.verify import Verdict
 
 PAGE = Path(__file__).parent / "page"
+CAPTIONS = yaml.safe_load((PAGE / "captions.yaml").read_text(encoding="utf-8"))
 FILES = ("run.json", "history.csv", "test_images.csv", "samples.png", "attention.npz")
 
 
@@ -128,6 +129,5 @@ def list_figures(results: Path) -> list[Path]:
 
 def caption(name: str) -> str:
     """What a figure or a table shows: page/captions.yaml, else its name in words."""
-    known = yaml.safe_load((PAGE / "captions.yaml").read_text(encoding="utf-8"))
-    return next((text for pattern, text in known.items() if fnmatchcase(name, pattern)),
+    return next((text for pattern, text in CAPTIONS.items() if fnmatchcase(name, pattern)),
                 name.replace("_", " "))
