@@ -157,6 +157,15 @@ def test_few_seeds_that_lie_apart_settle_little(results):
         "external-skips", "verdict_ours"] == "seen"
 
 
+def test_images_of_one_person_settle_no_more_than_one_image(results):
+    """The same differences: of two persons, who differ by 1 and by 0.1, and of 30 images."""
+    better = IMAGES + np.repeat([1, 0.1], 15)
+    persons = [f"{k // 15 + 1}_sober_{k}_0" for k in range(30)]
+    for names, verdict in ((persons, "undecided"), (None, "seen")):
+        runs = {"C5": [run("C5", better, names=names)], "C3": [run("C3", IMAGES, names=names)]}
+        assert of_runs(runs).loc["attention-ag-ie", "verdict_ours"] == verdict
+
+
 def test_networks_are_compared_on_the_seeds_that_both_have(results):
     claim = judged({"C5": [IMAGES + 1, IMAGES + 1.01], "C4": [IMAGES]}).loc[
         "external-skips"]
