@@ -39,8 +39,8 @@ def quiet(line: str) -> None:
 
 
 def need_weights(*names: str) -> None:
-    """Skips where pretrained weights are neither in the cache nor to be had; what was fetched and is
-    not what it should be is no reason to skip."""
+    """Skips where pretrained weights are neither in the cache nor to be had, but not where they were
+    fetched and are not what they should be."""
     try:
         for name in names:
             resolve_weights(name)

@@ -335,7 +335,7 @@ def test_gradient_normalisation_of_a_linear_function():
 
 
 def test_gradient_of_the_summed_map_with_respect_to_the_whole_image():
-    """A 1x1 convolution of weight 2: the sum's gradient is 2 at each of 12 pixels, the mean's 1/6."""
+    """A 1x1 convolution of weight 2: the gradient of the sum is 2 at each of 12 pixels."""
     score = nn.Conv2d(1, 1, 1, bias=False)
     nn.init.constant_(score.weight, 2.0)
     x = torch.randn(2, 1, 3, 4)
