@@ -96,9 +96,9 @@ def test_full_size_network_is_traced_quickly_and_left_alone():
     network = build("2dgan").train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     trace(network, IMAGE)  # the first export loads what it needs
-    started = time.perf_counter()
+    started = time.process_time()  # of the processor, so that a busy machine does not count
     trace(network, IMAGE)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
     assert network.training and not network._forward_hooks and not network._forward_pre_hooks
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 

@@ -141,7 +141,7 @@ def test_percentages_are_held_to_the_digits_that_are_printed():
         assert examine(check, "gn_cyclegan", numbers)["verdict"] == verdict + "consistent"
 
 
-def test_other_words():
+def test_sums_products_stated_numbers_gaps_and_texts_are_examined():
     assert examine({"sum": [1, 2], "stated": 3})["verdict"] == "consistent"
     product = examine({"product": [200, 500], "stated": 1450})
     assert product["verdict"] == "inconsistent" and "100000" in product["recomputed"]

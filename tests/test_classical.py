@@ -155,11 +155,6 @@ def test_retinex_stretch(image):
             single_scale_retinex(image, clip_percent=clip_percent)
 
 
-def test_retinex_of_several_equal_scales_is_that_of_one(image):
-    several = multi_scale_retinex(image, sigmas=(80.0, 80.0))
-    assert np.array_equal(several, single_scale_retinex(image))
-
-
 def test_retinex_parameters_are_the_published_ones_by_default():
     image = dark_image((128, 160))
     ssr, msr = single_scale_retinex(image), multi_scale_retinex(image)
@@ -179,8 +174,11 @@ def test_retinex_does_not_blow_up_a_single_pixel():
 # All of them
 
 
-def test_method_names_are_those_of_table_3():
-    assert list(METHODS) == ["HE", "CLAHE", "GF", "SSR", "MSR"]
+def test_methods_are_called_as_in_table_3():
+    assert METHODS == {
+        "HE": histogram_equalization, "CLAHE": clahe, "GF": guided_filter_enhancement,
+        "SSR": single_scale_retinex, "MSR": multi_scale_retinex,
+    }
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
@@ -206,11 +204,6 @@ def test_any_size_and_memory_order(method):
     assert np.array_equal(method(np.asfortranarray(image)), method(image))
     window = dark_image((80, 80))[::2, 40:]
     assert np.array_equal(method(window), method(window.copy()))
-
-
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
-def test_contrast_is_raised(method, image):
-    assert method(image).std() > 1.3 * image.std()
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())

@@ -170,12 +170,12 @@ def blurred(kit):
     return kit
 
 
-def test_a_method(blurred):
+def test_a_method_is_added(blurred):
     record = json.loads((blurred.folder("blur") / "run.json").read_text())
     assert record["status"] == "complete" and record["metrics"]["PSNR"] > 0
 
 
-def test_a_metric_is_measured_without_training(blurred):
+def test_a_metric_is_added_and_measured_without_training(blurred):
     kit = blurred
     weights = (kit.folder("blur") / "weights.safetensors").read_bytes()
     kit.write("lib/metrics/contrast.py", METRIC)
@@ -189,7 +189,7 @@ def test_a_metric_is_measured_without_training(blurred):
     assert images["contrast"].between(0, 1).all()
 
 
-def test_a_data_set(blurred):
+def test_a_data_set_is_added(blurred):
     kit = blurred
     (kit.data / "squares").mkdir()
     random = np.random.default_rng(0)
@@ -214,7 +214,7 @@ def test_a_data_set(blurred):
     assert record["dataset"] == "my squares" and record["n_images"] == 3
 
 
-def test_a_table(blurred):
+def test_a_table_is_added(blurred):
     kit = blurred
     with open(kit.root / "data/reported/2dgan.csv", "a") as stream:
         stream.write("2dgan,table8,PSNR,Blur,20.5,,,Appendix\n")

@@ -38,6 +38,8 @@ def test_noise_has_the_stated_deviation():
     noisy = degrade(flat, "a", ranges=only(noise=(6, 6))).astype(float)
     assert noisy.mean() == pytest.approx(128, abs=0.1)
     assert noisy.std() == pytest.approx(6, rel=0.02)
+    dark = degrade(flat, "a", ranges=only(noise=(6, 6), brightness=(0.5, 0.5)))
+    assert dark.std() == pytest.approx(3, rel=0.02)  # brightness comes last: of the noise as well
 
 
 def test_blur_is_a_gaussian_and_softens_the_noise():

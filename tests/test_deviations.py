@@ -5,6 +5,8 @@ import ast
 import pytest
 import yaml
 
+from lib.data.degradation import LITERAL, WIDE
+from lib.data.faces import FACE_RANGES
 from lib.losses.two_d_gan import LossWeights
 from lib.networks.two_d_gan import TwoDGANConfig
 from lib.paths import REPO
@@ -52,3 +54,12 @@ def test_defaults_are_those_of_the_ledger():
     assert stated["adam-betas"].startswith(f"{Adam().beta1} and {Adam().beta2}")
     assert stated["generator-widths"].startswith(", ".join(map(str, TwoDGANConfig().widths)))
     assert stated["batch-norm-momentum"].startswith(str(TwoDGANConfig().bn_momentum))
+    degradation = stated["degradation-ranges"].replace("0.60", "0.6")
+    assert degradation.startswith(in_words(LITERAL)) and f"({in_words(WIDE, 1)})" in degradation
+    assert stated["face-degradation"] == in_words(FACE_RANGES)
+
+
+def in_words(ranges, first=0):
+    """Factors of a degradation as the ledger writes them, from the first or the second on."""
+    return ", ".join(f"{name} {low:g}" + f" to {high:g}" * (high > low)
+                     for name, (low, high) in [*vars(ranges).items()][first:])

@@ -108,6 +108,17 @@ def road_pairs(n=44):
             for i in range(n) for j, (half, mode) in enumerate(halves.items())}
 
 
+def sequences():
+    """Two made-up frames of each of 41 persons, sober and drunk, as files."""
+    files = {}
+    for person in range(1, 42):
+        for number, state in ((1, "sober"), (2, "drunk")):
+            frames = np.full((2, 8, 6), person * 2 + number, np.uint16)
+            tifffile.imwrite(written := io.BytesIO(), frames, photometric="minisblack")
+            files[f"{state}/{person:02d}_{number}_f_M.tif"] = written.getvalue()
+    return files
+
+
 ROAD = {"archive": "SERVER/road/{commit}.zip", "commit": "ab71420",
         "take": {r"(crop_LR_visible|cropinfrared)/([^/]+\.jpg)": r"\1/\2"}}
 ROAD_PATH = "/road/ab71420.zip"
@@ -163,13 +174,7 @@ def test_images_without_their_other_half_are_left_out(root, road, capsys):
 
 
 def test_faces_are_told_and_named_by_their_checksums(root, declare, capsys):
-    faces = {}
-    for person in range(1, 42):
-        for number, state in ((1, "sober"), (2, "drunk")):
-            written = io.BytesIO()
-            frames = np.full((2, 8, 6), person * 2 + number, np.uint16)
-            tifffile.imwrite(written, frames, photometric="minisblack")
-            faces[f"{state}/{person:02d}_{number}_f_M.tif"] = written.getvalue()
+    faces = sequences()
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in faces.items()}
     part = {"archive": "SERVER/faces.zip", "commit": "ab71420"}
     declare("sober_drunk", [part], sha256=digests, holds={"sober": 41, "drunk": 41})
@@ -533,20 +538,15 @@ def test_unreadable_files_are_named_each(whole, change, capsys):
 
 
 def test_faces_truncated_unknown_and_copied_are_named(root, capsys):
-    for person in range(1, 42):
-        for number, state in ((1, "sober"), (2, "drunk")):
-            path = root / f"sober_drunk/{state}/{person:02d}_{number}_f_F.tif"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            frames = np.full((1, 8, 6), person * 2 + number, np.uint16)
-            tifffile.imwrite(path, frames, photometric="minisblack")
+    put(root / "sober_drunk", sequences())
     assert told_of(root, capsys) == []
-    broken = damage(root / "sober_drunk/drunk/07_2_f_F.tif", lambda b: b[: len(b) // 2])
-    shutil.copy(root / "sober_drunk/sober/01_1_f_F.tif", root / "sober_drunk/sober/99_1_f_F.tif")
+    broken = damage(root / "sober_drunk/drunk/07_2_f_M.tif", lambda b: b[: len(b) // 2])
+    shutil.copy(root / "sober_drunk/sober/01_1_f_M.tif", root / "sober_drunk/sober/99_1_f_M.tif")
     problems = told_of(root, capsys)
-    assert len(problems) == 2 and str(broken) in problems[0] and "99_1_f_F.tif" in problems[1]
+    assert len(problems) == 2 and str(broken) in problems[0] and "99_1_f_M.tif" in problems[1]
     split_of = sober_drunk.read_split()
     one, other = (next(p for p in split_of if split_of[p] == split) for split in ("train", "test"))
-    files = [root / f"sober_drunk/sober/{person:02d}_1_f_F.tif" for person in (one, other)]
+    files = [root / f"sober_drunk/sober/{person:02d}_1_f_M.tif" for person in (one, other)]
     shutil.copy(*files)
     assert f"{files[1]} is a copy of {files[0]}, which is in training" in told_of(root, capsys)
 

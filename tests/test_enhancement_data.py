@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import numpy as np
 import pytest
@@ -359,14 +358,6 @@ def test_pack_is_reused_and_remade_when_the_data_change(root, monkeypatch):
 def test_limits_below_one_are_refused(root):
     with pytest.raises(ValueError, match="test=0: at least 1"):
         load("enhancement", root, 32, {"train": 3, "test": 0})
-
-
-@needs_imagenet
-def test_second_fingerprint_of_imagenet_is_quick():
-    first = imagenet.describe(REAL)
-    start = time.process_time()  # of the processor, so that a busy machine does not count
-    assert imagenet.describe(REAL) == first
-    assert time.process_time() - start < 1
 
 
 # ---- recorded infrared images

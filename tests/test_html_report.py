@@ -473,7 +473,7 @@ def test_data_and_machines(soup, results):
     (["training code changed: x; data changed: a 12 then, a 34 now"], (), "CHANGED since"),
     ([], ("faces",), "not under the data root, so not compared"),
 ])
-def test_data_sets(problems, absent, state):
+def test_a_data_set_is_told_unchanged_changed_or_not_compared(problems, absent, state):
     known = {"data_fingerprint": "f" * 64, "dataset": "faces"}
     by_frame = known | {"dataset": "by frame"}
     runs = [{"record": known, "problems": []}, {"record": known, "problems": problems},
@@ -492,7 +492,7 @@ def test_data_sets(problems, absent, state):
     ({"reproduced": "4", "item": "prose"}, ("below", "▼ −6.00 points")),
     ({"reproduced": ""}, ("missing", "")),
 ])
-def test_difference(line, expected):
+def test_a_difference_is_above_below_the_same_fitted_or_missing(line, expected):
     given = {"paper": "2dgan", "item": "table4", "row": "AG", "column": "C1", "reported": "10.00",
              "ci_low": "", "ci_high": "", "sd": ""} | line
     assert page_tables.difference(given) == expected

@@ -70,11 +70,9 @@ def test_complete_network_is_near_table_2():
 
 
 @pytest.mark.parametrize("name", PARTS)
-@pytest.mark.parametrize("size", [(128, 128), (64, 96)])
-def test_generator_keeps_shape_and_range(name, size):
-    generator = build("2dgan", **NARROW, **PARTS[name])
-    out = generator(torch.rand(2, 1, *size) * 2 - 1)
-    assert out.shape == (2, 1, *size)
+def test_generator_keeps_shape_and_range(name):
+    out = build("2dgan", **NARROW, **PARTS[name])(torch.rand(2, 1, 64, 96) * 2 - 1)
+    assert out.shape == (2, 1, 64, 96)
     assert out.abs().max() <= 1
 
 

@@ -144,7 +144,7 @@ def test_numbers_csv_reads_back_as_collected(results):
     assert ",70.00," in (results / "numbers.csv").read_text("utf-8")  # as printed
 
 
-def test_comparison(results):
+def test_a_comparison_has_ours_beside_each_printed_number(results):
     fill_table4()
     frame = numbers.comparison("test", "2dgan", "table4").data
     assert list(frame.index) == ["AG", "IE", "PSNR", "SSIM"]

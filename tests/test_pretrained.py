@@ -1,3 +1,5 @@
+"""Pretrained weights: the real ones, their cache, their sources, and reading what was fetched."""
+
 import hashlib
 import io
 import os
@@ -19,7 +21,7 @@ from lib.files import sha256
 from lib.networks import weights as pretrained
 from lib.networks.backbones import use_same_padding
 from lib.networks.weights import PretrainedUnavailable, Weights, resolve, source
-from made_runs import flip
+from made_runs import flip, need_weights
 
 TINY = {"features.0.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
 TINY_SHA256 = hashlib.sha256(safetensors.numpy.save(TINY)).hexdigest()
@@ -27,13 +29,9 @@ OTHER = {"features.0.weight": np.ones((2, 3), np.float32)}
 
 
 def fetched(name):
-    """The real weights; skips where neither cache nor registry has them."""
-    try:
-        return load_file(resolve(name))
-    except PretrainedUnavailable as error:
-        if "wrong checksum" in str(error):  # fetched, but not converted as it should be
-            raise
-        pytest.skip(str(error))
+    """The real weights."""
+    need_weights(name)
+    return load_file(resolve(name))
 
 
 @pytest.fixture

@@ -35,6 +35,9 @@ def test_a_profile_changes_channels_images_and_steps_and_nothing_else(part, may)
     differing = {field.name for field in fields(scales[0])
                  if len({getattr(scale, field.name) for scale in scales}) > 1}
     assert differing <= may
+
+
+def test_a_profile_changes_nothing_of_an_experiment_but_channels():
     for name, experiment in EXPERIMENTS.items():
         for profile in PROFILES:
             found = resolve(name, profile).experiment
@@ -68,9 +71,17 @@ def test_average_follows_and_forgets_its_start():
     assert not average.weight.requires_grad
 
 
-def test_a_run_stores_and_judges_both_weights(tmp_path, root):
+def test_a_run_stores_and_judges_both_weights(tmp_path, root, monkeypatch):
+    write, is_average = record.write_weights, {}
+
+    def noted(path, network):
+        is_average[path.name] = not any(w.requires_grad for w in network.parameters())
+        write(path, network)
+
+    monkeypatch.setattr(record, "write_weights", noted)
     run("L2-prose", "test", data=root, out=tmp_path, device="cpu", report=quiet)
     known = record.read(tmp_path)
+    assert is_average == {"weights.safetensors": True, "last_weights.safetensors": False}
     average, last = ((tmp_path / name).read_bytes() for name in record.STORED_WEIGHTS)
     assert average != last
     assert known["metrics"]["PSNR"] != known["metrics"]["last PSNR"]

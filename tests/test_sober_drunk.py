@@ -66,7 +66,7 @@ def test_a_file_of_one_page_has_one_frame(root):
     assert sober_drunk.load_frames(root / "sober_drunk/drunk/09_2_f_M.tif").shape == (1, 19, 30)
 
 
-def test_load(root):
+def test_frames_come_with_person_state_place_and_split(root):
     data = sober_drunk.load(root)
     assert data.name == "Sober-Drunk subset (4 front-face sequences)"
     assert data.frames.shape == (9, 19, 30) and data.frames.dtype == np.uint8

@@ -11,15 +11,6 @@ from lib.data.synthetic.streets import scene
 SMALL = (96, 128)
 
 
-def mutual_information(a: np.ndarray, b: np.ndarray) -> float:
-    """In nats, over 32 x 32 bins."""
-    joint, _, _ = np.histogram2d(a.ravel(), b.ravel(), bins=32, range=((0, 256), (0, 256)))
-    joint /= joint.sum()
-    independent = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
-    some = joint > 0
-    return float((joint[some] * np.log(joint[some] / independent[some])).sum())
-
-
 # faces
 
 
@@ -98,17 +89,6 @@ def test_scene_depends_on_its_arguments_alone(kind):
 @pytest.mark.parametrize("kind", ["streets", "parks"])
 def test_pairs_are_aligned(kind, request):
     pairs = request.getfixturevalue(kind)
-    grey = [visible.mean(2) for visible, _ in pairs]
-    infrared = [i for _, i in pairs]
-    own = np.mean([mutual_information(g, i) for g, i in zip(grey, infrared, strict=True)])
-    moved = np.mean(
-        [mutual_information(g, np.roll(i, 9, 1)) for g, i in zip(grey, infrared, strict=True)]
-    )
-    others = np.mean(
-        [mutual_information(g, infrared[n - 5]) for n, g in enumerate(grey)]  # of another place
-    )
-    assert own > 1.3 * others
-    assert own > 1.1 * moved
     shifts = alignment.shifts(*(np.stack(half) for half in zip(*pairs, strict=True)), range(24))
     assert (shifts[["dx", "dy"]].abs().max(axis=1) <= 1).mean() > 0.9
     assert shifts[["dx", "dy"]].median().tolist() == [0, 0]

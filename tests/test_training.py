@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -24,14 +26,31 @@ from lib.metrics import METRICS
 from lib.networks.weights import PretrainedUnavailable
 from lib.paths import results_dir, run_folder
 from lib.training import engine, record, run as running
-from lib.training.experiments import EXPERIMENTS, resolve
+from lib.training.experiments import EXPERIMENTS, Adam, resolve
 from lib.training.identity import evaluated_by, trained_by
 from lib.training.sampling import batch_indices
 from lib.training.status import ToDo, to_do
 from made_runs import alter_record, quiet, recipe_of
 
 CPU = torch.device("cpu")
-TRAINED = [name for name, one in EXPERIMENTS.items() if one.network]
+
+
+def unlike(names):
+    """The first of those experiments that differ in numbers alone, as loss weights are; and of each
+    data set one."""
+    kept, seen = [], set()
+    for name in names:
+        one = EXPERIMENTS[name]
+        losses = {key: value if isinstance(value, str) else bool(value)
+                  for key, value in vars(one.losses).items()} if one.losses else {}
+        kind = one.recipe, one.network, one.discriminator, str(losses), one.precision
+        if not {kind, one.data} <= seen:
+            kept.append(name)
+        seen |= {kind, one.data}
+    return kept
+
+
+TRAINED = unlike(name for name, one in EXPERIMENTS.items() if one.network)
 UNTRAINED = [name for name, one in EXPERIMENTS.items() if not one.trained]
 
 
@@ -124,12 +143,19 @@ class Killed(BaseException):
     """Stands for a kill: nothing catches it."""
 
 
+@pytest.fixture(scope="module")
+def tiecnn(root, tmp_path_factory):
+    """What TIECNN leaves where nothing stops it."""
+    return content(run("TIECNN", root, tmp_path_factory.mktemp("runs") / "TIECNN"))
+
+
 @pytest.mark.parametrize("moment", range(5))
-def test_a_kill_while_files_are_put_in_place_loses_nothing(root, tmp_path, monkeypatch, moment):
+def test_a_kill_while_files_are_put_in_place_loses_nothing(
+    root, tiecnn, tmp_path, monkeypatch, moment
+):
     """Whether the new record is there or not decides, and the next run mends the rest."""
     config = resolve("TIECNN", "test", 0)
     dataset = catalogue.describe("enhancement", root)
-    whole = content(run("TIECNN", root, tmp_path / "whole"))
     moved, replaced = [], os.replace
 
     def killed(source, target):
@@ -145,7 +171,7 @@ def test_a_kill_while_files_are_put_in_place_loses_nothing(root, tmp_path, monke
         run("TIECNN", root, folder)
     assert to_do(folder, config, dataset) == ToDo("train", "did not finish last time")
     run("TIECNN", root, folder)
-    assert content(folder) == whole
+    assert content(folder) == tiecnn
     assert to_do(folder, config, dataset).what == "nothing"
 
 
@@ -283,11 +309,38 @@ def test_generator_learns(root, tmp_path):
     assert np.mean(losses[-9:]) < 0.9 * np.mean(losses[:9])  # three epochs each
 
 
+@pytest.mark.parametrize("name", ["L1", "L2-mean-score"])
+def test_a_step_of_an_adversarial_loss_alone(name, root):
+    """The GAN of Eq. 1, and Eq. 4 with the penalty of the mean score; the critic comes first."""
+    recipe = recipe_of(resolve(name, "test"), root)
+    _, degraded, real = recipe.batch(0)
+    generator, critic = map(deepcopy, recipe.modules.values())
+    fake, mix = generator(degraded).detach(), torch.rand(len(real), 1, 1, 1)
+    with mock.patch("torch.rand", return_value=mix):
+        losses = recipe.step(0)
+    of_fake, of_real, after = critic(fake), critic(real), recipe.critic(fake)
+    if name == "L1":
+        of_fake, of_real, after = (scores.sigmoid() for scores in (of_fake, of_real, after))
+        expected = {"critic": -of_real.log().mean() - (1 - of_fake).log().mean(),
+                    "adversarial": -after.log().mean()}
+    else:
+        between = (mix * real + (1 - mix) * fake).requires_grad_()
+        (slope,) = torch.autograd.grad(critic(between).mean((1, 2, 3)).sum(), between)
+        expected = {"critic": of_fake.mean() - of_real.mean(), "adversarial": -after.mean(),
+                    "penalty": (slope.flatten(1).norm(dim=1) - 1).square().mean()}
+    expected["total"] = expected["adversarial"]
+    assert losses.keys() == expected.keys()
+    for key, loss in losses.items():
+        torch.testing.assert_close(loss.detach(), expected[key].detach(), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", TRAINED)
 def test_each_experiment_takes_a_step_and_gives_images(name, root, perceptual):
     config = resolve(name, "test")
     recipe, data = recipe_of(config, root), running.load(config, root)
     before = [p.detach().clone() for p in recipe.generator.parameters()]
+    for [group] in (optimiser.param_groups for optimiser in recipe.optimisers.values()):
+        assert Adam(group["lr"], *group["betas"]) == config.experiment.optimiser
     losses = recipe.step(0)
     assert all(value.isfinite() for value in losses.values())
     moved = [(a != b).any() for a, b in zip(before, recipe.generator.parameters())]
@@ -301,6 +354,16 @@ def test_each_experiment_takes_a_step_and_gives_images(name, root, perceptual):
 
 
 # ---- configurations
+
+
+def test_each_column_of_table_6_has_one_loss_more_and_of_the_prose_one_alone():
+    every = ["adversarial", "mse", "vgg", "efficientnet"]
+    ticks = {name: [loss for loss in every if getattr(EXPERIMENTS[name].losses, loss)]
+             for name in ("L1", "L2", "L3", "L4", "L5", "L2-prose", "L3-prose", "L4-prose")}
+    assert list(ticks.values()) == [
+        every[:1], every[:1], every[:2], every[:3], every, ["mse"], ["vgg"], ["efficientnet"]]
+    forms = [EXPERIMENTS[name].losses.adversarial_form for name in ("L1", "L2")]
+    assert forms == ["gan", "wgan_gp"] and EXPERIMENTS["L5"].losses == EXPERIMENTS["C5"].losses
 
 
 def test_a_perceptual_loss_alone_cannot_be_left_out():

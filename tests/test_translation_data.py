@@ -1,6 +1,5 @@
 """Visible/infrared pairs: layouts, splits by scene, errors, fallbacks; the real data if present."""
 
-import os
 from functools import wraps
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from lib.data.catalogue import describe, load
 from lib.data.pairs import LLVIP, MSRS, OSU, ROADSCENE, Layout
 from lib.data.synthetic.streets import scene
 from lib.evaluation.examples import example_pairs
+from lib.paths import data_root
 
 SOME = Layout("some", "Some", "a", "b", {"x": 10})
-STORED = splits.FOLDER  # before `places`
+REAL, STORED = data_root(), splits.FOLDER  # before `places`
 DIVIDED = (ROADSCENE, MSRS, LLVIP)  # those with a stored split
 
 
@@ -378,10 +378,9 @@ def test_stored_splits_are_sound(layout, monkeypatch):
 
 @pytest.mark.parametrize("layout", DIVIDED, ids=lambda layout: layout.key)
 def test_real_pairs_follow_the_rule(layout, monkeypatch):
-    real = Path(os.environ.get("IR_DATA") or "data")
-    if not (real / layout.key).is_dir():
-        pytest.skip(f"$IR_DATA holds no {layout.key}")
-    pairs = translation.list_pairs(real, layout)
+    if not (REAL / layout.key).is_dir():
+        pytest.skip(f"the data root holds no {layout.key}")
+    pairs = translation.list_pairs(REAL, layout)
     monkeypatch.setattr(splits, "FOLDER", STORED)
     stored = translation.read_split(layout)
     if pairs.keys() != stored.keys():
@@ -396,10 +395,9 @@ def test_real_pairs_follow_the_rule(layout, monkeypatch):
 
 @pytest.mark.parametrize("key", ["flir", "osu", "msrs"])
 def test_scenes_of_real_pairs_are_on_one_side(key, monkeypatch):
-    real = Path(os.environ.get("IR_DATA") or "data")
-    if not (real / {"flir": "roadscene", "osu": "llvip", "msrs": "msrs"}[key]).is_dir():
-        pytest.skip(f"$IR_DATA holds nothing for {key}")
+    if not (REAL / {"flir": "roadscene", "osu": "llvip", "msrs": "msrs"}[key]).is_dir():
+        pytest.skip(f"the data root holds nothing for {key}")
     monkeypatch.setattr(splits, "FOLDER", STORED)
-    summary = composition.split_summary(load(key, real, 32))
+    summary = composition.split_summary(load(key, REAL, 32))
     assert summary["scenes on both sides"] == 0
     assert summary["test scenes"] > 1 and summary["test pairs"] == 20

@@ -61,27 +61,20 @@ def test_other_parameter_counts():
     assert parameters("projection_head") == 560_384
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "gmac"),
-    [
-        ("resnet_6blocks", 128, 8.764), ("resnet_6blocks", 256, 35.06),
-        ("resnet_9blocks", 128, 12.388), ("resnet_9blocks", 256, 49.55),
-        ("unet_128", 128, 1.506), ("unet_128", 256, 6.02), ("unet_256", 256, 6.05),
-        ("patchgan", 128, 0.754), ("patchgan", 256, 3.147),
-    ],
-)
-def test_multiply_accumulates(name, size, gmac):
+@pytest.mark.parametrize(("name", "gmac"), [
+    ("resnet_6blocks", 35.06), ("resnet_9blocks", 49.55), ("unet_128", 6.02), ("unet_256", 6.05),
+    ("patchgan", 3.147),
+])
+def test_multiply_accumulates_at_256_pixels(name, gmac):
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        build(name)(torch.empty(1, 3, size, size))
+        build(name)(torch.empty(1, 3, 256, 256))
     assert counter.get_total_flops() / 2e9 == pytest.approx(gmac, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-@pytest.mark.parametrize(("a", "b"), CHANNELS)
-def test_generators_keep_size_and_range(name, a, b):
-    generator = build(name, in_channels=a, out_channels=b, **GENERATORS[name])
-    out = generator(torch.rand(2, a, 48, 32) * 2 - 1)
-    assert out.shape == (2, b, 48, 32)
+def test_generators_keep_size_and_range(name):
+    out = build(name, out_channels=1, **GENERATORS[name])(torch.rand(2, 3, 48, 32) * 2 - 1)
+    assert out.shape == (2, 1, 48, 32)
     assert out.abs().max() <= 1
 
 
@@ -342,12 +335,15 @@ def test_gradient_normalisation_of_a_linear_function():
 
 
 def test_gradient_of_the_summed_map_with_respect_to_the_whole_image():
-    """A 1x1 convolution of weight 2: the sum's gradient is 2 at each of 12 pixels."""
+    """A 1x1 convolution of weight 2: the gradient of the sum is 2 at each of 12 pixels."""
     score = nn.Conv2d(1, 1, 1, bias=False)
     nn.init.constant_(score.weight, 2.0)
     x = torch.randn(2, 1, 3, 4)
     expected = 2 * x / (2 * 12**0.5 + (2 * x).abs())
     torch.testing.assert_close(GradientNormalised(score)(x), expected)
+    mean = 2 * x.mean((1, 2, 3), keepdim=True)
+    expected = mean / (12**0.5 / 6 + mean.abs())
+    torch.testing.assert_close(GradientNormalised(score, score="mean")(x), expected)
 
 
 def test_no_score_and_no_slope_is_nan_unless_zeta_is_a_constant():
@@ -439,17 +435,6 @@ def test_positions_are_different_and_inside():
 
 
 # ---------------------------------------------------------------- all
-
-
-@pytest.mark.parametrize("name", [*GENERATORS, "patchgan", "cut_discriminator"])
-def test_same_seed_same_bytes(name):
-    def gradients():
-        torch.manual_seed(3)
-        network = build(name, **GENERATORS.get(name, {"widths": (4, 4, 4, 4)}))
-        network(torch.randn(1, 3, 32, 32)).square().mean().backward()
-        return [p.grad for p in network.parameters()]
-
-    assert all(torch.equal(a, b) for a, b in zip(gradients(), gradients(), strict=True))
 
 
 @pytest.mark.parametrize("name", GENERATORS)

@@ -9,14 +9,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lib.data.tensors import to_unit
 from lib.evaluation.inference import as_method, grey_bytes
 from lib.losses import least_squares
 from lib.losses.cycle_gan import CycleGANLosses, discriminator_loss, generator_loss
 from lib.losses.patch_nce import TEMPERATURE, patch_nce
+from lib.networks.gradient_normalisation import GradientNormalised
+from lib.networks.patchgan import PatchGANConfig
 from lib.training import checkpoint
 from lib.training.experiments import resolve
 from lib.training.image_pool import ImagePool
 from lib.training.recipes import RECIPES
+from lib.training.recipes.cycle_gan import make_discriminator
 from lib.training.run import load, training_size
 from lib.training.translation import decline
 from made_runs import recipe_of
@@ -135,6 +139,27 @@ def test_visible_and_infrared_images_come_unpaired(root):
     assert any(a != b for a, b in drawn)
     for side in zip(*drawn):  # each side shows all its images in every epoch of 4
         assert all(sorted(side[k : k + 4]) == [0, 1, 2, 3] for k in range(0, 16, 4))
+
+
+def test_each_side_is_mirrored_half_of_the_time_by_itself(root):
+    recipe = recipe_of(resolve("unet_128-FLIR", "test"), root)
+    mirrored = []
+    for step in range(40):
+        sides = zip(recipe.batch(step), (recipe.visible, recipe.infrared), recipe.indices(step))
+        pairs = [(shown, to_unit(images[[index]])) for shown, images, index in sides]
+        mirrored.append([torch.equal(shown, image.flip(-1)) for shown, image in pairs])
+        assert all(torch.equal(shown.flip(-1) if mirror else shown, image)
+                   for (shown, image), mirror in zip(pairs, mirrored[-1]))
+    assert all(10 < sum(side) < 30 for side in zip(*mirrored))
+    assert any(one != other for one, other in mirrored)
+
+
+def test_a_discriminator_is_normalised_as_the_losses_say():
+    losses = CycleGANLosses("lsgan", "eq3", score="mean", zeta=2.0)
+    judge = make_discriminator(losses, PatchGANConfig(widths=(4, 4, 4, 4)))
+    image = torch.randn(1, 3, 32, 32)
+    by_hand = GradientNormalised(judge.discriminator, "eq3", "mean", zeta=2.0)(image)
+    assert by_hand.shape == (1, 1, 1, 1) and torch.equal(judge(image), by_hand)
 
 
 class Mirror:
