@@ -157,7 +157,7 @@ def test_it_is_read_as_by_the_command(about, options, photograph, tmp_path):
 def test_what_is_no_image_is_told_in_a_line(tmp_path):
     tifffile.imwrite(tmp_path / "nan.tif", np.full((20, 20), np.nan, np.float32))
     for name, content, why in (
-        ("notes.txt", b"hello", "is no PNG, JPEG or TIFF"),
+        ("notes.txt", b"hello", "is no PNG, JPEG or TIFF by its name"),
         ("cut.png", b"hello", "cannot be read as an image: no PNG or JPEG is inside"),
         ("nan.tif", (tmp_path / "nan.tif").read_bytes(), "holds NaN or infinite values"),
     ):

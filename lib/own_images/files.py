@@ -48,7 +48,7 @@ def read(path: Path, radiometric: bool = False) -> Picture:
     """
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
-        raise ValueError(f"{path} is no PNG, JPEG or TIFF")
+        raise ValueError(f"{path} is no PNG, JPEG or TIFF by its name")
     if kind == TIFF:
         return _read_tiff(path)
     with images.named(path):
