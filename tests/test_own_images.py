@@ -456,6 +456,15 @@ def test_only_a_run_of_today_is_shipped(runs, root, tmp_path, capsys):
     assert "stopped after" in capsys.readouterr().err and not (tmp_path / "w").exists()
 
 
+@pytest.mark.parametrize("name", ["summed_attention", "C3-unweighted"])
+def test_a_network_that_would_be_taken_for_another_is_not_shipped(name, root, tmp_path, perceptual):
+    """Weights of the first fit `TwoDGAN`, which makes other images of them."""
+    run = running.run(name, "test", 0, root, tmp_path / name, "cpu", report=quiet)
+    with pytest.raises(ValueError, match="its settings alone would build another"):
+        ship.ship(run, data=root, out=tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+
+
 @pytest.mark.parametrize(("name", "terms"), [
     ("24 images of your own", "these images are your own"), ("ImageNet-5504", "non-commercial"),
 ])
