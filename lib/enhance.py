@@ -19,7 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
                         help=f"{TWO_D_GAN} (default), {TONE_MAP}, or without weights {without}")
     parser.add_argument("--tile", type=int, default=TILE, metavar="PX",
                         help="pixels a side that the network sees at once, 0: the whole image; the "
-                             f"result is the same, less takes less memory (default {TILE})")
+                             "result is the same, less takes less memory and more time (default "
+                             f"{TILE})")
     parser.add_argument("--shifts", type=int, default=SHIFTS, metavar="N",
                         help="how often the network sees the image, moved along its grid: the mean "
                              "shows less of the grid in flat areas; 1, 2, 4, 8 or 16, 1 is fastest "

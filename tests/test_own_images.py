@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import struct
 from dataclasses import asdict, replace
 
@@ -165,6 +166,24 @@ def test_a_jpeg_keeps_exif_resolution_and_comment(tmp_path):
         assert (made.format, made.mode, made.info["dpi"]) == ("JPEG", "L", (150, 150))
         assert made.info["comment"] == b"hi" and (kept[272], kept[274]) == ("a camera", 6)
         assert kept.get_ifd(0x8769)[36867] == "2024:05:06 07:08:09"
+
+
+@pytest.mark.parametrize("place, value", [  # of what Pillow reads and cannot write again
+    (2, 2),  # a resolution that is a text
+    (-8, 0),  # no TIFF within
+])
+def test_exif_that_is_damaged_is_left_out_and_said_so(place, value, tmp_path, capsys):
+    exif, whole = Image.Exif(), io.BytesIO()
+    exif[282] = 72.0
+    Image.fromarray(byte_scene()).save(whole, "JPEG", exif=exif, dpi=(72, 72))
+    damaged = bytearray(whole.getvalue())
+    damaged[damaged.index(b"\x01\x1a\x00\x05") + 1 + place] = value
+    (tmp_path / "x.jpg").write_bytes(damaged)
+    Image.fromarray(byte_scene()).save(tmp_path / "y.jpg")
+    assert run_command(enhance_command, tmp_path, "--method", "he", "--out", tmp_path / "out") == 0
+    assert "EXIF that cannot be written again is left out (first in" in capsys.readouterr().out
+    with Image.open(tmp_path / "out" / "x.jpg") as made:
+        assert not made.getexif()
 
 
 def test_a_tiff_keeps_pages_and_tags(tmp_path):
@@ -437,6 +456,15 @@ def test_only_a_run_of_today_is_shipped(runs, root, tmp_path, capsys):
     assert "stopped after" in capsys.readouterr().err and not (tmp_path / "w").exists()
 
 
+@pytest.mark.parametrize("name", ["summed_attention", "C3-unweighted"])
+def test_a_network_that_would_be_taken_for_another_is_not_shipped(name, root, tmp_path, perceptual):
+    """Weights of the first fit `TwoDGAN`, which makes other images of them."""
+    run = running.run(name, "test", 0, root, tmp_path / name, "cpu", report=quiet)
+    with pytest.raises(ValueError, match="its settings alone would build another"):
+        ship.ship(run, data=root, out=tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+
+
 @pytest.mark.parametrize(("name", "terms"), [
     ("24 images of your own", "these images are your own"), ("ImageNet-5504", "non-commercial"),
 ])
@@ -575,6 +603,16 @@ def test_links_are_followed_by_their_own_names(tmp_path):
         out = tmp_path / f"of-{asked.name}"
         assert run_command(enhance_command, asked, "--method", "he", "--out", out) == 0
         assert [file.name for file in out.iterdir()] == ["there.png"]
+
+
+def test_names_that_cannot_be_shown_stop_nothing(tmp_path, capsys):
+    """Bytes of another encoding than the terminal's, as an old disk or archive leaves them."""
+    for name in (b"geb\xe4ude.png", b"x.png"):
+        image = np.dstack([byte_scene(seed=seed) for seed in range(3)])
+        Image.fromarray(image).save(tmp_path / os.fsdecode(name), "PNG")
+    assert run_command(enhance_command, tmp_path, "--method", "he", "--out", tmp_path / "out") == 0
+    told = capsys.readouterr().out
+    assert told.count("ude.png") == 2 and "note: colour" in told and "[2/2]" in told
 
 
 def test_results_may_go_to_a_folder_above(tmp_path):

@@ -6,13 +6,14 @@ import cv2
 import nbformat
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
 from lib.lessons import playground, stored, toy
 from lib.metrics import psnr
 from lib.networks.two_d_gan import TwoDGAN, TwoDGANConfig
-from lib.own_images import enhance
+from lib.own_images import enhance, files
 from lib.results import publish
 from lib.results.runs import Run
 
@@ -139,9 +140,29 @@ def test_without_weights_clahe_takes_the_networks_place_and_says_so(photograph, 
     assert told == "CLAHE, as there are no weights: 2dgan needs data/weights/2dgan.json"
 
 
-def test_what_is_no_image_is_told_in_a_line():
-    [(_, told)] = playground.own_image().draw(upload("notes.txt", b"hello"), "clahe")
-    assert told == "notes.txt is no image known here"
+@pytest.mark.parametrize(("about", "options"), [
+    ("half", {}), ("rgba", {"photometric": "rgb", "extrasamples": ["unassalpha"]}), ("pages", {}),
+])
+def test_it_is_read_as_by_the_command(about, options, photograph, tmp_path):
+    pixels = {"half": photograph.astype(np.float16),
+              "rgba": np.dstack([photograph, photograph.T, photograph // 2, photograph]),
+              "pages": np.stack([photograph, photograph.T])}[about]
+    path = tmp_path / "mine.tif"
+    tifffile.imwrite(path, pixels, **options)
+    page = files.read(path).pages[0]
+    [(picture, told)] = playground.own_image().draw(upload(path.name, path.read_bytes()), "he")
+    assert told == "he" and np.array_equal(picture[:, 64:], enhance(page, "he", depth=8))
+
+
+def test_what_is_no_image_is_told_in_a_line(tmp_path):
+    tifffile.imwrite(tmp_path / "nan.tif", np.full((20, 20), np.nan, np.float32))
+    for name, content, why in (
+        ("notes.txt", b"hello", "is no PNG, JPEG or TIFF by its name"),
+        ("cut.png", b"hello", "cannot be read as an image: no PNG or JPEG is inside"),
+        ("nan.tif", (tmp_path / "nan.tif").read_bytes(), "holds NaN or infinite values"),
+    ):
+        [(_, told)] = playground.own_image().draw(upload(name, content), "clahe")
+        assert told == f"{name} {why}"
 
 
 def test_an_executed_copy_keeps_the_picture(scene):

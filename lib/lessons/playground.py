@@ -5,6 +5,8 @@ import base64
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import matplotlib.pyplot as plt
@@ -18,14 +20,14 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from lib.data.degradation import LITERAL, DegradationRanges, degrade
-from lib.evaluation import classical
 from lib.evaluation.attention import attention_weights, most_varied_channels
 from lib.figures.images import Images
 from lib.figures.style import SHOWN_DPI, TEXT_WIDTH, show_grey
 from lib.lessons import toy
 from lib.metrics import average_gradient, information_entropy, psnr, ssim
-from lib.own_images import enhance
-from lib.own_images.tone import as_bytes
+from lib.own_images import enhance, files
+from lib.own_images.methods import CLASSICAL, TWO_D_GAN
+from lib.own_images.tone import as_bytes, grey
 from lib.results.runs import Run
 
 Drawing = tuple[Figure | np.ndarray, str]  # a picture, bytes where it is an array, and HTML
@@ -201,24 +203,35 @@ def loss_weights(runs: Mapping[str, Run]) -> Panel:
 
 def own_image() -> Panel:
     """An image of one's own by a method of choice; it stays on this machine."""
-    methods = ["2dgan", *map(str.lower, classical.METHODS)]
 
     def draw(file: Sequence[dict], method) -> Iterator[Drawing]:
         if not file:
             yield np.full((64, 256), 235, np.uint8), "choose an image: PNG, JPEG or TIFF"
             return
         try:
-            content = np.frombuffer(file[0]["content"], np.uint8)
-            image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-            image = image if image.ndim == 2 else cv2.cvtColor(image[..., :3], cv2.COLOR_BGR2GRAY)
-        except (cv2.error, AttributeError):  # of nothing, of kinds it cannot convert; no image
-            yield np.full((64, 256), 235, np.uint8), f"{file[0]['name']} is no image known here"
+            image = _first_page(file[0]["name"], file[0]["content"])
+        except ValueError as problem:
+            yield np.full((64, 256), 235, np.uint8), str(problem)
             return
         made, told = _enhanced(image, method)
         yield np.concatenate([as_bytes(image), made], axis=1), told
 
-    return Panel({"file": FileUpload(accept="image/*"),
-                  "method": Dropdown(options=methods, value="clahe", description="method")}, draw)
+    return Panel({
+        "file": FileUpload(accept=",".join(files.SUFFIXES)),
+        "method": Dropdown(options=[TWO_D_GAN, *CLASSICAL], value="clahe", description="method"),
+    }, draw)
+
+
+def _first_page(name: str, content: bytes | memoryview) -> np.ndarray:
+    """An uploaded file as `lib.enhance` reads it, grey (H, W), of several pages the first. Raises
+    ValueError, which names it, for what that cannot read."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(content)
+        try:
+            return grey(files.read(path, radiometric=True).pages[0])
+        except ValueError as problem:
+            raise ValueError(str(problem).replace(str(path), name)) from None
 
 
 def _enhanced(image: np.ndarray, method: str) -> tuple[np.ndarray, str]:

@@ -48,20 +48,25 @@ def read(path: Path, radiometric: bool = False) -> Picture:
     """
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
-        raise ValueError(f"{path} is no PNG, JPEG or TIFF")
+        raise ValueError(f"{path} is no PNG, JPEG or TIFF by its name")
     if kind == TIFF:
         return _read_tiff(path)
     with images.named(path):
         content = path.read_bytes()
         with Image.open(io.BytesIO(content), formats=[PNG, JPEG]) as image:
             image.load()  # texts may stand behind the pixels
-            kept = [_kept_by_pillow(image)]
-            transparent = "A" in image.getbands() or "transparency" in image.info
+            kept, remarks = _kept_by_pillow(image), ()
+            if "A" in image.getbands() or "transparency" in image.info:
+                remarks += LEFT_OUT
+            try:
+                kept |= _exif(image)
+            except Exception:  # Pillow reads tags of types that it cannot write
+                remarks += ("EXIF that cannot be written again is left out",)
             kelvin = _kelvin(content) if radiometric and image.format != PNG else None
     if kelvin is None:
-        return Picture(images.read(path), kept, LEFT_OUT * transparent)
+        return Picture(images.read(path), [kept], remarks)
     images.check_values(kelvin, str(path))
-    return Picture([kelvin], kept, ())
+    return Picture([kelvin], [kept], remarks)
 
 
 def write(path: Path, pages: list[np.ndarray], kept: list[dict[str, Any]]) -> Path:
@@ -81,15 +86,19 @@ def write(path: Path, pages: list[np.ndarray], kept: list[dict[str, Any]]) -> Pa
 
 
 def _kept_by_pillow(image: Image.Image) -> dict[str, Any]:
-    """EXIF without its thumbnail (of the image as it was), resolution, comment, texts of a PNG."""
+    """Resolution, comment, texts of a PNG."""
     kept = {key: image.info[key] for key in ("dpi", "comment") if key in image.info}
-    if exif := image.getexif():
-        kept["exif"] = exif
     if texts := getattr(image, "text", {}):
         kept["pnginfo"] = PngImagePlugin.PngInfo()
         for key, text in texts.items():
             kept["pnginfo"].add_itxt(key, str(text))
     return kept
+
+
+def _exif(image: Image.Image) -> dict[str, bytes]:
+    """EXIF, where there is any, without its thumbnail (of the image as it was)."""
+    exif = image.getexif()
+    return {"exif": exif.tobytes()} if exif else {}
 
 
 def _kelvin(content: bytes) -> np.ndarray | None:

@@ -24,7 +24,7 @@ from lib.training.experiments import RunConfig, resolve
 from lib.training.identity import settings
 from lib.training.protocol_share import protocol_share
 from lib.training.recipes.untrained import tone_regression
-from lib.training.run import load
+from lib.training.run import load, make_generator
 from lib.training.status import to_do
 
 NAMES = {"shipped-2dgan": "2dgan", "shipped-gn_cyclegan": "gn_cyclegan", "C5-wide": "2dgan",
@@ -41,7 +41,8 @@ def ship(
 
     folder: of a complete run that today's code and the data under `data` would make again as it is.
 
-    Raises ValueError for any other run, and for a network that needs images of one size.
+    Raises ValueError for any other run, and for a network that needs images of one size or that
+    `shipped.build` would not make of its settings.
     """
     known = record.read(folder)
     if known is None:
@@ -61,6 +62,9 @@ def ship(
     if enhances and not (isinstance(kind, TwoDGANConfig) and kind.attention != "multi_head"):
         raise ValueError(f"{folder}: only a 2D-GAN without attention over the whole image can be "
                          "used in tiles")
+    if type(make_generator(config)) is not type(shipped.build(settings(kind))):
+        raise ValueError(f"{folder}: the network of {known['experiment']} is told by its recipe, "
+                         "and its settings alone would build another")
     name = name or NAMES.get(known["experiment"], known["experiment"].lower())
     weights = folder / record.WEIGHTS
     others = [file for file in out.glob("*.safetensors") if file.stem != name]
