@@ -865,7 +865,8 @@ def test_real_training_is_stopped_resumed_and_not_disturbed(tmp_path):
     root, results = tmp_path / "root", tmp_path / "results"
     (root / "data").mkdir(parents=True)
     cache = os.environ.get("IR_CACHE", str(REPO / ".cache"))
-    more = {"IR_RESULTS": str(results), "IR_CACHE": cache, "IR_DATA": str(root / "data")}
+    more = {"IR_RESULTS": str(results), "IR_CACHE": cache, "IR_DATA": str(root / "data"),
+            "IR_CHECKPOINT_SECONDS": "3600"}  # so that none is there but for Ctrl-C
     run_folder = results / "laptop/runs/TIECNN/seed0"
 
     def start(*arguments):
