@@ -34,6 +34,8 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
 def say(line: str) -> None:
     """Print a line in one piece: `print` writes its end apart where output is not buffered
-    (PYTHONUNBUFFERED), and the lines of two jobs meet."""
-    sys.stdout.write(f"{line}\n")
+    (PYTHONUNBUFFERED), and the lines of two jobs meet. What of a file's name the terminal cannot
+    show is escaped, as on stderr."""
+    code = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(f"{line}\n".encode(code, "backslashreplace").decode(code))
     sys.stdout.flush()

@@ -16,7 +16,7 @@ import numpy as np
 from lib.own_images import files, tone
 from lib.own_images.methods import Method
 from lib.own_images.shipped import FOLDER
-from lib.printing import clock
+from lib.printing import clock, say
 
 
 def parser(program: str, description: str) -> argparse.ArgumentParser:
@@ -98,18 +98,12 @@ def _do_all(
         if any((page != page[..., :1]).any() for page in colour):
             remarks.add("colour images become grey, by ITU-R 601 luma")
         for remark in sorted(remarks - told):
-            _say(f"note: {remark} (first in {source})")
+            say(f"note: {remark} (first in {source})")
         told |= remarks
         now = time.perf_counter()
         left = f"; about {clock((now - start) / number * (len(todo) - number))} left"
-        _say(f"[{number}/{len(todo)}] {done}, {now - begun:.1f} s{left * (number < len(todo))}")
+        say(f"[{number}/{len(todo)}] {done}, {now - begun:.1f} s{left * (number < len(todo))}")
     return wrong
-
-
-def _say(line: str) -> None:
-    """Print a line; what of a file's name the terminal cannot show is escaped, as on stderr."""
-    code = sys.stdout.encoding or "utf-8"
-    print(line.encode(code, "backslashreplace").decode(code), flush=True)
 
 
 def _do(method: Method, picture: files.Picture, depth: int, source: Path, target: Path) -> str:
